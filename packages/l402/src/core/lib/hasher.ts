@@ -1,0 +1,7 @@
+/** The two primitives everything is built on. Picked by the `#hasher` import of package.json. */
+export interface Hasher {
+  /** SHA-256 of `data`: 32 bytes. */
+  sha256(data: Uint8Array): Uint8Array
+  /** HMAC-SHA256 (RFC 2104): 32 bytes. */
+  hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array
+}

@@ -1,0 +1,111 @@
+/**
+ * What the rest of the code needs of Lightning: making invoices, and paying them. Backends differ in what they
+ * can do; code asks their capability flags, never their name.
+ */
+
+import type { Network } from '../core/network.ts'
+
+export type { Network } from '../core/network.ts'
+
+/** What a seller asks for. */
+export interface InvoiceRequest {
+  /** Exact price in millisatoshi, > 0 (rule S7: amountless invoices are never made). */
+  readonly amountMsat: bigint
+  /** The invoice's description, ≤ 639 bytes of UTF-8. */
+  readonly memo: string
+  /** Seconds from now until the invoice can no longer be paid. */
+  readonly expirySeconds: number
+  /** Gives up when aborted; the backend then throws `lightning_unavailable`. */
+  readonly signal?: AbortSignal
+}
+
+/** An invoice that a backend made. */
+export interface CreatedInvoice {
+  /** BOLT 11 text. */
+  readonly invoice: string
+  /** 32 bytes. */
+  readonly paymentHash: Uint8Array
+  /** The invoice's amount: the asked one, or rounded up to a satoshi where the backend cannot do better (S7). */
+  readonly amountMsat: bigint
+  /** Unix seconds. */
+  readonly expiresAt: number
+}
+
+/** What a backend knows of an invoice of its own. */
+export type InvoiceState = 'open' | 'settled' | 'expired' | 'unknown'
+
+/** What a seller's backend can do. */
+export interface InvoiceCapabilities {
+  /** Makes invoices of exact millisatoshi amounts; else whole satoshis, rounded up. */
+  readonly exactMsat: boolean
+  /** Can say whether an invoice has been settled. */
+  readonly looksUp: boolean
+}
+
+/**
+ * Makes invoices. Every method throws `L402Error` `lightning_unavailable` (not reached, refused; nothing happened)
+ * or `lightning_invalid` (an answer that breaks the contract); no error holds a secret.
+ */
+export interface InvoiceBackend {
+  readonly network: Network
+  readonly invoiceCapabilities: InvoiceCapabilities
+  createInvoice(request: InvoiceRequest): Promise<CreatedInvoice>
+  /** State of an invoice this backend made, by its 32-byte payment hash. */
+  lookupInvoice(paymentHash: Uint8Array): Promise<InvoiceState>
+  /** Throws `lightning_unavailable` when invoices could not be made right now. Cheap; for readiness probes. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+/** What a buyer asks a wallet for. */
+export interface PayRequest {
+  /** BOLT 11 text, already checked by the pay gate (rule C2). */
+  readonly invoice: string
+  /** 32 bytes; must be the invoice's own. */
+  readonly paymentHash: Uint8Array
+  /** The invoice's amount in millisatoshi. */
+  readonly amountMsat: bigint
+  /** Most that may be paid on top, in millisatoshi. */
+  readonly maxFeeMsat: bigint
+  /** Milliseconds after which the outcome is given up as `unknown` (it is looked up later, never repeated). */
+  readonly timeoutMs: number
+}
+
+/**
+ * How a payment stands. `unknown` is everything that is neither proven paid nor proven failed: a time-out, a lost
+ * connection, a node that does not answer (rule C3). `not_found` means the wallet has never sent this payment.
+ */
+export type PaymentOutcome =
+  | { readonly status: 'paid'; readonly preimage: Uint8Array; readonly feeMsat: bigint }
+  /** Paid for certain, and the wallet does not say by which preimage (rule C4: paid, unproven). */
+  | { readonly status: 'paid_unproven'; readonly feeMsat: bigint }
+  | { readonly status: 'failed'; readonly detail: string }
+  | { readonly status: 'pending' }
+  | { readonly status: 'unknown'; readonly detail: string }
+  | { readonly status: 'not_found' }
+
+/** What a buyer's wallet can do. */
+export interface PaymentCapabilities {
+  /** Gives the preimage back. Without it no L402 can be bought. */
+  readonly returnsPreimage: boolean
+  /** Holds `maxFeeMsat`; else the purse has to reserve for the worst. */
+  readonly capsFees: boolean
+  /** Finds a payment by its hash, so that an unknown one can be resumed. */
+  readonly looksUp: boolean
+}
+
+/** Pays invoices. */
+export interface PaymentBackend {
+  readonly network: Network
+  readonly paymentCapabilities: PaymentCapabilities
+  /**
+   * Pays, at most once per payment hash: a second call for the same hash answers with the first one's outcome.
+   * Never throws for a payment's fate. Throws `lightning_unavailable` only when the payment was certainly not sent.
+   */
+  pay(request: PayRequest): Promise<PaymentOutcome>
+  /** How the payment with this 32-byte hash stands. */
+  lookupPayment(paymentHash: Uint8Array): Promise<PaymentOutcome>
+  /** Spendable millisatoshi, or `null` where the wallet does not say. */
+  balanceMsat(): Promise<bigint | null>
+  close(): Promise<void>
+}

@@ -1,0 +1,159 @@
+/**
+ * The buyer's books: limits, payments and credentials (protocol §7). One purse is shared by all processes of a user.
+ *
+ * A payment goes `reserved → in_flight → settled | failed | unknown`, and a settled one on to `redeemed` or
+ * `not_served`. What could have been spent counts against the budget until it is certain that it was not.
+ */
+
+/** A limit over a stretch of time, in millisatoshi, fees included. Absent = no limit of that kind. */
+export interface BudgetLimits {
+  /** Most for one purchase, fee reserve included. */
+  readonly requestMsat?: bigint
+  /** Most in any 3,600 seconds. */
+  readonly hourMsat?: bigint
+  /** Most in any 86,400 seconds. */
+  readonly dayMsat?: bigint
+  /** Most ever. */
+  readonly totalMsat?: bigint
+  /** Most payments in any window of `seconds`. */
+  readonly count?: { readonly max: number; readonly seconds: number }
+}
+
+/** The limits in force: one set for all hosts, and further ones per host (all must hold). */
+export interface Budget {
+  readonly overall: BudgetLimits
+  /** Keyed by punycode host name, without port. */
+  readonly hosts: Readonly<Record<string, BudgetLimits>>
+}
+
+/** Where a purchase stands. */
+export type PaymentState =
+  /** Budget is held and the intent is durable; the wallet has not been asked yet. */
+  | 'reserved'
+  /** The wallet may have been asked. From here on only proof of failure frees the budget (rule C3). */
+  | 'in_flight'
+  | 'settled'
+  | 'failed'
+  /** Neither proven paid nor proven failed; to be looked up (rule C3). */
+  | 'unknown'
+  /** Paid for certain, without a preimage (rule C4). */
+  | 'paid_unproven'
+
+/** What happened to the resource after paying (rule C8). */
+export type ServedState = 'unserved' | 'redeemed' | 'not_served'
+
+/** All that is needed to pay, and to go on after a crash. */
+export interface PaymentIntent {
+  /** 32 bytes; the primary key of a purchase. */
+  readonly paymentHash: Uint8Array
+  /** Scheme, punycode host and port, as `URL.origin` gives them (rule C9). */
+  readonly origin: string
+  readonly host: string
+  readonly method: string
+  /** The full URL asked for. */
+  readonly url: string
+  /** SHA-256 of the request body, or `null` without one. */
+  readonly bodyDigest: Uint8Array | null
+  /** What single-flight and rejection go by; see {@link scopeOf} of the client. */
+  readonly scope: string
+  /** The macaroon text exactly as received. */
+  readonly macaroon: string
+  readonly invoice: string
+  readonly amountMsat: bigint
+  /** Fee reserve: most that may be paid on top. */
+  readonly maxFeeMsat: bigint
+  /** Hex of the payee's public key. */
+  readonly payee: string
+  /** Unix milliseconds. */
+  readonly createdAtMs: number
+  /** Unix seconds when the invoice ends. */
+  readonly expiresAt: number
+}
+
+/** A purchase on the books. */
+export interface PaymentRecord extends PaymentIntent {
+  readonly state: PaymentState
+  readonly served: ServedState
+  /** 32 bytes; only once proven (rule C4). */
+  readonly preimage: Uint8Array | null
+  readonly feeMsat: bigint
+  /** HTTP status of the last answer after paying, 0 before. */
+  readonly lastStatus: number
+  /** Why it failed or is unknown; never a secret. */
+  readonly detail: string
+  readonly updatedAtMs: number
+}
+
+/** A credential in the purse. Holds secrets: never log it (rule C10). */
+export interface StoredCredential {
+  /** Hex of the first 8 bytes of SHA-256 of macaroon and preimage; safe to show. */
+  readonly id: string
+  readonly origin: string
+  /** The macaroon text exactly as received. */
+  readonly macaroon: string
+  /** 32 bytes. */
+  readonly preimage: Uint8Array
+  readonly paymentHash: Uint8Array
+  /** Scope it was bought for. */
+  readonly boughtFor: string
+  /** What it cost, fee included, in millisatoshi. */
+  readonly costMsat: bigint
+  readonly createdAtMs: number
+  readonly lastUsedAtMs: number
+  /** Scopes a 402 was answered for (rule C9: rejected there, not deleted). */
+  readonly rejectedFor: readonly string[]
+}
+
+/** Which limit a payment would break. */
+export interface OverBudget {
+  readonly ok: false
+  /** e.g. `request`, `hour`, `day`, `total`, `count`, or the same with `host ` before it. */
+  readonly limit: string
+  readonly limitMsat: bigint
+  /** What would be spent with this payment, fee reserve included. */
+  readonly wouldBeMsat: bigint
+}
+
+/** The buyer's books. Faults are `store_unavailable`; nothing is acknowledged before it is durable. */
+export interface PurseStore {
+  readonly budget: () => Promise<Budget>
+  setBudget(budget: Budget): Promise<void>
+  /**
+   * Holds the budget and writes the intent in one durable step (rule C3), state `reserved`. Counts as spent: the
+   * amount and fee reserve of everything reserved, in flight or unknown, the true cost of everything settled or paid
+   * unproven. A payment hash that is on the books already is a fault of the caller (`RangeError`).
+   */
+  reserve(intent: PaymentIntent, limits: Budget): Promise<{ readonly ok: true } | OverBudget>
+  /** `reserved → in_flight`, durable before the wallet is asked. Answers false if the state was another. */
+  beginPaying(paymentHash: Uint8Array): Promise<boolean>
+  /** Records a proven payment and puts its credential into the purse, in one step. Checks the preimage (rule C4). */
+  settle(
+    paymentHash: Uint8Array,
+    outcome: { preimage: Uint8Array; feeMsat: bigint },
+  ): Promise<StoredCredential>
+  /** Records another end: frees the budget for `failed`, keeps it for the others. */
+  conclude(
+    paymentHash: Uint8Array,
+    outcome: { state: 'failed' | 'unknown' | 'paid_unproven'; feeMsat?: bigint; detail: string },
+  ): Promise<void>
+  /** What the server did with the paid credential (rule C8). */
+  recordServed(paymentHash: Uint8Array, served: ServedState, httpStatus: number): Promise<void>
+  /** Purchases whose outcome is open (reserved, in flight, unknown), of one scope or all. Oldest first. */
+  openPayments(scope?: string): Promise<readonly PaymentRecord[]>
+  /** Newest first. */
+  payments(limit: number): Promise<readonly PaymentRecord[]>
+  payment(paymentHash: Uint8Array): Promise<PaymentRecord | undefined>
+  /** Credentials of an origin, newest first; all of them without an origin. */
+  credentials(origin?: string): Promise<readonly StoredCredential[]>
+  /** Marks one as rejected for a scope; deletes nothing (rule C9). */
+  rejectCredential(id: string, scope: string): Promise<void>
+  touchCredential(id: string): Promise<void>
+  /** Msat spent or held, over the stretches a budget knows, for all hosts or one. */
+  spent(host?: string): Promise<{ hourMsat: bigint; dayMsat: bigint; totalMsat: bigint; count: number }>
+  /**
+   * Runs `task` while holding the lock of `name`, across all processes that share the purse (rule C5). A lock dies
+   * with its process. Waits for another holder; throws when `signal` aborts first.
+   */
+  withLock<T>(name: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T>
+  close(): Promise<void>
+}
