@@ -52,9 +52,12 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       return error.exitCode
     }
     // A fault of this program: its message may be anything, so only its kind and place are shown.
-    const place = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []
+    const place =
+      error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []
     const kind = error instanceof Error ? error.name : typeof error
-    io.stderr(`turnpike: an unexpected ${kind}; this is a fault of turnpike, please report it.\n${place.slice(0, 8).join('\n')}\n`)
+    io.stderr(
+      `turnpike: an unexpected ${kind}; this is a fault of turnpike, please report it.\n${place.slice(0, 8).join('\n')}\n`,
+    )
     return exitCode.failed
   }
 }
@@ -88,5 +91,8 @@ function findCommand(name: string): Command {
   const kind = name.startsWith('-') ? 'flag' : 'command'
   const near = nearestName(name, [...Object.keys(commands), '--help', '--version'])
   const hint = near === undefined ? '' : ` Did you mean "${near}"?`
-  throw new CommandError(exitCode.usage, `turnpike: unknown ${kind} "${name}".${hint} Run "turnpike --help" for the list.`)
+  throw new CommandError(
+    exitCode.usage,
+    `turnpike: unknown ${kind} "${name}".${hint} Run "turnpike --help" for the list.`,
+  )
 }

@@ -36,7 +36,11 @@ export const checkCommand: Command = {
       return exitCode.ok
     }
     const sandbox = read.flags.has('sandbox')
-    const config = loadConfig(read.values.get('config') ?? defaultConfigFile, { cwd: io.cwd, env: io.env, sandbox })
+    const config = loadConfig(read.values.get('config') ?? defaultConfigFile, {
+      cwd: io.cwd,
+      env: io.env,
+      sandbox,
+    })
     for (const warning of configWarnings(config)) {
       io.stderr(`${formatIssue(config.file, { ...warning, message: `warning: ${warning.message}` })}\n`)
     }
@@ -60,7 +64,12 @@ export function describeConfig(config: Config): string {
     ['admin', addressUrl(config.admin.listen)],
     ['lightning', `${config.lightning.backend} (play money)`],
     ['store', store],
-    ['challenges', limit === null ? 'not limited' : `${limit.count} per ${formatSeconds(limit.windowSeconds)} and client prefix`],
+    [
+      'challenges',
+      limit === null
+        ? 'not limited'
+        : `${limit.count} per ${formatSeconds(limit.windowSeconds)} and client prefix`,
+    ],
     ...config.services.map((service) => [`service ${service.name}`, describeService(service)]),
   ]
   const head = ['SERVICE', 'MATCH', 'PRICE', 'BUYS', 'CAPABILITY']
@@ -96,7 +105,11 @@ function describeGrants({ free, grants }: RouteConfig): string {
 
 /** `90` → `90s`, `3600` → `1h`. */
 function formatSeconds(seconds: number): string {
-  for (const [unit, size] of [['d', 86_400], ['h', 3600], ['m', 60]] as const) {
+  for (const [unit, size] of [
+    ['d', 86_400],
+    ['h', 3600],
+    ['m', 60],
+  ] as const) {
     if (seconds % size === 0) return `${seconds / size}${unit}`
   }
   return `${seconds}s`
@@ -105,6 +118,12 @@ function formatSeconds(seconds: number): string {
 function columns(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows
-    .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()}\n`)
+    .map(
+      (row) =>
+        `  ${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
     .join('')
 }

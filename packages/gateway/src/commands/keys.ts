@@ -42,9 +42,13 @@ export const keysCommand: Command = {
     }
     const verb = read.positionals[0]
     if (verb === 'new') return newKey(read, io)
-    if (verb === undefined) throw new CommandError(exitCode.usage, 'turnpike keys: expected "turnpike keys new"')
+    if (verb === undefined)
+      throw new CommandError(exitCode.usage, 'turnpike keys: expected "turnpike keys new"')
     if (LATER.includes(verb)) {
-      throw new CommandError(exitCode.usage, `turnpike keys ${verb} is not available yet, expected "turnpike keys new"`)
+      throw new CommandError(
+        exitCode.usage,
+        `turnpike keys ${verb} is not available yet, expected "turnpike keys new"`,
+      )
     }
     const meant = nearestName(verb, ['new', ...LATER])
     const hint = meant === undefined ? '' : ` Did you mean "${meant}"?`
@@ -70,13 +74,17 @@ function newKey(read: Arguments, io: Io): ExitCode {
 
 /** The configuration's first key file; without any configuration the default one, here. */
 function keyFileOf(config: string | undefined, io: Io): string {
-  if (config === undefined && !existsSync(resolve(io.cwd, defaultConfigFile))) return resolve(io.cwd, 'turnpike.key')
+  if (config === undefined && !existsSync(resolve(io.cwd, defaultConfigFile)))
+    return resolve(io.cwd, 'turnpike.key')
   // The keys of a gateway do not depend on its Lightning backend.
   const { keys } = loadConfig(config ?? defaultConfigFile, { cwd: io.cwd, env: io.env, sandbox: true })
   const [file] = keys.files
   if (file === undefined) {
     const names = keys.env.join(', ')
-    throw new CommandError(exitCode.failed, `the keys come from the environment (${names}), expected a key file to add to`)
+    throw new CommandError(
+      exitCode.failed,
+      `the keys come from the environment (${names}), expected a key file to add to`,
+    )
   }
   return file
 }

@@ -7,17 +7,22 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto'
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeSync,
+} from 'node:fs'
+import type { MasterKey } from '@turnpike/l402/server'
 import { CommandError, exitCode } from '../cli/exit.ts'
 import type { KeysConfig } from './config.ts'
 
-/** A master key. */
-export interface MasterKey {
-  readonly id: string
-  /** At least 32 bytes. */
-  readonly masterKey: Uint8Array
-  /** Whether what it made is still good. */
-  readonly active: boolean
+/** A master key as a key file holds it. */
+export interface StoredKey extends MasterKey {
   /** Milliseconds since the epoch. */
   readonly createdAt: number
 }
@@ -32,17 +37,18 @@ export class MissingKeysError extends CommandError {
   }
 }
 
-/** All keys of a configuration, the newest first. Throws {@link CommandError} with exit code 78. */
+/** All keys of a configuration, the newest last. Throws {@link CommandError} with exit code 78. */
 export function loadKeys(
   config: KeysConfig,
   env: Readonly<Record<string, string | undefined>>,
-): readonly MasterKey[] {
-  const keys: MasterKey[] = []
+): readonly StoredKey[] {
+  const keys: StoredKey[] = []
   for (const file of config.files) keys.push(...readKeyFile(file))
   for (const name of config.env) keys.push(...readKeyVariable(name, env[name]))
   const ids = new Set<string>()
   for (const { id } of keys) {
-    if (ids.has(id)) throw new CommandError(exitCode.config, `the key "${id}" stands in two places, expected each id once`)
+    if (ids.has(id))
+      throw new CommandError(exitCode.config, `the key "${id}" stands in two places, expected each id once`)
     ids.add(id)
   }
   if (!keys.some((key) => key.active)) {
@@ -50,11 +56,11 @@ export function loadKeys(
     throw new CommandError(exitCode.config, `${where}: no active key, expected one. Run "turnpike keys new".`)
   }
   // The sort is stable: of two made in one second, the later line is the newer key.
-  return keys.reverse().sort((a, b) => b.createdAt - a.createdAt)
+  return keys.sort((a, b) => a.createdAt - b.createdAt)
 }
 
 /** The keys of one file, in its order. Throws {@link CommandError} with exit code 78; never shows a key. */
-export function readKeyFile(file: string): readonly MasterKey[] {
+export function readKeyFile(file: string): readonly StoredKey[] {
   let descriptor: number
   try {
     descriptor = openSync(file, constants.O_RDONLY)
@@ -89,22 +95,28 @@ function shellWord(text: string): string {
   return /^[A-Za-z0-9_./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
-function readKeyVariable(name: string, value: string | undefined): readonly MasterKey[] {
+function readKeyVariable(name: string, value: string | undefined): readonly StoredKey[] {
   if (value === undefined || value.trim() === '') {
-    throw new CommandError(exitCode.config, `the environment variable ${name} is not set, expected it to hold a master key`)
+    throw new CommandError(
+      exitCode.config,
+      `the environment variable ${name} is not set, expected it to hold a master key`,
+    )
   }
   const bare = value.trim()
   if (/\s/.test(bare)) return parseKeys(`$${name}`, value)
   const masterKey = readBase64(bare)
   if (masterKey === undefined) {
-    throw new CommandError(exitCode.config, `$${name}: not a master key, expected at least 32 bytes in standard base64`)
+    throw new CommandError(
+      exitCode.config,
+      `$${name}: not a master key, expected at least 32 bytes in standard base64`,
+    )
   }
   return [{ id: `env-${name}`, masterKey, active: true, createdAt: 0 }]
 }
 
 /** Reads the text of a key file. `name` is what messages call it. */
-export function parseKeys(name: string, text: string): readonly MasterKey[] {
-  const keys: MasterKey[] = []
+export function parseKeys(name: string, text: string): readonly StoredKey[] {
+  const keys: StoredKey[] = []
   for (const [index, raw] of text.split('\n').entries()) {
     const line = raw.replace(/\r$/, '')
     if (line === '' || line.startsWith('#')) continue
@@ -136,7 +148,7 @@ const FILE_HEADER = `# Master keys of a Turnpike gateway. Whoever has one can ma
 `
 
 /** A new key and the line it has in a key file. */
-export function makeKey(now: () => number = Date.now): { readonly key: MasterKey; readonly line: string } {
+export function makeKey(now: () => number = Date.now): { readonly key: StoredKey; readonly line: string } {
   const masterKey = new Uint8Array(randomBytes(32))
   // Says which key it is, and nothing about it.
   const id = createHash('sha256').update('turnpike key id').update(masterKey).digest('hex').slice(0, 12)
@@ -147,7 +159,7 @@ export function makeKey(now: () => number = Date.now): { readonly key: MasterKey
 }
 
 /** Writes a new key file with one key, 0600. Throws `EEXIST` where something already is. */
-export function createKeyFile(file: string, now?: () => number): MasterKey {
+export function createKeyFile(file: string, now?: () => number): StoredKey {
   const { key, line } = makeKey(now)
   const descriptor = openSync(file, 'wx', 0o600)
   try {
@@ -160,7 +172,7 @@ export function createKeyFile(file: string, now?: () => number): MasterKey {
 }
 
 /** Adds a key to an existing file. One appending write: what stands there stays, whoever else writes. */
-export function appendKey(file: string, now?: () => number): MasterKey {
+export function appendKey(file: string, now?: () => number): StoredKey {
   readKeyFile(file)
   const { key, line } = makeKey(now)
   const descriptor = openSync(file, constants.O_RDWR | constants.O_APPEND)

@@ -52,7 +52,7 @@ const table = (expected: string): z.ZodRecord<z.ZodString, z.ZodUnknown> =>
 /** The top of the file. Services and their routes are read one by one, so that each names its own faults. */
 export const fileSchema = section('keys such as "listen" and "services"', {
   listen: oneOrMore(listenAddress, 'host:port or a list of them').optional(),
-  network: oneOf(['mainnet', 'testnet', 'signet', 'regtest']).optional(),
+  network: oneOf(['mainnet', 'testnet', 'signet', 'regtest', 'simnet']).optional(),
   lightning: z.unknown().optional(),
   store: text('"memory" or "sqlite:FILE"').optional(),
   keys: section('a "file" or an "env"', {

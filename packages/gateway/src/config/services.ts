@@ -3,7 +3,7 @@
 import { defaultCapability, type RouteConfig, type ServiceConfig, sampleUpstream } from './config.ts'
 import { describeFaults, pathName } from './faults.ts'
 import type { ConfigIssue, Position } from './issue.ts'
-import { type MatchPattern, readMatch } from './match.ts'
+import { readMatch } from './match.ts'
 import { routeSchema, serviceSchema } from './schema.ts'
 import type { Path, YamlSource } from './yaml-source.ts'
 
@@ -71,9 +71,10 @@ function readRoute(
   }
   const match = source.get([...path, 'match'])
   if (typeof match === 'string' && match !== '') {
-    const pattern = readMatch(match)
-    if (typeof pattern === 'string') {
-      report(['match'], source.isSubstituted([...path, 'match']) ? 'the variable holds no match' : pattern)
+    const found = readMatch(match)
+    if ('fault' in found) {
+      const shown = source.isSubstituted([...path, 'match']) ? 'the variable holds no match' : found.fault
+      report(['match'], shown)
     }
   }
   const parsed = routeSchema.safeParse(source.get(path))
@@ -140,33 +141,22 @@ function checkCapabilities(routes: readonly RouteConfig[], issues: ConfigIssue[]
   }
 }
 
-/** The same match twice can only be a mistake: the second would never be reached. */
+/** The same match twice for one host can only be a mistake: the second would never be reached. */
 function checkAcross(services: readonly ServiceConfig[], issues: ConfigIssue[]): void {
   const seen = new Map<string, Position>()
-  for (const service of services) {
-    for (const route of service.routes) {
-      for (const host of service.hosts.length === 0 ? ['*'] : service.hosts) {
-        const key = `${host} ${sameMatch(route.match)}`
-        const first = seen.get(key)
-        if (first !== undefined) {
-          const message = `"${route.match}" stands already at line ${first.line}, expected each match once`
-          issues.push({ position: route.position, message })
-          break
-        }
+  for (const { hosts, routes } of services) {
+    for (const route of routes) {
+      const match = readMatch(route.match)
+      if ('fault' in match) continue
+      const keys = (hosts.length === 0 ? ['*'] : hosts).map((host) => `${host} ${match.key}`)
+      const first = keys.map((key) => seen.get(key)).find((position) => position !== undefined)
+      if (first !== undefined) {
+        const message = `"${route.match}" stands already at line ${first.line}, expected each match once`
+        issues.push({ position: route.position, message })
       }
-      for (const host of service.hosts.length === 0 ? ['*'] : service.hosts) {
-        seen.set(`${host} ${sameMatch(route.match)}`, route.position)
-      }
+      for (const key of keys) seen.set(key, first ?? route.position)
     }
   }
-}
-
-/** The match without the freedom to write its methods in any order. */
-function sameMatch(match: string): string {
-  const pattern: MatchPattern | string = readMatch(match)
-  return typeof pattern === 'string'
-    ? match
-    : `${[...(pattern.methods ?? ['*'])].sort().join()} ${pattern.path}`
 }
 
 /** Whether a service stands on the built-in sample API. */
