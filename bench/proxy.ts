@@ -43,7 +43,8 @@ try {
     const before = processCpuMicros(variant.pid)
     const result = await runLoad({ ...variant, connections, seconds, expected })
     const after = processCpuMicros(variant.pid)
-    const cpuMicros = before === undefined || after === undefined ? Number.NaN : (after - before) / result.requests
+    const cpuMicros =
+      before === undefined || after === undefined ? Number.NaN : (after - before) / result.requests
     return { ...result, cpuMicros }
   }
 
@@ -53,7 +54,9 @@ try {
   const middle = (name: string, key: 'cpuMicros' | 'perSecond' | 'p50Ms'): number =>
     median((results.get(name) ?? []).map((result) => result[key]))
 
-  console.log(`${rounds} rounds of ${seconds} s, ${connections} connections, medians; Node ${process.versions.node}\n`)
+  console.log(
+    `${rounds} rounds of ${seconds} s, ${connections} connections, medians; Node ${process.versions.node}\n`,
+  )
   printTable(
     ['variant', 'CPU µs/request', 'requests/s', 'p50 ms'],
     names.map((name) => [
@@ -65,15 +68,23 @@ try {
   )
   const perRound = (top: string, bottom: string, key: 'cpuMicros' | 'perSecond'): string =>
     median(
-      (results.get(top) ?? []).map((result, i) => result[key] / (results.get(bottom)?.[i]?.[key] ?? Number.NaN)),
+      (results.get(top) ?? []).map(
+        (result, i) => result[key] / (results.get(bottom)?.[i]?.[key] ?? Number.NaN),
+      ),
     ).toFixed(2)
   console.log('\nratios, median of the rounds’ own:')
   console.log(`  CPU pass / free            ${perRound('pass', 'free', 'cpuMicros')}   (reach: 1.10 or less)`)
   if (nginx !== undefined)
-    console.log(`  CPU pass / nginx           ${perRound('pass', 'nginx', 'cpuMicros')}   (reach: 3.5 or less)`)
+    console.log(
+      `  CPU pass / nginx           ${perRound('pass', 'nginx', 'cpuMicros')}   (reach: 3.5 or less)`,
+    )
   console.log(`  CPU counted / pass         ${perRound('counted', 'pass', 'cpuMicros')}`)
-  console.log(`  requests/s counted / pass  ${perRound('counted', 'pass', 'perSecond')}   (reach: 0.50 or more)`)
-  console.log(`  CPU 402 / pass             ${perRound('402', 'pass', 'cpuMicros')}   (with a Lightning node in the process)`)
+  console.log(
+    `  requests/s counted / pass  ${perRound('counted', 'pass', 'perSecond')}   (reach: 0.50 or more)`,
+  )
+  console.log(
+    `  CPU 402 / pass             ${perRound('402', 'pass', 'cpuMicros')}   (with a Lightning node in the process)`,
+  )
 } finally {
   await Promise.all([gateway.stop(), nginx?.stop(), upstream.stop()])
 }

@@ -18,6 +18,8 @@ if (name !== undefined && !(name in benchmarks)) {
 for (const each of name === undefined ? Object.keys(benchmarks) : [name]) {
   console.log(`\n# ${each}: ${benchmarks[each]}\n`)
   const file = fileURLToPath(new URL(`./${each}.ts`, import.meta.url))
-  const { status } = spawnSync(process.execPath, ['--conditions=turnpike:source', file, ...rest], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, ['--conditions=turnpike:source', file, ...rest], {
+    stdio: 'inherit',
+  })
   if (status !== 0) process.exit(status ?? 1)
 }

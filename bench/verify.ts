@@ -38,8 +38,18 @@ const [base64, hex] = header.slice('L402 '.length).split(':') as [string, string
 const headers = ['Host', 'api.example', 'Accept', '*/*', 'Authorization', header]
 
 const keys = keyRing([{ id: 'bench', masterKey, active: true }])
-const policy = { service: 'weather', tier: 0, unknownCaveats: 'skip', enforced: new Set(['max_calls']) } as const
-const request = { method: 'GET', path: '/forecast/x', capability: 'GET /forecast/*', clientAddress: '127.0.0.1' }
+const policy = {
+  service: 'weather',
+  tier: 0,
+  unknownCaveats: 'skip',
+  enforced: new Set(['max_calls']),
+} as const
+const request = {
+  method: 'GET',
+  path: '/forecast/x',
+  capability: 'GET /forecast/*',
+  clientAddress: '127.0.0.1',
+}
 const caveats = macaroon.caveats.map(({ id }) => id)
 const generator = Buffer.from('macaroons-key-generator')
 
@@ -109,9 +119,13 @@ const names = Object.keys(tasks)
 for (const name of names) micros(name)
 const results = await interleaved(names, 15, micros)
 const ratio = (top: string, bottom: string): string =>
-  median((results.get(top) ?? []).map((value, i) => value / (results.get(bottom)?.[i] ?? Number.NaN))).toFixed(2)
+  median(
+    (results.get(top) ?? []).map((value, i) => value / (results.get(bottom)?.[i] ?? Number.NaN)),
+  ).toFixed(2)
 
-console.log(`credential of ${header.length} characters, ${caveats.length} caveats; Node ${process.versions.node}\n`)
+console.log(
+  `credential of ${header.length} characters, ${caveats.length} caveats; Node ${process.versions.node}\n`,
+)
 printTable(
   ['task', 'µs (median of 15)'],
   names.map((name) => [name, median(results.get(name) ?? []).toFixed(2)]),

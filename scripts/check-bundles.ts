@@ -73,6 +73,8 @@ for (const { name, code, budgetGzipKiB, without } of entries) {
   ]
   if (problems.length > 0) failures++
   const size = `${gzipKiB.toFixed(1)} of ${budgetGzipKiB} KiB gzip`
-  console.log(`${problems.length === 0 ? 'ok    ' : 'FAILED'} ${name}: ${size}${problems.map((p) => `; ${p}`).join('')}`)
+  console.log(
+    `${problems.length === 0 ? 'ok    ' : 'FAILED'} ${name}: ${size}${problems.map((p) => `; ${p}`).join('')}`,
+  )
 }
 process.exit(failures === 0 ? 0 : 1)

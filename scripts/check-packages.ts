@@ -19,7 +19,12 @@ function run(title: string, command: string, args: readonly string[]): void {
 
 try {
   for (const name of ['l402', 'gateway', 'fare'])
-    run(`${name}: npm pack`, 'npm', ['pack', '--silent', `--pack-destination=${folder}`, `./packages/${name}`])
+    run(`${name}: npm pack`, 'npm', [
+      'pack',
+      '--silent',
+      `--pack-destination=${folder}`,
+      `./packages/${name}`,
+    ])
   for (const archive of readdirSync(folder).sort()) {
     const path = join(folder, archive)
     run(`${archive}: publint`, process.execPath, ['node_modules/publint/src/cli.js', 'run', '--strict', path])

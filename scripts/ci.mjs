@@ -30,7 +30,9 @@ function vitest(name, command, args) {
     `--outputFile.json=${report}`,
   ])
   if (!existsSync(report)) return fail(name)
-  const { numPassedTests, numFailedTests, numTotalTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'))
+  const { numPassedTests, numFailedTests, numTotalTests, numPendingTests } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  )
   passed += numPassedTests
   failed += numFailedTests
   if (numFailedTests > 0) failures.push(name)
@@ -51,8 +53,14 @@ function optional(name, command, args) {
 function run(name, command, args) {
   console.log(`\n=== ${name}: ${command} ${args.join(' ')}`)
   const started = Date.now()
-  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], timeout: 20 * 60_000 })
-  console.log(`=== ${name}: exit ${result.status ?? result.signal} after ${((Date.now() - started) / 1000).toFixed(0)} s`)
+  const result = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    timeout: 20 * 60_000,
+  })
+  console.log(
+    `=== ${name}: exit ${result.status ?? result.signal} after ${((Date.now() - started) / 1000).toFixed(0)} s`,
+  )
   return result
 }
 

@@ -10,7 +10,9 @@ const stamps = join(root, 'node_modules', '.cache', 'turnpike')
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 20 || (major === 20 && minor < 19)) {
-  fail(`Turnpike's repository needs Node 20.19 or newer to set itself up; this is Node ${process.versions.node}.`)
+  fail(
+    `Turnpike's repository needs Node 20.19 or newer to set itself up; this is Node ${process.versions.node}.`,
+  )
 }
 
 if (!isFresh('install', ['package-lock.json', 'package.json'])) {

@@ -4,7 +4,9 @@ import { text } from 'node:stream/consumers'
 import type { LoadOptions, LoadResult } from './load.ts'
 import { median } from './stats.ts'
 
-const { url, authorization, connections, seconds, expected }: LoadOptions = JSON.parse(await text(process.stdin))
+const { url, authorization, connections, seconds, expected }: LoadOptions = JSON.parse(
+  await text(process.stdin),
+)
 const { hostname, port, pathname, host } = new URL(url)
 const request = Buffer.from(
   `GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n${authorization === undefined ? '' : `Authorization: ${authorization}\r\n`}\r\n`,
@@ -34,7 +36,9 @@ function drive(): Promise<void> {
       const head = buffered.slice(0, headEnd)
       const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
       const whole =
-        length === undefined ? buffered.endsWith('0\r\n\r\n') : buffered.length >= headEnd + 4 + Number(length)
+        length === undefined
+          ? buffered.endsWith('0\r\n\r\n')
+          : buffered.length >= headEnd + 4 + Number(length)
       if (!whole) return
       if (!head.startsWith(`HTTP/1.1 ${expected}`)) return reject(new Error(`got ${head.slice(0, 60)}`))
       buffered = ''

@@ -6,9 +6,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { findL402Challenges, formatCredential } from '@turnpike/l402'
+import { decodeInvoice, findL402Challenges, formatCredential } from '@turnpike/l402'
 import { sandboxWallet } from '@turnpike/l402/lightning/sandbox-wallet'
-import { decodeInvoice } from '@turnpike/l402'
 
 /** A started process. */
 export interface Peer {
@@ -83,7 +82,15 @@ services:
   )
   const ready = join(folder, 'ready.json')
   const bin = file('../../packages/gateway/bin/turnpike.js')
-  const [command, args] = pinned(1, process.execPath, [bin, 'serve', '--sandbox', '-c', 'turnpike.yaml', '--ready-file', ready])
+  const [command, args] = pinned(1, process.execPath, [
+    bin,
+    'serve',
+    '--sandbox',
+    '-c',
+    'turnpike.yaml',
+    '--ready-file',
+    ready,
+  ])
   const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   child.stderr.on('data', (chunk) => {

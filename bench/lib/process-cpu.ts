@@ -9,7 +9,8 @@ export function processCpuMicros(pid: number): number | undefined {
     let micros = ownCpuMicros(pid)
     for (const task of readdirSync(`/proc/${pid}/task`)) {
       const children = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim()
-      for (const child of children === '' ? [] : children.split(' ')) micros += processCpuMicros(Number(child)) ?? 0
+      for (const child of children === '' ? [] : children.split(' '))
+        micros += processCpuMicros(Number(child)) ?? 0
     }
     return micros
   } catch {

@@ -10,7 +10,8 @@ const server = createServer((socket) => {
   socket.on('error', () => socket.destroy())
   // Every proxy sends one request at a time on a connection, without a body: each head is one answer.
   socket.on('data', (chunk) => {
-    for (let at = chunk.indexOf('\r\n\r\n'); at >= 0; at = chunk.indexOf('\r\n\r\n', at + 4)) socket.write(answer)
+    for (let at = chunk.indexOf('\r\n\r\n'); at >= 0; at = chunk.indexOf('\r\n\r\n', at + 4))
+      socket.write(answer)
   })
 })
 server.listen(0, '127.0.0.1', () => {

@@ -1,4 +1,4 @@
-import { invoiceFacts } from '../core/bolt11/index.ts'
+import { decodeUnverifiedInvoice } from '../core/bolt11/index.ts'
 import { encodeBase64, encodeHex, equalBytes } from '../core/bytes.ts'
 import { formatCaveat } from '../core/caveat.ts'
 import { mintMacaroon } from '../core/chain.ts'
@@ -100,7 +100,7 @@ export function mintedCaveats(terms: RouteTerms, tier: number, nowSeconds: numbe
 
 // A backend that answers with another invoice than asked for must not be sold: the client would pay for nothing (S4, S7).
 function checkInvoice(created: CreatedInvoice, terms: RouteTerms, lightning: InvoiceBackend): void {
-  const facts = invoiceFacts(created.invoice)
+  const facts = decodeUnverifiedInvoice(created.invoice)
   const wrong = (what: string): L402Error =>
     new L402Error(
       'lightning_invalid',

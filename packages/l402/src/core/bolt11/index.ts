@@ -1,4 +1,4 @@
-export { decodeInvoice } from './decode.ts'
+export { decodeInvoice, decodeUnverifiedInvoice, type UnverifiedInvoice } from './decode.ts'
 export { encodeInvoice } from './encode.ts'
 export {
   type FallbackAddress,
