@@ -6,8 +6,11 @@ import { type Logger, pino } from 'pino'
 import { CommandError } from './cli/exit.ts'
 import type { Config } from './config/config.ts'
 
-/** How a request came out. */
-export type RequestOutcome = 'free' | 'paid' | 'refused' | 'problem' | 'aborted'
+/**
+ * How a request came out: served free or paid, refused by the gate, answered by the gateway itself (404, 400, preflight),
+ * failed at the upstream, or given up by the client.
+ */
+export type RequestOutcome = 'free' | 'paid' | 'refused' | 'answered' | 'failed' | 'aborted'
 
 /** What is known of a request when it is over. */
 export interface RequestSummary {
@@ -23,7 +26,7 @@ export interface RequestSummary {
   readonly status: number
   readonly durationMs: number
   /** Lower-case hex; only its first 8 digits are logged. */
-  readonly tokenId: string | undefined
+  readonly tokenId?: string
   readonly clientAddress: string
 }
 

@@ -73,4 +73,5 @@ services:
       #                              the match text (a comma in it as %2C), so each route is bought on its own
       #   timeout: 5s                instead of the service's
       #   allowEncodedSlash: true    lets %2F in the path through; otherwise it is 400
+      #   keepOverrideHeaders: true  lets X-HTTP-Method-Override and the like through; otherwise they are removed
 `

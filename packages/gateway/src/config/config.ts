@@ -46,6 +46,8 @@ export interface RouteConfig {
   /** How long the upstream may take to its first byte. */
   readonly timeoutMs: number
   readonly allowEncodedSlash: boolean
+  /** Lets `X-HTTP-Method-Override` and the like through to the upstream. */
+  readonly keepOverrideHeaders: boolean
   /** The invoice's description, where the operator gave one. */
   readonly memo: string | undefined
   /** Where `match` stands in the file. */

@@ -106,5 +106,6 @@ export const routeSchema = section('a route such as { match: "GET /path", price:
   capability: text('a text').optional(),
   timeout: timerDuration.optional(),
   allowEncodedSlash: flag.optional(),
+  keepOverrideHeaders: flag.optional(),
   memo: text('a text').optional(),
 })

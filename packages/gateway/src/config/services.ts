@@ -1,6 +1,6 @@
 /** `services`: each service and each route on its own, then the rules between them. */
 
-import { defaultCapability, type RouteConfig, type ServiceConfig, sampleUpstream } from './config.ts'
+import { defaultCapability, type RouteConfig, type ServiceConfig } from './config.ts'
 import { describeFaults, pathName } from './faults.ts'
 import type { ConfigIssue, Position } from './issue.ts'
 import { readMatch } from './match.ts'
@@ -122,6 +122,7 @@ function readRoute(
     capability: route.capability ?? defaultCapability(route.match),
     timeoutMs: (route.timeout ?? timeoutSeconds) * 1000,
     allowEncodedSlash: route.allowEncodedSlash ?? false,
+    keepOverrideHeaders: route.keepOverrideHeaders ?? false,
     memo: route.memo,
     position: source.locate([...path, 'match']),
   }
@@ -157,9 +158,4 @@ function checkAcross(services: readonly ServiceConfig[], issues: ConfigIssue[]):
       for (const key of keys) seen.set(key, first ?? route.position)
     }
   }
-}
-
-/** Whether a service stands on the built-in sample API. */
-export function usesSample(services: readonly ServiceConfig[]): boolean {
-  return services.some((service) => service.upstream === sampleUpstream)
 }

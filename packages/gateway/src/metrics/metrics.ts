@@ -11,8 +11,8 @@ export type LedgerOperation = 'reserve' | 'commit' | 'release' | 'read' | 'revok
 export interface Metrics {
   /** A request is over. `terms` is `undefined` where no route matched. */
   request(terms: RouteTerms | undefined, outcome: RequestOutcome, status: number): void
-  /** The upstream's first byte came after so long. */
-  upstreamAnswered(terms: RouteTerms, seconds: number): void
+  /** A request that the upstream was asked for took so long, its answer's last byte included. */
+  proxied(terms: RouteTerms, seconds: number): void
   /** The gate let a paid request through. */
   redeemed(terms: RouteTerms): void
   /** The gate refused; `challenged`: with a fresh challenge. */
@@ -33,7 +33,7 @@ export interface Gauges {
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
-const OUTCOMES: readonly RequestOutcome[] = ['free', 'paid', 'refused', 'problem', 'aborted']
+const OUTCOMES: readonly RequestOutcome[] = ['free', 'paid', 'refused', 'answered', 'failed', 'aborted']
 
 /** Metrics in a registry of their own. */
 export function createMetrics(gauges: Gauges): Metrics {
@@ -60,8 +60,8 @@ export function createMetrics(gauges: Gauges): Metrics {
     registers,
   })
   const upstream = new Histogram({
-    name: 'turnpike_upstream_first_byte_seconds',
-    help: "Time to the upstream's first byte.",
+    name: 'turnpike_proxied_seconds',
+    help: 'Time of requests that the upstream was asked for, from the last header byte to the last byte of the answer.',
     labelNames: ['service'],
     buckets: SECONDS,
     registers,
@@ -92,7 +92,7 @@ export function createMetrics(gauges: Gauges): Metrics {
     request(terms, outcome, status) {
       requests.count(terms, OUTCOMES.indexOf(outcome) * 10 + Math.min(9, Math.floor(status / 100)))
     },
-    upstreamAnswered: (terms, seconds) => upstream.observe({ service: terms.service }, seconds),
+    proxied: (terms, seconds) => upstream.observe({ service: terms.service }, seconds),
     redeemed: (terms) => redemptions.count(terms, 0),
     refused(terms, reason, challenged) {
       refusals.inc({ service: terms.service, reason })
