@@ -77,10 +77,17 @@ export function buildRouting(config: Config, sampleUrl: string | undefined): Rou
       byHost.set(host, [...(byHost.get(host) ?? []), service])
     }
   }
-  return [...byHost].map(([host, services]): HostTable => {
-    const specs = services.flatMap((service) => serviceRoutes(service, sampleUrl))
-    const routes = compileRoutes(specs)
-    return host === '' ? { routes } : { hosts: [host], routes }
+  // Hosts with the same services share a table.
+  const tables = new Map<string, { hosts: string[]; services: readonly ServiceConfig[] }>()
+  for (const [host, services] of byHost) {
+    const key = `${host === ''} ${services.map((service) => service.name).join(' ')}`
+    const table = tables.get(key) ?? { hosts: [], services }
+    table.hosts.push(host)
+    tables.set(key, table)
+  }
+  return [...tables.values()].map(({ hosts, services }): HostTable => {
+    const routes = compileRoutes(services.flatMap((service) => serviceRoutes(service, sampleUrl)))
+    return hosts[0] === '' ? { routes } : { hosts, routes }
   })
 }
 

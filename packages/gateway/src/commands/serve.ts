@@ -77,7 +77,6 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
       log.info({ version: programVersion(), ...where, lightning: config.lightning.backend }, 'serving')
       await serveUntilStopped(gateway, { config, load, log, signals, warnAbout })
     } finally {
-      signals.armSecond(() => io.exit(exitCode.failed))
       if (ready !== undefined) rmSync(ready, { force: true })
       const finished = await gateway.stop()
       log.info(finished ? 'stopped' : 'stopped; what was not finished in time was cut off')
@@ -138,28 +137,28 @@ async function serveUntilStopped(gateway: Gateway, serving: Serving): Promise<vo
 
 type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 
-/** Keeps signals until they are asked for. */
+/** Keeps signals until they are asked for; a second TERM or INT ends the process at once. */
 interface SignalBox {
   next(): Promise<Signal>
-  /** From now on TERM and INT do this. */
-  armSecond(act: () => void): void
   close(): void
 }
 
 function signalBox(io: Io): SignalBox {
   const kept: Signal[] = []
   let wake: ((signal: Signal) => void) | undefined
-  let second: (() => void) | undefined
-  const take = (signal: Signal) => (): void => {
-    if (second !== undefined) {
-      if (signal !== 'SIGHUP') second()
-    } else if (wake !== undefined) {
-      const woken = wake
-      wake = undefined
-      woken(signal)
-    } else kept.push(signal)
+  let ending = false
+  const take = (signal: Signal): void => {
+    if (signal !== 'SIGHUP') {
+      if (ending) io.exit(exitCode.failed)
+      ending = true
+    }
+    const woken = wake
+    wake = undefined
+    if (woken === undefined) kept.push(signal)
+    else woken(signal)
   }
-  const offs = (['SIGTERM', 'SIGINT', 'SIGHUP'] as const).map((signal) => io.onSignal(signal, take(signal)))
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+  const offs = signals.map((signal) => io.onSignal(signal, () => take(signal)))
   return {
     next: () => {
       const signal = kept.shift()
@@ -167,9 +166,6 @@ function signalBox(io: Io): SignalBox {
       return new Promise((resolve) => {
         wake = resolve
       })
-    },
-    armSecond(act) {
-      second = act
     },
     close() {
       for (const off of offs) off()

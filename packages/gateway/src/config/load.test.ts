@@ -394,6 +394,11 @@ services:
 `
     expect(faultsOf(two('b.example'))).toEqual([])
     expect(faultsOf(two('[b.example, A.example]'))).toHaveLength(1)
+    expect(faultsOf(two('"a.example:8402"'))).toEqual([])
+    const ports = two('"c.example:443"').replace('a.example', '"c.example:80"')
+    expect(faultsOf(ports)).toEqual([
+      'turnpike.yaml:4:3: hosts: c.example:443 and c.example:80 have different services, expected the same (a Host without a port is both)',
+    ])
   })
 
   it('never shows what came from the environment', () => {

@@ -22,6 +22,7 @@ export function readServices(source: YamlSource, issues: ConfigIssue[]): Service
   }
   const services = names.flatMap((name) => readService(source, name, issues) ?? [])
   checkAcross(services, issues)
+  checkPorts(services, issues)
   return services
 }
 
@@ -156,6 +157,20 @@ function checkAcross(services: readonly ServiceConfig[], issues: ConfigIssue[]):
         issues.push({ position: route.position, message })
       }
       for (const key of keys) seen.set(key, first ?? route.position)
+    }
+  }
+}
+
+/** A `Host` without a port stands for ports 80 and 443, so these two cannot belong to different services. */
+function checkPorts(services: readonly ServiceConfig[], issues: ConfigIssue[]): void {
+  const namesOf = (host: string): string =>
+    services.flatMap(({ name, hosts }) => (hosts.includes(host) ? name : [])).join(', ')
+  for (const { hosts, position } of services) {
+    for (const host of hosts) {
+      const other = host.endsWith(':443') ? `${host.slice(0, -3)}80` : undefined
+      if (other === undefined || namesOf(other) === '' || namesOf(other) === namesOf(host)) continue
+      const message = `hosts: ${host} and ${other} have different services, expected the same (a Host without a port is both)`
+      issues.push({ position, message })
     }
   }
 }

@@ -30,6 +30,8 @@ export interface RouteTerms {
    * Routes may share one on purpose.
    */
   readonly capability: string
+  /** The invoice's description; service and route name if left out. */
+  readonly memo?: string
 }
 
 /** A request, already normalised: the path that was matched is the path that is forwarded. */
