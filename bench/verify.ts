@@ -14,6 +14,7 @@ import {
   encodeMacaroon,
   formatCredential,
   mintMacaroon,
+  type ServicePolicy,
   summariseCaveats,
 } from '@turnpike/l402'
 import { deriveRootKey, keyRing } from '@turnpike/l402/server'
