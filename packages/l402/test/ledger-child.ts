@@ -10,9 +10,16 @@ import { sqliteLedger } from '../src/stores/sqlite/index.ts'
 
 const [mode = '', file = ''] = process.argv.slice(2)
 
-/** A line that is in the pipe when this returns, whatever happens to the process then. */
-const say = (line: string): void => {
-  writeSync(1, `${line}\n`)
+/** A line that is in the pipe when this returns, whatever happens to the process then. Waits while the pipe is full. */
+function say(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, `${line}\n`)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    }
+  }
 }
 
 const counter = (n: number): Uint8Array => new Uint8Array(32).fill(n)

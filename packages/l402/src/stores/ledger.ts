@@ -16,7 +16,7 @@
 export interface CounterUse {
   /** 32 bytes: the chain signature just after the counting caveat. */
   readonly key: Uint8Array
-  /** The caveat's value: most that may ever be used. */
+  /** The caveat's value: most that may ever be used. More than 2^63−1 counts as that. */
   readonly limit: bigint
   /** What this request uses; ≥ 1. */
   readonly amount: bigint

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { RevocationKind } from '../lib/revocations.ts'
 import { RevocationSet } from '../lib/revocations.ts'
@@ -30,6 +31,7 @@ const RECORDED_MAX = 32_768
 export class Engine {
   readonly #options: EngineOptions
   readonly #db: DatabaseSync
+  readonly #inode: number
   readonly #statements: Statements
   readonly #recorded = new Set<string>()
   readonly #revocations = new RevocationSet()
@@ -41,12 +43,16 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options
     this.#db = connect(options.file, options.busyTimeoutMs)
+    this.#inode = statSync(options.file).ino
     this.#statements = prepare(this.#db)
   }
 
   /** Throws what SQLite throws; then nothing of the batch was done. */
   run(batch: Uint8Array, nowMs: number): BatchAnswers {
     try {
+      // SQLite would go on writing to a file that nobody will ever open again.
+      if (statSync(this.#options.file, { throwIfNoEntry: false })?.ino !== this.#inode)
+        throw new Error('its file was moved, replaced or deleted')
       return transaction(this.#db, () => {
         this.poll()
         const reader = new BatchReader(batch)

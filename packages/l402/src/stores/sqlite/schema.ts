@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync } from 'node:fs'
+import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { L402Error } from '../../core/errors.ts'
@@ -29,9 +29,8 @@ export function connect(file: string, busyTimeoutMs: number): DatabaseSync {
   return db
 }
 
-/** Makes the file, or brings an older one to this version; refuses one it must not touch. */
+/** Brings an empty or older file to this version; refuses one it must not touch. */
 export function prepareFile(file: string, busyTimeoutMs: number): DatabaseSync {
-  createPrivately(file)
   let db: DatabaseSync | undefined
   try {
     db = connect(file, busyTimeoutMs)
@@ -50,12 +49,15 @@ export function prepareFile(file: string, busyTimeoutMs: number): DatabaseSync {
   }
 }
 
-function createPrivately(file: string): void {
+/**
+ * Makes the file, for its owner alone, if it is missing. Answers its one real path: processes that come over
+ * different links must find each other's owner files.
+ */
+export function ensureFile(file: string): string {
   try {
     closeSync(openSync(file, 'wx', 0o600))
-    return
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
+    const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT')
       throw new L402Error('store_unavailable', `the folder of the ledger does not exist: ${dirname(file)}`)
     if (code !== 'EEXIST')
@@ -63,8 +65,9 @@ function createPrivately(file: string): void {
         cause: error,
       })
   }
-  if (!statSync(file).isFile())
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
     throw new L402Error('store_incompatible', `the ledger ${file} is not a file: expected a SQLite database`)
+  return realpathSync(file)
 }
 
 function versionOf(db: DatabaseSync): number {

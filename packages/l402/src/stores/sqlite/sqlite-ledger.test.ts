@@ -4,12 +4,14 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Ledger } from '../ledger.ts'
@@ -172,6 +174,18 @@ describe('a ledger file', () => {
     })
   })
 
+  it('is the same over another path to it', async () => {
+    const key = freshKey()
+    const first = sqliteLedger({ file })
+    await reserved(first, use(key, 10n))
+    symlinkSync(file, `${file}.link`)
+    const second = sqliteLedger({ file: relative(process.cwd(), `${file}.link`) })
+    expect(await usedOf(second, key)).toBe(1n)
+    await Promise.all([first.close(), second.close()])
+    rmSync(file)
+    expect(fault(() => sqliteLedger({ file: `${file}.link` }))).toMatchObject({ code: 'store_incompatible' })
+  })
+
   it('may be empty already', async () => {
     writeFileSync(file, '')
     chmodSync(file, 0o640)
@@ -236,12 +250,32 @@ describe('a store that fails', () => {
     expect(await usedOf(ledger, key)).toBe(0n)
     expect(ledger.isRevoked(revoked)).toBe(false)
 
+    const beside = sqliteLedger({ file })
+    const second = await reserved(beside, use(freshKey(), 10n))
     const first = await ledger.reserve({ redemption: payer, uses: [use(key, 10n)] })
+    expect(first.ok && first.id).not.toBe(second.id)
     expect(first).toMatchObject({ ok: true, states: [{ used: 1n }] })
     expect(await ledger.reserve({ redemption: revoked, uses: [use(key, 10n)] })).toMatchObject({ ok: true })
-    expect(other.prepare('SELECT count(*) AS n FROM redemptions').get()).toEqual({ n: 2 })
+    await beside.close()
+    expect(other.prepare('SELECT count(*) AS n FROM redemptions').get()).toEqual({ n: 3 })
     expect(other.prepare('SELECT count(*) AS n FROM reservations').get()).toEqual({ n: 2 })
     other.close()
+    await ledger.close()
+  })
+
+  it('acknowledges nothing once its file is gone', async () => {
+    const file = freshFile()
+    const ledger = sqliteLedger({ file })
+    const key = freshKey()
+    await reserved(ledger, use(key, 10n))
+    renameSync(file, `${file}.moved`)
+    for (const call of [ledger.ping(), ledger.reserve(request(use(key, 10n)))])
+      await expect(call).rejects.toMatchObject({
+        code: 'store_unavailable',
+        message: 'the ledger could not be written: its file was moved, replaced or deleted',
+      })
+    renameSync(`${file}.moved`, file)
+    expect(await usedOf(ledger, key)).toBe(1n)
     await ledger.close()
   })
 

@@ -15,7 +15,7 @@ import { type RevocationKind, RevocationSet, revocationOf } from '../lib/revocat
 import { BatchWriter, Op } from './batch.ts'
 import type { BatchAnswers } from './engine.ts'
 import { becomeOwner, type Owner, sweepOwners } from './owners.ts'
-import { openFault, prepareFile } from './schema.ts'
+import { ensureFile, openFault, prepareFile } from './schema.ts'
 import { EngineThread } from './thread.ts'
 import type { Reply } from './worker.ts'
 
@@ -51,7 +51,7 @@ export function sqliteLedger(options: SqliteLedgerOptions): Ledger {
   if (options.file === '' || options.file === ':memory:')
     throw new RangeError('sqliteLedger needs the path of a file; memoryLedger() keeps books in memory')
   // Absolute: the process may change its folder, and SQLite reads `file:…` names as URIs.
-  const file = resolve(options.file)
+  const file = ensureFile(resolve(options.file))
   const revocations = new RevocationSet()
   let owner: Owner | undefined
   const db = prepareFile(file, busyTimeoutMs)

@@ -17,7 +17,9 @@ export class EngineThread {
   #dead: L402Error | undefined
 
   constructor(options: EngineOptions) {
-    this.#worker = new Worker(workerFile, { workerData: options, name: 'turnpike-ledger' })
+    // Of this process's Node options it wants only those about warnings; `--input-type` would keep it from starting.
+    const execArgv = process.execArgv.filter((arg) => /^--(no-warnings$|disable-warning=)/.test(arg))
+    this.#worker = new Worker(workerFile, { workerData: options, name: 'turnpike-ledger', execArgv })
     this.#worker.unref()
     this.#worker.on('message', (reply: Reply) => {
       const waiting = this.#waiting.shift()
