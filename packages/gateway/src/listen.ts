@@ -20,7 +20,7 @@ export async function listenOn(server: Server, address: ListenAddress): Promise<
 }
 
 /** The fault of a `listen` call in words. */
-export function listenError(error: NodeJS.ErrnoException, address: ListenAddress): CommandError {
+function listenError(error: NodeJS.ErrnoException, address: ListenAddress): CommandError {
   const where = addressUrl(address).slice('http://'.length)
   const why: Readonly<Record<string, string>> = {
     EADDRINUSE: 'another program already listens there; choose another port, or 0 for any free one',

@@ -9,6 +9,7 @@ import type { Command } from './commands/command.ts'
 import { initCommand } from './commands/init.ts'
 import { keysCommand } from './commands/keys.ts'
 import { serveCommand } from './commands/serve.ts'
+import { describeError } from './log.ts'
 
 const commands: Readonly<Record<string, Command>> = {
   serve: serveCommand,
@@ -39,7 +40,13 @@ Exit codes: 0 stopped, 1 failed, 64 wrong usage, 69 a backend or store unreachab
 
 /** Runs the program with the arguments after its name; sets `process.exitCode`. */
 export async function main(argv: readonly string[]): Promise<void> {
-  process.exitCode = await run(argv, processIo())
+  const io = processIo()
+  // Node would print the error as it is, whatever it quotes.
+  process.once('uncaughtException', (error) => {
+    io.stderr(unexpected(error))
+    io.exit(exitCode.failed)
+  })
+  process.exitCode = await run(argv, io)
 }
 
 /** Runs the program in given surroundings and answers its exit code. Never throws. */
@@ -51,15 +58,20 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       io.stderr(`${error.message}\n`)
       return error.exitCode
     }
-    // A fault of this program: its message may be anything, so only its kind and place are shown.
-    const place =
-      error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []
-    const kind = error instanceof Error ? error.name : typeof error
-    io.stderr(
-      `turnpike: an unexpected ${kind}; this is a fault of turnpike, please report it.\n${place.slice(0, 8).join('\n')}\n`,
-    )
+    io.stderr(unexpected(error))
     return exitCode.failed
   }
+}
+
+/** A fault of this program. Its message may quote anything, so only its kind and place are shown (rule C10). */
+function unexpected(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  const place = stack.split('\n').filter((line) => /^\s+at /.test(line))
+  const lines = [
+    `turnpike: unexpected fault (${describeError(error)}); please report it.`,
+    ...place.slice(0, 8),
+  ]
+  return `${lines.join('\n')}\n`
 }
 
 async function dispatch(argv: readonly string[], io: Io): Promise<number> {

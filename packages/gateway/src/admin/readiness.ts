@@ -1,7 +1,7 @@
 /** Is everything there that a sale needs? */
 
 /** One thing that is looked at. */
-export type CheckResult = 'ok' | 'failed' | 'slow'
+type CheckResult = 'ok' | 'failed' | 'slow'
 
 /** The answer of `/readyz`. */
 export interface Readiness {

@@ -56,7 +56,7 @@ export const checkCommand: Command = {
 }
 
 /** What a configuration does, as text. */
-export function describeConfig(config: Config): string {
+function describeConfig(config: Config): string {
   const store = config.store.kind === 'memory' ? 'memory (forgets at the end)' : `sqlite:${config.store.file}`
   const { limit } = config.challenges
   const facts = [

@@ -78,7 +78,7 @@ export interface ServiceConfig {
 export type RequestLogging = 'none' | 'problems' | 'all'
 
 /** `log.level`. */
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 /** A whole configuration. */
 export interface Config {

@@ -57,6 +57,6 @@ function routesByHost({ services }: Config): ReadonlyMap<string, RouteConfig[]> 
 }
 
 /** Whether only this machine can reach an address. */
-export function isLoopback({ host }: ListenAddress): boolean {
+function isLoopback({ host }: ListenAddress): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }

@@ -40,7 +40,11 @@ export function createMetrics(gauges: Gauges): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
-  const requests = new Tally(registry, 'turnpike_requests_total', 'Requests by outcome and status class.')
+  const requests = new Tally(registry, {
+    name: 'turnpike_requests_total',
+    help: 'Requests by outcome and status class.',
+    byOutcome: true,
+  })
   const challenges = new Counter({
     name: 'turnpike_challenges_total',
     help: 'Challenges (402 with an invoice) sent.',
@@ -53,7 +57,11 @@ export function createMetrics(gauges: Gauges): Metrics {
     labelNames: ['service', 'reason'],
     registers,
   })
-  const redemptions = new Tally(registry, 'turnpike_redemptions_total', 'Paid requests let through.')
+  const redemptions = new Tally(registry, {
+    name: 'turnpike_redemptions_total',
+    help: 'Paid requests let through.',
+    byOutcome: false,
+  })
   const releases = new Counter({
     name: 'turnpike_releases_total',
     help: 'Reserved calls given back because the upstream did not serve them.',
@@ -127,13 +135,13 @@ function gauge(registry: Registry, name: string, help: string, read: () => numbe
 class Tally {
   readonly #slots = new Map<RouteTerms | undefined, number[]>()
 
-  constructor(registry: Registry, name: string, help: string) {
+  constructor(registry: Registry, options: { name: string; help: string; byOutcome: boolean }) {
     const slots = this.#slots
-    const plain = name === 'turnpike_redemptions_total'
+    const { name, help, byOutcome } = options
     new Counter({
       name,
       help,
-      labelNames: plain ? ['service', 'route'] : ['service', 'route', 'outcome', 'code'],
+      labelNames: byOutcome ? ['service', 'route', 'outcome', 'code'] : ['service', 'route'],
       registers: [registry],
       collect() {
         this.reset()
@@ -142,7 +150,7 @@ class Tally {
           for (const [slot, count] of counts.entries()) {
             if (count === undefined || count === 0) continue
             const outcome = OUTCOMES[Math.floor(slot / 10)] ?? ''
-            this.inc(plain ? where : { ...where, outcome, code: `${slot % 10}xx` }, count)
+            this.inc(byOutcome ? { ...where, outcome, code: `${slot % 10}xx` } : where, count)
           }
         }
       },
