@@ -1,12 +1,13 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
-import { problemBody, type Refused } from '@turnpike/l402/server'
+import { problemBody, REASONS, type Refused } from '@turnpike/l402/server'
 import { addCorsLines } from './cors.ts'
+import { PROBLEMS, type ProblemCode } from './problem-table.ts'
 
 /** An answer of the gateway's own that is not the gate's. */
 export interface OwnProblem {
-  readonly status: number
-  /** `code` of the problem body. */
-  readonly code: string
+  /** `code` of the problem body; decides status and title. */
+  readonly code: ProblemCode | 'store_unavailable'
+  /** One sentence about this occurrence. Never a secret. */
   readonly detail: string
   /** Further header lines: name, value, … */
   readonly lines?: readonly string[]
@@ -24,7 +25,7 @@ export function sendProblem(res: ServerResponse, problem: OwnProblem, manner: An
     ...['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store'],
     ...(problem.lines ?? []),
   ]
-  send(res, problem.status, lines, problemText(problem), manner)
+  send(res, entryOf(problem).status, lines, problemText(problem), manner)
 }
 
 /** Sends what the gate decided, as it decided it. */
@@ -60,11 +61,18 @@ export function rawProblem(problem: OwnProblem): string {
     ...(problem.lines ?? []),
     ...['Content-Length', String(Buffer.byteLength(text)), 'Connection', 'close'],
   ]
-  let head = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n`
+  const { status } = entryOf(problem)
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
   for (let i = 0; i < lines.length; i += 2) head += `${lines[i]}: ${lines[i + 1]}\r\n`
   return `${head}\r\n${text}`
 }
 
-function problemText({ status, code, detail }: OwnProblem): string {
-  return problemBody({ status, code, title: STATUS_CODES[status] ?? 'Error', detail })
+function problemText(problem: OwnProblem): string {
+  const { code, detail } = problem
+  const { status, title } = entryOf(problem)
+  return problemBody({ status, code, title, detail })
+}
+
+function entryOf({ code }: OwnProblem): { readonly status: number; readonly title: string } {
+  return code === 'store_unavailable' ? REASONS[code] : PROBLEMS[code]
 }

@@ -98,7 +98,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       return
     }
     const found = findTarget(hosts, req, head)
-    if ('status' in found) {
+    if ('code' in found) {
       visit.answer(found, head)
       return
     }

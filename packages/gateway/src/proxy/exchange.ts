@@ -76,7 +76,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   expire(): void {
     if (this.#phase !== 'waiting') return
     const problem = upstreamTimeout(this.#body?.starved === true)
-    if (problem.status !== 504) this.#options.res.shouldKeepAlive = false
+    if (problem.code === 'request_timeout') this.#options.res.shouldKeepAlive = false
     this.#fail(problem)
   }
 
@@ -207,7 +207,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
     sendProblem(
       this.#options.res,
       {
-        status: 503,
         code: 'store_unavailable',
         detail: 'the use could not be recorded; nothing was charged',
         lines: ['Retry-After', '5'],

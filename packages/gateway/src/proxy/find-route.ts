@@ -22,12 +22,11 @@ export function findRoute(
 ): FoundRoute | OwnProblem {
   const { method = '', url = '' } = req
   if (hosts.needsHost && head.host === '') {
-    return { status: 400, code: 'bad_request', detail: 'expected one Host line' }
+    return { code: 'bad_request', detail: 'expected one Host line' }
   }
   const table = hosts.find(head.host)
   if (table === undefined) {
     return {
-      status: 404,
       code: 'unknown_host',
       detail: 'this gateway does not serve the host in the Host line',
     }
@@ -38,7 +37,6 @@ export function findRoute(
     const { path, query, authority } = target
     if (authority !== undefined && plainAuthority(authority) !== plainAuthority(head.host)) {
       return {
-        status: 400,
         code: 'bad_target',
         detail: 'the request target and the Host line name two hosts',
       }
@@ -52,7 +50,7 @@ export function findRoute(
     const taken = lenient.ok ? found(lenient) : undefined
     if (taken !== undefined && 'route' in taken && taken.route?.allowEncodedSlash === true) return taken
   }
-  return { status: 400, code: 'bad_target', detail: target.detail }
+  return { code: 'bad_target', detail: target.detail }
 }
 
 function plainAuthority(authority: string): string {

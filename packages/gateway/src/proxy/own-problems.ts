@@ -5,25 +5,21 @@ export const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH'
 
 /** Nothing is passed on that no route names. */
 export const NO_ROUTE: OwnProblem = {
-  status: 404,
   code: 'no_route',
   detail: 'no route of this gateway matches the method and path',
 }
 
 export const NO_WEBSOCKET: OwnProblem = {
-  status: 501,
   code: 'upgrade_not_supported',
   detail: 'this gateway does not carry WebSocket connections',
 }
 
 export const BAD_EXPECTATION: OwnProblem = {
-  status: 417,
   code: 'expectation_failed',
   detail: 'expected 100-continue, or no Expect line',
 }
 
 export const INTERNAL: OwnProblem = {
-  status: 500,
   code: 'internal_error',
   detail: 'the gateway failed to decide over this request',
 }
@@ -31,7 +27,6 @@ export const INTERNAL: OwnProblem = {
 /** For the methods that never pass. */
 export function methodNotAllowed(method: string): OwnProblem {
   return {
-    status: 405,
     code: 'method_not_allowed',
     detail: `${method} is not carried by this gateway`,
     lines: ['Allow', METHODS.join(', ')],

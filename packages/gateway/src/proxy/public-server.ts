@@ -15,26 +15,24 @@ export interface PublicServerOptions {
 }
 
 const UNREADABLE: OwnProblem = {
-  status: 400,
   code: 'bad_request',
   detail: 'the bytes that were sent are not a well-formed HTTP/1.1 request',
 }
 const BY_ERROR = new Map<unknown, OwnProblem>([
   [
     'HPE_HEADER_OVERFLOW',
-    { status: 431, code: 'header_too_large', detail: 'the header lines of the request are too long' },
+    { code: 'header_too_large', detail: 'the header lines of the request are too long' },
   ],
   [
     'HPE_CHUNK_EXTENSIONS_OVERFLOW',
     {
-      status: 413,
       code: 'chunk_extensions_too_large',
       detail: 'the chunk extensions of the body are too long',
     },
   ],
   [
     'ERR_HTTP_REQUEST_TIMEOUT',
-    { status: 408, code: 'request_timeout', detail: 'the header lines did not arrive in time' },
+    { code: 'request_timeout', detail: 'the header lines did not arrive in time' },
   ],
 ])
 

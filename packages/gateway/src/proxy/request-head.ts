@@ -79,7 +79,8 @@ export function readHead(lines: readonly string[], httpVersion: string): Request
     ok: true,
     host: host ?? '',
     hasBody: coding !== undefined || (length !== undefined && Number(length) > 0),
-    expect,
+    // HTTP/1.0 knows no 100 Continue.
+    expect: httpVersion === '1.0' ? undefined : expect,
     upgrade,
     crossOrigin,
     connectionNames: connection === undefined ? undefined : connectionNames(connection),

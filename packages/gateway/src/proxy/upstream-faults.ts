@@ -12,7 +12,6 @@ export function upstreamFault(error: unknown): OwnProblem {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return {
-        status: 502,
         code: 'upstream_unreachable',
         detail: 'the service behind this gateway cannot be reached',
       }
@@ -20,13 +19,11 @@ export function upstreamFault(error: unknown): OwnProblem {
     case 'EPIPE':
     case 'UND_ERR_SOCKET':
       return {
-        status: 502,
         code: 'upstream_closed',
         detail: 'the service behind this gateway closed the connection before it answered',
       }
     default:
       return {
-        status: 502,
         code: 'upstream_invalid',
         detail: 'the service behind this gateway did not answer with valid HTTP',
       }
@@ -35,10 +32,8 @@ export function upstreamFault(error: unknown): OwnProblem {
 
 /** No first byte in time: the client's own doing if it stopped sending the body. */
 export function upstreamTimeout(starved: boolean): OwnProblem {
-  if (starved)
-    return { status: 408, code: 'request_timeout', detail: 'the request body did not arrive in time' }
+  if (starved) return { code: 'request_timeout', detail: 'the request body did not arrive in time' }
   return {
-    status: 504,
     code: 'upstream_timeout',
     detail: 'the service behind this gateway did not answer in time',
   }

@@ -61,7 +61,7 @@ export class Visit {
   answerBadHead(detail: string): void {
     this.code = 'bad_request'
     this.res.shouldKeepAlive = false
-    sendProblem(this.res, { status: 400, code: this.code, detail })
+    sendProblem(this.res, { code: 'bad_request', detail })
   }
 
   /** A body that will not be read must not keep the answer from the client. */

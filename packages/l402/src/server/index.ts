@@ -13,6 +13,8 @@ export {
   type RequestInfo,
 } from './paywall.ts'
 export { type Problem, problemBody } from './problem.ts'
+export { REASONS, type ReasonEntry } from './reason-table.ts'
+export { REQUEST_PROBLEMS, type RequestProblemCode, type RequestProblemEntry } from './request-problems.ts'
 export { type RouteOffer, routeTerms } from './route-terms.ts'
 export {
   type CompiledRoute,
