@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
   closeAll,
@@ -96,6 +97,70 @@ describe('framing that two readers could take for different requests is 400, and
     expect((await sendRaw(gateway.port, post(...lines, 'Connection: close'))).status).toBe(200)
     expect(upstream.seen[0]?.rawHeaders.filter((text) => text === 'n').length).toBe(2_500)
     expect((await sendRaw(gateway.port, post(...lines, 'Host: b'))).status).toBe(400)
+  })
+})
+
+describe('whatever bytes a client sends', () => {
+  it('each octet in a header name, a value, the host, the path and the query passes or is 400', async () => {
+    const { upstream, gateway } = await start()
+    const spots = [
+      '/free/x HTTP/1.1|Host: a|X-A: a#b',
+      '/free/x HTTP/1.1|Host: a|X#A: b',
+      '/free/x HTTP/1.1|Host: a#b',
+    ]
+    spots.push('/free/x#y HTTP/1.1|Host: a', '/free/x?a#b HTTP/1.1|Host: a')
+    for (const spot of spots) {
+      const answers = Array.from({ length: 256 }, (_, octet) => {
+        const lines = `GET ${spot}|Connection: close||`.replaceAll('|', '\r\n')
+        return sendRaw(gateway.port, lines.replace('#', String.fromCharCode(octet)))
+      })
+      const statuses = new Set((await Promise.all(answers)).map(({ status }) => status))
+      expect([...statuses].sort(), spot).toEqual([200, 400])
+    }
+    expect(upstream.seen.every(({ url }) => url.startsWith('/free/'))).toBe(true)
+  })
+
+  it('the answer is below 500, or none, and the next client is served', async () => {
+    const { gateway } = await start()
+    const whole = [
+      post('Content-Length: 3'),
+      'abc',
+      post('Transfer-Encoding: chunked'),
+      '3\r\nabc\r\n0\r\n\r\n',
+      next,
+    ].join('')
+    const edit = fc.record({
+      at: fc.nat(whole.length),
+      drop: fc.nat(20),
+      put: fc.oneof(
+        fc.string({ unit: 'binary-ascii', maxLength: 4 }),
+        fc.constantFrom(
+          '\r\n',
+          '\n',
+          '0\r\n\r\n',
+          'Expect: 100-continue\r\n',
+          'Connection: close\r\n',
+          '\xff',
+          ' ',
+        ),
+      ),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(edit, { maxLength: 4 }), async (edits) => {
+        const bytes = edits.reduce(
+          (text, { at, drop, put }) => text.slice(0, at) + put + text.slice(at + drop),
+          whole,
+        )
+        const socket = open(gateway.port)
+        const all = readAll(socket)
+        socket.end(bytes, 'latin1')
+        for (const [, status] of (await all).matchAll(/^HTTP\/1\.1 (\d+)/gm))
+          expect(Number(status)).toBeLessThan(500)
+      }),
+      { numRuns: 300 },
+    )
+    expect((await sendRaw(gateway.port, post('Content-Length: 0', 'Connection: close'))).status).toBe(200)
+    await expect.poll(() => gateway.dataPlane.inFlight()).toBe(0)
   })
 })
 
