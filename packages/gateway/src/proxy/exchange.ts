@@ -22,11 +22,15 @@ export interface ExchangeOptions {
 
 /**
  * - `waiting` for the upstream's first byte; nothing is settled, the client may still get an answer of ours
- * - `settling` the entitlement; the upstream has answered and is paused
+ * - `gathering` a short answer, so that one that breaks off can still become an answer of ours
+ * - `settling` the entitlement; nothing has gone out yet
  * - `streaming` the answer
  * - `over`: what the upstream still does is of no interest
  */
-type Phase = 'waiting' | 'settling' | 'streaming' | 'over'
+type Phase = 'waiting' | 'gathering' | 'settling' | 'streaming' | 'over'
+
+// Answers of a known length up to this are sent whole or not at all.
+const GATHER_BYTES = 65_536
 
 // How long an answer waits for a use to be given back; the ledger goes on trying after that.
 const RELEASE_WAIT_MS = 1_000
@@ -35,8 +39,8 @@ const STATUS_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /**
  * One request at the upstream, as undici's dispatch handler with raw headers. Every entitlement that comes in here is
- * settled once: committed before the first byte of an answer below 500 goes out, released in every other case
- * (protocol §5 rules 3 and 4).
+ * settled once: `serve` before the first byte of an answer below 500 goes out, `commit` when the answer has ended or the
+ * client has left in the middle of it, `release` in every other case (protocol §5 rules 3 and 4).
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions
@@ -45,9 +49,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #timer: NodeJS.Timeout | undefined
   #abort: ((error?: Error) => void) | undefined
   #resume: (() => void) | undefined
-  // Set while settling: the answer that waits, and how the upstream went on in the meantime.
+  // The answer that has not gone out yet, what there is of its body, and whether that is all.
   #answer: { status: number; text: string; lines: AnswerLines } | undefined
-  #upstreamEnd: 'complete' | 'failed' | undefined
+  #chunks: Buffer[] = []
+  #upstreamEnd: 'complete' | Error | undefined
   // Bytes of the body still to come, where the upstream said how many; else -1.
   #left = -1
   #flushed = false
@@ -68,13 +73,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   clientGone(): void {
     const phase = this.#phase
     this.#end()
-    // While settling, the commit stands or fails by itself.
-    if (phase === 'waiting') void this.#options.entitlement?.release()
+    if (phase === 'streaming') void this.#options.entitlement?.commit()
+    else if (phase !== 'over') void this.#options.entitlement?.release()
   }
 
-  /** No byte came in time. */
+  /** No byte came in time, or a short answer did not come whole in time. */
   expire(): void {
-    if (this.#phase !== 'waiting') return
+    if (this.#phase !== 'waiting' && this.#phase !== 'gathering') return
     const problem = upstreamTimeout(this.#body?.starved === true)
     if (problem.code === 'request_timeout') this.#options.res.shouldKeepAlive = false
     this.#fail(problem)
@@ -95,34 +100,30 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
     if (status < 200 || this.#phase !== 'waiting') return true
-    clearTimeout(this.#timer)
     this.#resume = resume
     const { entitlement, crossOrigin } = this.#options
     const lines = answerLines(raw, status, entitlement?.answerHeaders ?? NO_LINES, crossOrigin)
-    const text = STATUS_TEXT.test(statusText) ? statusText : ''
-    if (entitlement === null || !entitlement.counted) {
-      this.#begin(status, text, lines)
+    this.#answer = { status, text: STATUS_TEXT.test(statusText) ? statusText : '', lines }
+    if (lines.length > 0 && lines.length <= GATHER_BYTES && this.#mayHaveBody(status)) {
+      this.#phase = 'gathering'
       return true
     }
-    this.#phase = 'settling'
-    this.#answer = { status, text, lines }
-    const settled = status >= 500 ? releaseSoon(entitlement) : entitlement.commit()
-    settled.then(
-      () => this.#settled(),
-      (error: unknown) => this.#commitFailed(entitlement, error),
-    )
-    return false
+    clearTimeout(this.#timer)
+    return this.#settle(status)
   }
 
   onData(chunk: Buffer): boolean {
+    if (this.#phase === 'gathering') {
+      this.#chunks.push(chunk)
+      return true
+    }
     if (this.#phase !== 'streaming') return true
     const { res } = this.#options
     this.#flushed = true
     if (this.#left >= 0) {
       this.#left -= chunk.length
       if (this.#left === 0) {
-        this.#phase = 'over'
-        res.end(chunk)
+        this.#finish(chunk)
         return true
       }
     }
@@ -132,19 +133,29 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onComplete(trailers: unknown): void {
-    if (this.#phase === 'settling') this.#upstreamEnd = 'complete'
-    if (this.#phase !== 'streaming') return
-    const { res } = this.#options
-    this.#phase = 'over'
-    if (res.chunkedEncoding && Array.isArray(trailers) && trailers.length > 0)
-      res.addTrailers(pairs(trailers))
-    res.end()
+    switch (this.#phase) {
+      case 'gathering':
+        clearTimeout(this.#timer)
+        this.#upstreamEnd = 'complete'
+        this.#settle(this.#answer?.status ?? 0)
+        break
+      case 'settling':
+        this.#upstreamEnd = 'complete'
+        break
+      case 'streaming': {
+        const { res } = this.#options
+        if (res.chunkedEncoding && Array.isArray(trailers) && trailers.length > 0)
+          res.addTrailers(pairs(trailers))
+        this.#finish()
+      }
+    }
   }
 
   onError(error: Error): void {
-    const { res, onFault } = this.#options
+    const { res, onFault, entitlement } = this.#options
     switch (this.#phase) {
       case 'waiting':
+      case 'gathering':
         if (this.#body?.cut === true) {
           this.clientGone()
           res.destroy()
@@ -153,31 +164,72 @@ export class Exchange implements Dispatcher.DispatchHandler {
         this.#fail(upstreamFault(error), error)
         break
       case 'settling':
-        this.#upstreamEnd = 'failed'
+        this.#upstreamEnd = error
         break
       case 'streaming':
-        // Never a clean end: the client must see that the answer is not whole.
+        // Never a clean end: the client must see that the answer is not whole. It keeps what it paid for.
         onFault('upstream_broke_off', error)
         this.#end()
+        void entitlement?.release()
         res.destroy()
     }
   }
 
   // ---- the client's side
 
-  #begin(status: number, text: string, { lines, length }: AnswerLines): void {
-    const { res, onFault } = this.#options
-    this.#phase = 'streaming'
+  #mayHaveBody(status: number): boolean {
+    return this.#options.req.method !== 'HEAD' && status !== 204 && status !== 304
+  }
+
+  /** Settles the entitlement before the first byte goes out. Answers whether the upstream may go on meanwhile. */
+  #settle(status: number): boolean {
+    const { entitlement } = this.#options
+    if (entitlement === null || !entitlement.counted) {
+      this.#begin()
+      return true
+    }
+    this.#phase = 'settling'
+    const settled = status >= 500 ? releaseSoon(entitlement) : entitlement.serve()
+    settled.then(
+      () => this.#settled(),
+      (error: unknown) => this.#serveFailed(error),
+    )
+    return false
+  }
+
+  #settled(): void {
+    if (this.#phase !== 'settling') return
+    if (this.#upstreamEnd instanceof Error) this.#fail(upstreamFault(this.#upstreamEnd), this.#upstreamEnd)
+    else this.#begin()
+  }
+
+  #serveFailed(error: unknown): void {
+    if (this.#phase !== 'settling') return
+    const detail = 'the use could not be recorded; nothing was charged'
+    this.#fail({ code: 'store_unavailable', detail, lines: ['Retry-After', '5'] }, error)
+  }
+
+  /** The head of the answer, and all of its body that is there. */
+  #begin(): void {
+    const { res } = this.#options
+    const answer = this.#answer
+    if (answer === undefined) return
     try {
-      res.writeHead(status, text, lines)
+      res.writeHead(answer.status, answer.text, answer.lines.lines)
     } catch (error) {
       // A header or status that Node will not send.
-      onFault('upstream_invalid', error)
-      this.#end()
-      sendProblem(res, upstreamFault(error))
+      this.#fail(upstreamFault(error), error)
       return
     }
-    this.#left = length > 0 ? length : -1
+    this.#phase = 'streaming'
+    if (this.#upstreamEnd === 'complete') {
+      const last = this.#chunks.pop()
+      for (const chunk of this.#chunks) res.write(chunk)
+      this.#finish(last)
+      return
+    }
+    this.#left = answer.lines.length > 0 ? answer.lines.length : -1
+    this.#resume?.()
     // The first bytes of a body mostly follow at once and share a packet; a stream's head must not wait for them.
     process.nextTick(flush, this)
   }
@@ -186,36 +238,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (!this.#flushed && this.#phase === 'streaming') this.#options.res.flushHeaders()
   }
 
-  #settled(): void {
-    const answer = this.#answer
-    if (this.#phase !== 'settling' || answer === undefined) return
-    if (this.#upstreamEnd === 'failed') {
-      this.#end()
-      this.#options.res.destroy()
-      return
-    }
-    this.#begin(answer.status, answer.text, answer.lines)
-    if (this.#upstreamEnd === 'complete') this.onComplete(null)
-    else this.#resume?.()
+  /** The whole answer has gone out. */
+  #finish(last?: Buffer): void {
+    const { res, entitlement } = this.#options
+    this.#phase = 'over'
+    if (last === undefined) res.end()
+    else res.end(last)
+    // A 5xx was released before it went out.
+    if (entitlement?.counted === true && res.statusCode < 500) void entitlement.commit()
   }
 
-  #commitFailed(entitlement: Entitlement, error: unknown): void {
-    void entitlement.release()
-    this.#options.onFault('store_unavailable', error)
-    if (this.#phase !== 'settling') return
-    this.#end()
-    sendProblem(
-      this.#options.res,
-      {
-        code: 'store_unavailable',
-        detail: 'the use could not be recorded; nothing was charged',
-        lines: ['Retry-After', '5'],
-      },
-      this.#options,
-    )
-  }
-
-  #fail(problem: OwnProblem, error?: Error): void {
+  /** An answer of ours instead of the upstream's. */
+  #fail(problem: OwnProblem, error?: unknown): void {
     const { res, entitlement, onFault } = this.#options
     onFault(problem.code, error)
     this.#end()

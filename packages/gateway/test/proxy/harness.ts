@@ -109,8 +109,7 @@ export async function startRawUpstream(onConnection: (socket: Socket) => void): 
 /** Writes down, in order, what was done with entitlements. */
 export interface Books {
   readonly entries: string[]
-  /** Replaces the commit of the stub entitlement. */
-  commit?: () => Promise<void>
+  serve?: () => Promise<void>
   release?: () => Promise<void>
 }
 
@@ -129,8 +128,11 @@ export function passGate(
     service,
     counted,
     answerHeaders: counted ? ['RateLimit-Policy', '"calls";q=5', 'RateLimit', '"calls";r=4'] : [],
+    serve: async () => {
+      await books.serve?.()
+      books.entries.push('serve')
+    },
     commit: async () => {
-      await books.commit?.()
       books.entries.push('commit')
     },
     release: async () => {
