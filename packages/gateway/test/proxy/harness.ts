@@ -27,7 +27,7 @@ import {
 } from '../../src/proxy/index.ts'
 
 /** What an upstream saw of one request. */
-export interface Seen {
+interface Seen {
   readonly method: string
   readonly url: string
   readonly rawHeaders: readonly string[]
