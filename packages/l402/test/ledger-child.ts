@@ -51,7 +51,7 @@ async function burst(): Promise<void> {
   process.stdin.destroy()
 }
 
-/** Uses counters without end; says before each commit which it is about to be, and after it that it was. */
+/** Uses counters without end; says before serving begins which counter it is, and after it that it has. */
 async function churn(): Promise<void> {
   const loop = async (n: number): Promise<void> => {
     for (let i = n; ; i++) {
@@ -61,8 +61,9 @@ async function churn(): Promise<void> {
       if (i % 5 === 0) await ledger.release(outcome.id)
       else {
         say(`s${mine}`)
-        await ledger.commit(outcome.id)
+        await ledger.serve(outcome.id)
         say(`a${mine}`)
+        await ledger.commit(outcome.id)
       }
     }
   }

@@ -92,7 +92,7 @@ it('admits exactly as many as the limit when several processes ask for more (rul
   expect(leftovers()).toEqual([])
 })
 
-it('loses no acknowledged commit and keeps no reservation of the killed (rules 3 and 9)', async () => {
+it('loses nothing that was being served and keeps no reservation of the killed (rules 3 and 9)', async () => {
   const file = freshFile()
   const before = [0, 0, 0, 0]
   for (let round = 0; round < 6; round++) {

@@ -5,7 +5,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { RequestOutcome } from '../log.ts'
 
 /** The ledger's operations that are timed. */
-export type LedgerOperation = 'reserve' | 'commit' | 'release' | 'read' | 'revoke' | 'ping'
+export type LedgerOperation = 'reserve' | 'serve' | 'commit' | 'release' | 'read' | 'revoke' | 'ping'
 
 /** Everything that is counted. */
 export interface Metrics {

@@ -45,6 +45,7 @@ export function watchLedger(ledger: Ledger, metrics: Metrics): Ledger {
   }
   return {
     reserve: (request) => timed('reserve', ledger.reserve(request)),
+    serve: (id) => timed('serve', ledger.serve(id)),
     commit: (id) => timed('commit', ledger.commit(id)),
     release: (id) => timed('release', ledger.release(id)),
     read: (keys) => timed('read', ledger.read(keys)),

@@ -125,11 +125,13 @@ async function serveHeld(
       await entitlement?.release()
       return response
     }
-    await entitlement?.commit()
+    await entitlement?.serve()
   } catch (error) {
     await entitlement?.release()
     throw error
   }
+  // The body is the handler's to send; what is counted is that it was handed over.
+  await entitlement?.commit()
   if (entitlement === null || entitlement.answerHeaders.length === 0) return response
   const answer = new Response(response.body, response)
   appendLines(answer.headers, entitlement.answerHeaders)

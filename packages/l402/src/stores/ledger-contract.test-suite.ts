@@ -81,6 +81,16 @@ export function describeLedger(name: string, make: () => Promise<LedgerWorld>): 
       expect(await usedOf(ledger, key)).toBe(1n)
     })
 
+    it('gives a use back also after serving began, until it is committed', async () => {
+      const key = freshKey()
+      const broken = await reserved(ledger, use(key, 10n))
+      const whole = await reserved(ledger, use(key, 10n))
+      await Promise.all([ledger.serve(broken.id), ledger.serve(whole.id)])
+      expect(await usedOf(ledger, key)).toBe(2n)
+      await Promise.all([ledger.release(broken.id), ledger.commit(whole.id), ledger.serve(broken.id)])
+      expect(await usedOf(ledger, key)).toBe(1n)
+    })
+
     it('admits exactly as many as the limit, asked all at once (rule 2)', async () => {
       const key = freshKey()
       const outcomes = await Promise.all(

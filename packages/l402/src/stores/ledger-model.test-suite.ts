@@ -6,6 +6,7 @@ import type { Ledger, NotReserved, Reservation } from './ledger.ts'
 interface Model {
   readonly used: Map<number, bigint>
   readonly open: Map<bigint, readonly ModelUse[]>
+  readonly serving: Set<bigint>
   readonly revoked: Set<string>
 }
 
@@ -17,7 +18,7 @@ interface ModelUse {
 
 type Command =
   | { readonly do: 'reserve'; readonly payer: number; readonly uses: readonly ModelUse[] }
-  | { readonly do: 'commit' | 'release'; readonly which: number }
+  | { readonly do: 'serve' | 'commit' | 'release'; readonly which: number }
   | { readonly do: 'revoke'; readonly by: 'tokenId' | 'paymentHash'; readonly payer: number }
   | { readonly do: 'read' }
 
@@ -36,6 +37,7 @@ const uses = fc.array(
 )
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('reserve' as const), payer: fc.nat(4), uses }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('serve' as const), which: fc.nat() }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('commit' as const), which: fc.nat() }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('release' as const), which: fc.nat() }) },
   {
@@ -84,6 +86,14 @@ function releaseInModel(model: Model, id: bigint): void {
   model.open.delete(id)
 }
 
+/** What the death of the process means: what was being served counts, the rest is given back. */
+function endAllInModel(model: Model): void {
+  for (const id of [...model.open.keys()]) {
+    if (model.serving.has(id)) model.open.delete(id)
+    else releaseInModel(model, id)
+  }
+}
+
 let runs = 0
 
 /** Names of one run, so that all runs share one ledger. */
@@ -105,7 +115,7 @@ export function agreesWithModel(system: {
   readonly restart: () => Promise<boolean>
 }): fc.IAsyncProperty<[Step[]]> {
   return fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
-    const model: Model = { used: new Map(), open: new Map(), revoked: new Set() }
+    const model: Model = { used: new Map(), open: new Map(), serving: new Set(), revoked: new Set() }
     const name = namesOfRun()
     const keys = Array.from({ length: COUNTERS }, (_, n) => name(0, n))
     const payer = (n: number) => ({ paymentHash: name(1, n), tokenId: name(2, n), service: 'weather' })
@@ -113,7 +123,7 @@ export function agreesWithModel(system: {
 
     for (const each of steps) {
       if (each.restart) {
-        if (await system.restart()) for (const id of [...model.open.keys()]) releaseInModel(model, id)
+        if (await system.restart()) endAllInModel(model)
         continue
       }
       const ledger = system.current()
@@ -138,10 +148,12 @@ export function agreesWithModel(system: {
             model.open.set(outcome.id, asked.uses)
             return
           }
+          case 'serve':
           case 'commit':
           case 'release': {
             const id = ids[asked.which % (ids.length || 1)] ?? 0n
-            if (asked.do === 'commit') model.open.delete(id)
+            if (asked.do === 'serve') model.serving.add(id)
+            else if (asked.do === 'commit') model.open.delete(id)
             else releaseInModel(model, id)
             await ledger[asked.do](id)
             return

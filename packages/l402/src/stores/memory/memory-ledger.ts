@@ -55,6 +55,9 @@ export function memoryLedger(): Ledger {
       checkOpen()
       return reserve(request)
     },
+    async serve(): Promise<void> {
+      checkOpen()
+    },
     async commit(id): Promise<void> {
       checkOpen()
       reservations.delete(id)

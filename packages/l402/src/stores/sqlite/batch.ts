@@ -7,7 +7,7 @@ import type { RevocationKind } from '../lib/revocations.ts'
  * A batch of operations as bytes: one message to the worker, cheap to send, and the uses of a reservation are stored
  * just as they stand in it. Little-endian, in memory only.
  */
-export const Op = { reserve: 1, commit: 2, release: 3, revoke: 4, read: 5, ping: 6 } as const
+export const Op = { reserve: 1, commit: 2, release: 3, revoke: 4, read: 5, ping: 6, serve: 7 } as const
 
 /** A use: key [32], amount, most the counter may hold before. */
 export const USE_BYTES = 48
@@ -37,7 +37,7 @@ export class BatchWriter {
     }
   }
 
-  settle(op: typeof Op.commit | typeof Op.release, id: bigint): void {
+  settle(op: typeof Op.serve | typeof Op.commit | typeof Op.release, id: bigint): void {
     this.#room(9)
     this.#byte(op)
     this.#i64(id)

@@ -106,6 +106,7 @@ export class Engine {
     const op = reader.byte()
     if (op === Op.reserve) this.#reserve(reader, answers, nowMs)
     else if (op === Op.commit) this.#statements.dropReservation.run(reader.i64())
+    else if (op === Op.serve) this.#statements.serve.run(reader.i64())
     else if (op === Op.release) {
       const row = this.#statements.takeReservation.get(reader.i64())
       if (row !== undefined) giveBack(this.#statements.subtract, row['uses'] as Uint8Array)
@@ -184,7 +185,8 @@ function prepare(db: DatabaseSync) {
     ),
     subtract: db.prepare('UPDATE counters SET used = used - ?2 WHERE key = ?1'),
     used: integers('SELECT used FROM counters WHERE key = ?'),
-    hold: db.prepare('INSERT INTO reservations VALUES (?, ?, ?)'),
+    hold: db.prepare('INSERT INTO reservations VALUES (?, ?, 0, ?)'),
+    serve: db.prepare('UPDATE reservations SET serving = 1 WHERE id = ?'),
     dropReservation: db.prepare('DELETE FROM reservations WHERE id = ?'),
     takeReservation: db.prepare('DELETE FROM reservations WHERE id = ? RETURNING uses'),
     record: db.prepare('INSERT OR IGNORE INTO redemptions VALUES (?, ?, ?, ?)'),

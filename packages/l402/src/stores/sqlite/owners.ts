@@ -90,11 +90,11 @@ export function sweepOwners(db: DatabaseSync, file: string, self: bigint): void 
   }
 }
 
-/** Releases everything an owner holds, and its row. Inside a transaction. */
+/** Ends everything an owner holds, and its row: what was being served counts, the rest is given back. In a transaction. */
 export function forgetOwner(db: DatabaseSync, id: bigint): void {
-  const held = db.prepare('DELETE FROM reservations WHERE owner = ? RETURNING uses').all(id)
+  const held = db.prepare('DELETE FROM reservations WHERE owner = ? RETURNING serving, uses').all(id)
   const subtract = db.prepare('UPDATE counters SET used = used - ?2 WHERE key = ?1')
-  for (const row of held) giveBack(subtract, row['uses'] as Uint8Array)
+  for (const row of held) if (row['serving'] === 0) giveBack(subtract, row['uses'] as Uint8Array)
   db.prepare('DELETE FROM owners WHERE id = ?').run(id)
 }
 

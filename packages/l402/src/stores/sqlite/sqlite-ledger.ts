@@ -133,6 +133,10 @@ class SqliteLedger implements Ledger {
     )
   }
 
+  async serve(id: bigint): Promise<void> {
+    return this.#enqueue((writer) => writer.settle(Op.serve, id), nothing)
+  }
+
   async commit(id: bigint): Promise<void> {
     return this.#enqueue((writer) => writer.settle(Op.commit, id), nothing)
   }
