@@ -23,24 +23,28 @@ export interface ExchangeOptions {
 /**
  * - `waiting` for the upstream's first byte; nothing is settled, the client may still get an answer of ours
  * - `gathering` a short answer, so that one that breaks off can still become an answer of ours
- * - `settling` the entitlement; nothing has gone out yet
+ * - `opening` the books to the use, or giving it back; the upstream has answered and is paused
  * - `streaming` the answer
  * - `over`: what the upstream still does is of no interest
  */
-type Phase = 'waiting' | 'gathering' | 'settling' | 'streaming' | 'over'
-
-// Answers of a known length up to this are sent whole or not at all.
-const GATHER_BYTES = 65_536
+type Phase = 'waiting' | 'gathering' | 'opening' | 'streaming' | 'over'
 
 // How long an answer waits for a use to be given back; the ledger goes on trying after that.
 const RELEASE_WAIT_MS = 1_000
+// Answers of a known length up to this go out whole or not at all.
+const GATHER_BYTES = 65_536
+const BOOKS_DOWN: OwnProblem = {
+  code: 'store_unavailable',
+  detail: 'the use could not be recorded; nothing was charged',
+  lines: ['Retry-After', '5'],
+}
 const NO_LINES: HeaderLines = []
 const STATUS_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /**
- * One request at the upstream, as undici's dispatch handler with raw headers. Every entitlement that comes in here is
- * settled once: `serve` before the first byte of an answer below 500 goes out, `commit` when the answer has ended or the
- * client has left in the middle of it, `release` in every other case (protocol §5 rules 3 and 4).
+ * One request at the upstream, as undici's dispatch handler with raw headers. An entitlement that comes in here is told
+ * before the first byte of an answer below 500 goes out, and then ended once: committed when the answer has ended or the
+ * client left in the middle of it, released in every other case (protocol §5 rules 3 and 4).
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions
@@ -49,16 +53,19 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #timer: NodeJS.Timeout | undefined
   #abort: ((error?: Error) => void) | undefined
   #resume: (() => void) | undefined
-  // The answer that has not gone out yet, what there is of its body, and whether that is all.
+  // The answer that has not gone out yet, what is there of its body, and how the upstream ended.
   #answer: { status: number; text: string; lines: AnswerLines } | undefined
   #chunks: Buffer[] = []
   #upstreamEnd: 'complete' | Error | undefined
   // Bytes of the body still to come, where the upstream said how many; else -1.
   #left = -1
   #flushed = false
+  // The hold that is still to be ended.
+  #held: Entitlement | null
 
   constructor(options: ExchangeOptions) {
     this.#options = options
+    this.#held = options.entitlement?.counted === true ? options.entitlement : null
     this.#body = options.hasBody ? new RequestBody(options.req) : null
   }
 
@@ -71,10 +78,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** The client's connection is gone. */
   clientGone(): void {
-    const phase = this.#phase
+    if (this.#phase === 'streaming') this.#commit()
     this.#end()
-    if (phase === 'streaming') void this.#options.entitlement?.commit()
-    else if (phase !== 'over') void this.#options.entitlement?.release()
+    void this.#release()
   }
 
   /** No byte came in time, or a short answer did not come whole in time. */
@@ -108,15 +114,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#phase = 'gathering'
       return true
     }
-    clearTimeout(this.#timer)
-    return this.#settle(status)
+    return this.#open(status)
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.#phase === 'gathering') {
-      this.#chunks.push(chunk)
-      return true
-    }
+    if (this.#phase === 'gathering') this.#chunks.push(chunk)
     if (this.#phase !== 'streaming') return true
     const { res } = this.#options
     this.#flushed = true
@@ -135,11 +137,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onComplete(trailers: unknown): void {
     switch (this.#phase) {
       case 'gathering':
-        clearTimeout(this.#timer)
         this.#upstreamEnd = 'complete'
-        this.#settle(this.#answer?.status ?? 0)
+        this.#open(this.#answer?.status ?? 0)
         break
-      case 'settling':
+      case 'opening':
         this.#upstreamEnd = 'complete'
         break
       case 'streaming': {
@@ -152,26 +153,20 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onError(error: Error): void {
-    const { res, onFault, entitlement } = this.#options
-    switch (this.#phase) {
-      case 'waiting':
-      case 'gathering':
-        if (this.#body?.cut === true) {
-          this.clientGone()
-          res.destroy()
-          return
-        }
-        this.#fail(upstreamFault(error), error)
-        break
-      case 'settling':
-        this.#upstreamEnd = error
-        break
-      case 'streaming':
-        // Never a clean end: the client must see that the answer is not whole. It keeps what it paid for.
-        onFault('upstream_broke_off', error)
-        this.#end()
-        void entitlement?.release()
-        res.destroy()
+    const { res, onFault } = this.#options
+    if (this.#phase === 'over') return
+    if (this.#body?.cut === true) {
+      this.clientGone()
+      res.destroy()
+    } else if (this.#phase === 'waiting' || this.#phase === 'gathering')
+      this.#fail(upstreamFault(error), error)
+    else if (this.#phase === 'opening') this.#upstreamEnd = error
+    else {
+      // Never a clean end: the client must see that the answer is not whole.
+      onFault('upstream_broke_off', error)
+      this.#end()
+      void this.#release()
+      res.destroy()
     }
   }
 
@@ -181,35 +176,30 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return this.#options.req.method !== 'HEAD' && status !== 204 && status !== 304
   }
 
-  /** Settles the entitlement before the first byte goes out. Answers whether the upstream may go on meanwhile. */
-  #settle(status: number): boolean {
-    const { entitlement } = this.#options
-    if (entitlement === null || !entitlement.counted) {
+  /** Tells the books before the first byte goes out. Answers whether the upstream may go on meanwhile. */
+  #open(status: number): boolean {
+    clearTimeout(this.#timer)
+    const held = this.#held
+    if (held === null) {
       this.#begin()
       return true
     }
-    this.#phase = 'settling'
-    const settled = status >= 500 ? releaseSoon(entitlement) : entitlement.serve()
-    settled.then(
-      () => this.#settled(),
-      (error: unknown) => this.#serveFailed(error),
+    this.#phase = 'opening'
+    const opened = status >= 500 ? this.#release() : held.serve()
+    opened.then(
+      () => this.#opened(),
+      (error: unknown) => this.#booksFailed(error),
     )
     return false
   }
 
-  #settled(): void {
-    if (this.#phase !== 'settling') return
+  #opened(): void {
+    if (this.#phase !== 'opening') return
     if (this.#upstreamEnd instanceof Error) this.#fail(upstreamFault(this.#upstreamEnd), this.#upstreamEnd)
     else this.#begin()
   }
 
-  #serveFailed(error: unknown): void {
-    if (this.#phase !== 'settling') return
-    const detail = 'the use could not be recorded; nothing was charged'
-    this.#fail({ code: 'store_unavailable', detail, lines: ['Retry-After', '5'] }, error)
-  }
-
-  /** The head of the answer, and all of its body that is there. */
+  /** The head of the answer, and the body where it is there already. */
   #begin(): void {
     const { res } = this.#options
     const answer = this.#answer
@@ -234,31 +224,59 @@ export class Exchange implements Dispatcher.DispatchHandler {
     process.nextTick(flush, this)
   }
 
+  /** The whole answer has gone out. */
+  #finish(last?: Buffer): void {
+    const { res } = this.#options
+    this.#phase = 'over'
+    this.#commit()
+    if (last === undefined) res.end()
+    else res.end(last)
+  }
+
   flushHead(): void {
     if (!this.#flushed && this.#phase === 'streaming') this.#options.res.flushHeaders()
   }
 
-  /** The whole answer has gone out. */
-  #finish(last?: Buffer): void {
-    const { res, entitlement } = this.#options
-    this.#phase = 'over'
-    if (last === undefined) res.end()
-    else res.end(last)
-    // A 5xx was released before it went out.
-    if (entitlement?.counted === true && res.statusCode < 500) void entitlement.commit()
+  #booksFailed(error: unknown): void {
+    const { res, onFault } = this.#options
+    onFault('store_unavailable', error)
+    // Not waited for: the books are down, and go on trying by themselves.
+    void this.#release()
+    if (this.#phase !== 'opening') return
+    this.#end()
+    sendProblem(res, BOOKS_DOWN, this.#options)
   }
 
-  /** An answer of ours instead of the upstream's. */
   #fail(problem: OwnProblem, error?: unknown): void {
-    const { res, entitlement, onFault } = this.#options
+    const { res, onFault } = this.#options
     onFault(problem.code, error)
     this.#end()
     const answer = (): void => {
       if (!res.destroyed) sendProblem(res, problem, this.#options)
     }
     // Given back before the answer, so that the same credential works again at once.
-    if (entitlement?.counted === true) void releaseSoon(entitlement).then(answer)
-    else answer()
+    if (this.#held === null) answer()
+    else void this.#release().then(answer)
+  }
+
+  #commit(): void {
+    const held = this.#held
+    this.#held = null
+    held?.commit().catch(this.#options.onFault.bind(undefined, 'store_unavailable'))
+  }
+
+  /** Gives the use back; waits for it, but not for long. */
+  async #release(): Promise<void> {
+    const held = this.#held
+    if (held === null) return
+    this.#held = null
+    let timer: NodeJS.Timeout | undefined
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, RELEASE_WAIT_MS)
+    })
+    const released = held.release().catch(this.#options.onFault.bind(undefined, 'store_unavailable'))
+    await Promise.race([released, enough])
+    clearTimeout(timer)
   }
 
   /** Nothing more is wanted from the upstream. */
@@ -278,15 +296,6 @@ function expire(exchange: Exchange): void {
 
 function flush(exchange: Exchange): void {
   exchange.flushHead()
-}
-
-async function releaseSoon(entitlement: Entitlement): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const enough = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, RELEASE_WAIT_MS)
-  })
-  await Promise.race([entitlement.release(), enough])
-  clearTimeout(timer)
 }
 
 function pairs(raw: readonly unknown[]): [string, string][] {

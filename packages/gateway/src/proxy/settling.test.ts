@@ -10,6 +10,7 @@ import {
   gateOf,
   get,
   open,
+  parseAnswer,
   passGate,
   type RawAnswer,
   REFUSED,
@@ -59,7 +60,7 @@ function problemOf(answer: RawAnswer): unknown {
   return JSON.parse(answer.body)
 }
 
-describe('serving is recorded before the first byte goes out', () => {
+describe('a use is in the books before the first byte goes out, and counts when the answer ends', () => {
   it.each([false, true])(
     'and is not, while the books are still writing (gate answers later: %s)',
     async (later) => {
@@ -314,6 +315,43 @@ describe('the client keeps what it paid for', () => {
 })
 
 describe('an answer that breaks off', () => {
+  it.each<[string, string, (socket: Socket) => void]>([
+    ['with a length', 'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\npart', (socket) => socket.end()],
+    [
+      'in chunks',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n',
+      (socket) => socket.end(),
+    ],
+    [
+      'by a reset',
+      'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\npart',
+      (socket) => socket.resetAndDestroy(),
+    ],
+    [
+      'by a bad chunk',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n',
+      (socket) => socket.write('zz\r\n'),
+    ],
+  ])('%s gives the use back, and is never ended cleanly', async (_, bytes, stop) => {
+    let upstreamSocket: Socket | undefined
+    const upstream = await rawAnswer((socket) => {
+      upstreamSocket = socket
+      socket.write(bytes)
+    })
+    const { gateway, books, records, faults } = await start(upstream.origin)
+    const socket = open(gateway.port)
+    socket.write('GET /paid/x HTTP/1.1\r\nHost: a\r\n\r\n')
+    const begun = await readUntil(socket, /part/)
+    const rest = readAll(socket)
+    if (upstreamSocket !== undefined) stop(upstreamSocket)
+    const text = begun + (await rest)
+    expect(text).not.toMatch(/\r\n0\r\n/)
+    expect(books.entries).toEqual(['serve', 'release'])
+    await expect.poll(() => records.length).toBe(1)
+    expect(records[0]).toMatchObject({ status: 200, complete: false, code: 'upstream_broke_off' })
+    expect(faults).toEqual(['upstream_broke_off'])
+  })
+
   it.each<[string, (socket: Socket) => void]>([
     ['by closing', (socket) => socket.end()],
     ['by a reset', (socket) => socket.resetAndDestroy()],
@@ -339,55 +377,7 @@ describe('an answer that breaks off', () => {
     expect(books.entries).toEqual(['release'])
   })
 
-  it.each<[string, string, (socket: Socket) => void]>([
-    [
-      'a long one',
-      'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\npart',
-      (socket) => socket.resetAndDestroy(),
-    ],
-    [
-      'one in chunks',
-      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n',
-      (socket) => socket.end(),
-    ],
-    [
-      'one with a bad chunk',
-      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n',
-      (socket) => socket.write('zz\r\n'),
-    ],
-  ])('%s, is never ended cleanly, and the use is given back', async (_, bytes, stop) => {
-    let upstreamSocket: Socket | undefined
-    const upstream = await rawAnswer((socket) => {
-      upstreamSocket = socket
-      socket.write(bytes)
-    })
-    const { gateway, books, records, faults } = await start(upstream.origin)
-    const socket = open(gateway.port)
-    socket.write('GET /paid/x HTTP/1.1\r\nHost: a\r\n\r\n')
-    const begun = await readUntil(socket, /part/)
-    const rest = readAll(socket)
-    if (upstreamSocket !== undefined) stop(upstreamSocket)
-    const text = begun + (await rest)
-    expect(text).not.toMatch(/\r\n0\r\n/)
-    expect(books.entries).toEqual(['serve', 'release'])
-    await expect.poll(() => records.length).toBe(1)
-    expect(records[0]).toMatchObject({ status: 200, complete: false, code: 'upstream_broke_off' })
-    expect(faults).toEqual(['upstream_broke_off'])
-  })
-
-  it('because the client left in the middle of it is used', async () => {
-    const upstream = await startUpstream((_, res) => {
-      res.write('begun')
-    })
-    const { gateway, books } = await start(upstream.origin)
-    const socket = open(gateway.port)
-    socket.write(request('GET', '/paid/x'))
-    await readUntil(socket, /begun/)
-    socket.destroy()
-    await expect.poll(() => books.entries).toEqual(['serve', 'commit'])
-  })
-
-  it('while the books are still writing is 502, and nothing of it is sent', async () => {
+  it('while the books are still writing is 502', async () => {
     let upstreamSocket: Socket | undefined
     const upstream = await rawAnswer((socket) => {
       upstreamSocket = socket
@@ -399,14 +389,44 @@ describe('an answer that breaks off', () => {
       new Promise((resolve) => {
         written = resolve
       })
-    const answer = get(gateway.port, '/paid/x')
+    const socket = open(gateway.port)
+    socket.write(request('GET', '/paid/x'))
+    const all = readAll(socket)
     await expect.poll(() => written).toBeDefined()
     upstreamSocket?.resetAndDestroy()
     await get(gateway.port, '/nowhere')
     written?.()
-    expect((await answer).status).toBe(502)
-    expect((await answer).body).not.toContain('part')
+    expect(parseAnswer(await all).status).toBe(502)
     expect(books.entries).toEqual(['serve', 'release'])
+  })
+
+  it('because the client left counts', async () => {
+    const upstream = await startUpstream((_, res) => res.write('begun'))
+    const { gateway, books } = await start(upstream.origin)
+    const socket = open(gateway.port)
+    socket.write(request('GET', '/paid/x'))
+    await readUntil(socket, /begun/)
+    expect(books.entries).toEqual(['serve'])
+    socket.destroy()
+    await expect.poll(() => books.entries).toEqual(['serve', 'commit'])
+    await expect.poll(() => gateway.dataPlane.inFlight()).toBe(0)
+  })
+
+  it('because the client left while the books were still writing does not count', async () => {
+    const upstream = await startUpstream()
+    const { gateway, books } = await start(upstream.origin)
+    let written: (() => void) | undefined
+    books.serve = () =>
+      new Promise((resolve) => {
+        written = resolve
+      })
+    const socket = open(gateway.port)
+    socket.write(request('GET', '/paid/x'))
+    await expect.poll(() => written).toBeDefined()
+    socket.destroy()
+    await expect.poll(() => gateway.dataPlane.inFlight()).toBe(0)
+    written?.()
+    await expect.poll(() => books.entries).toEqual(['release', 'serve'])
   })
 })
 

@@ -27,7 +27,7 @@ import {
 } from '../../src/proxy/index.ts'
 
 /** What an upstream saw of one request. */
-export interface Seen {
+interface Seen {
   readonly method: string
   readonly url: string
   readonly rawHeaders: readonly string[]
@@ -109,6 +109,7 @@ export async function startRawUpstream(onConnection: (socket: Socket) => void): 
 /** Writes down, in order, what was done with entitlements. */
 export interface Books {
   readonly entries: string[]
+  /** What the stub entitlement waits for. */
   serve?: () => Promise<void>
   release?: () => Promise<void>
 }
