@@ -28,7 +28,8 @@ export type L402ErrorCode =
   /** The request cannot be sent again after paying, e.g. a one-time stream as its body (rule C6). */
   | 'not_replayable'
 
-const brand: unique symbol = Symbol.for('turnpike.l402.error') as never
+// Shared by all copies of this library in a process.
+const brand = Symbol.for('turnpike.l402.error')
 
 /** What an {@link L402Error} may carry besides its message. Never a secret. */
 export interface L402ErrorOptions {
@@ -42,12 +43,12 @@ export class L402Error extends Error {
   override readonly name = 'L402Error'
   readonly code: L402ErrorCode
   readonly details: Readonly<Record<string, string | number | boolean | null>>
-  readonly [brand] = true
 
   constructor(code: L402ErrorCode, message: string, options: L402ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.details = options.details ?? {}
+    Object.defineProperty(this, brand, { value: true })
   }
 }
 

@@ -3,6 +3,9 @@ import { hasher } from '#hasher'
 /** SHA-256 of `data`: 32 bytes. */
 export const sha256: (data: Uint8Array) => Uint8Array = hasher.sha256
 
+/** SHA-256 of a text's UTF-8 bytes, as a short text: a cache key that gives nothing away. */
+export const sha256Text: (text: string) => string = hasher.sha256Text
+
 /** HMAC-SHA256 (RFC 2104): 32 bytes. */
 export const hmacSha256: (key: Uint8Array, data: Uint8Array) => Uint8Array = hasher.hmacSha256
 

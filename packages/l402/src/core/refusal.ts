@@ -8,9 +8,9 @@ export type Reason =
   | 'missing'
   /** Something that is not a credential: grammar, base64, macaroon bytes, identifier, bounds (rules V1–V6). */
   | 'malformed'
-  /** No active root key made this macaroon. */
+  /** Stored root keys only: none is kept for this identifier (revoked, pruned, or never ours). */
   | 'unknown_key'
-  /** The HMAC chain does not hold. Told apart from `unknown_key` only where keys are stored. */
+  /** The HMAC chain holds under no active root key. */
   | 'bad_signature'
   /** SHA-256(preimage) is not the payment hash, or several preimages differ (V4). */
   | 'bad_preimage'

@@ -24,5 +24,6 @@ function hmacFromHash(key: Uint8Array, data: Uint8Array): Uint8Array {
 /** Node, Bun and Deno: `node:crypto`. */
 export const hasher: Hasher = {
   sha256,
+  sha256Text: (text) => hash('sha256', text, 'base64'),
   hmacSha256: slowCreateHmac ? hmacFromHash : (key, data) => createHmac('sha256', key).update(data).digest(),
 }

@@ -2,6 +2,8 @@
 export interface Hasher {
   /** SHA-256 of `data`: 32 bytes. */
   sha256(data: Uint8Array): Uint8Array
+  /** SHA-256 of a text's UTF-8 bytes, as a short text: a cache key that gives nothing away. */
+  sha256Text(text: string): string
   /** HMAC-SHA256 (RFC 2104): 32 bytes. */
   hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array
 }

@@ -1,0 +1,134 @@
+/**
+ * What a credential check costs beside what it cannot avoid, in this process, in one run.
+ *   bare      base64 and hex to bytes, root key and HMAC chain, two SHA-256: the primitives alone
+ *   full      header lines → parse → identifier → root key → chain → preimage → caveats read and satisfied
+ *   one hash  SHA-256 of the header's text
+ *   cached    header lines → verdict from the cache → caveats satisfied
+ */
+import { createHmac, hash, randomBytes } from 'node:crypto'
+import {
+  attenuateMacaroon,
+  clearCaveats,
+  credentialText,
+  encodeIdentifier,
+  encodeMacaroon,
+  formatCredential,
+  mintMacaroon,
+  summariseCaveats,
+} from '@turnpike/l402'
+import { deriveRootKey, keyRing } from '@turnpike/l402/server'
+import { verdictCache } from '../packages/l402/src/server/verdict-cache.ts'
+import { interleaved, median, printTable } from './lib/stats.ts'
+
+const masterKey = randomBytes(32)
+const preimage = randomBytes(32)
+const identifier = encodeIdentifier({
+  paymentHash: hash('sha256', preimage, 'buffer'),
+  tokenId: randomBytes(32),
+})
+const minted = mintMacaroon({
+  rootKey: deriveRootKey(masterKey, identifier),
+  identifier,
+  location: 'weather',
+  caveats: ['services=weather:0', 'weather_capabilities=GET /forecast/*', 'weather_valid_until=4102444800'],
+})
+const macaroon = attenuateMacaroon(minted, ['weather_methods=GET'])
+const header = formatCredential(Buffer.from(encodeMacaroon(macaroon)).toString('base64'), preimage)
+const [base64, hex] = header.slice('L402 '.length).split(':') as [string, string]
+const headers = ['Host', 'api.example', 'Accept', '*/*', 'Authorization', header]
+
+const keys = keyRing([{ id: 'bench', masterKey, active: true }])
+const policy = {
+  service: 'weather',
+  tier: 0,
+  unknownCaveats: 'skip',
+  enforced: new Set(['max_calls']),
+} as const
+const request = {
+  method: 'GET',
+  path: '/forecast/x',
+  capability: 'GET /forecast/*',
+  clientAddress: '127.0.0.1',
+}
+const caveats = macaroon.caveats.map(({ id }) => id)
+const generator = Buffer.from('macaroons-key-generator')
+
+const hmac = (key: Uint8Array, data: Uint8Array): Buffer => createHmac('sha256', key).update(data).digest()
+const pseudorandomKey = hmac(new Uint8Array(32), masterKey)
+const info = Buffer.concat([identifier, Uint8Array.of(1)])
+
+function bare(): number {
+  const bytes = Buffer.from(base64, 'base64')
+  const secret = Buffer.from(hex, 'hex')
+  let signature = hmac(hmac(generator, hmac(pseudorandomKey, info)), identifier)
+  for (const caveat of caveats) signature = hmac(signature, caveat)
+  return bytes.length + signature.length + hash('sha256', secret, 'buffer').length + oneHash()
+}
+
+function full(): number {
+  const verdict = verdictCache(keys, 2).judge(credentialText(headers) ?? '', headers)
+  return satisfied(verdict.credentials[0]?.verified)
+}
+
+function oneHash(): number {
+  return hash('sha256', header, 'base64').length
+}
+
+const warm = verdictCache(keys, 1000)
+function cached(): number {
+  const credential = warm.judge(credentialText(headers) ?? '', headers).credentials[0]
+  if (credential === undefined) throw new Error('the credential did not verify')
+  let standing = standings.get(credential)
+  if (standing === undefined) {
+    standing = summariseCaveats(credential.verified.caveats, policy)
+    standings.set(credential, standing)
+  }
+  if (!standing.ok) throw new Error(standing.detail)
+  return cleared(standing)
+}
+const standings = new Map<unknown, ReturnType<typeof summariseCaveats>>()
+
+function satisfied(verified: { caveats: Parameters<typeof summariseCaveats>[0] } | undefined): number {
+  if (verified === undefined) throw new Error('the credential did not verify')
+  const summary = summariseCaveats(verified.caveats, policy)
+  if (!summary.ok) throw new Error(summary.detail)
+  return cleared(summary)
+}
+
+function cleared(summary: Extract<ReturnType<typeof summariseCaveats>, { ok: true }>): number {
+  const outcome = clearCaveats(summary, { ...request, nowSeconds: Date.now() / 1000 })
+  if (!outcome.ok) throw new Error(outcome.detail)
+  return 1
+}
+
+const tasks: Record<string, () => number> = { bare, full, 'one hash': oneHash, cached }
+const iterations = 20_000
+
+function micros(name: string): number {
+  const task = tasks[name]
+  if (task === undefined) throw new Error(`no task ${name}`)
+  let sum = 0
+  const started = performance.now()
+  for (let i = 0; i < iterations; i++) sum += task()
+  const elapsed = performance.now() - started
+  if (sum < iterations) throw new Error(`${name} did nothing`)
+  return (elapsed * 1000) / iterations
+}
+
+const names = Object.keys(tasks)
+for (const name of names) micros(name)
+const results = await interleaved(names, 15, micros)
+const ratio = (top: string, bottom: string): string =>
+  median(
+    (results.get(top) ?? []).map((value, i) => value / (results.get(bottom)?.[i] ?? Number.NaN)),
+  ).toFixed(2)
+
+console.log(
+  `credential of ${header.length} characters, ${caveats.length} caveats; Node ${process.versions.node}\n`,
+)
+printTable(
+  ['task', 'µs (median of 15)'],
+  names.map((name) => [name, median(results.get(name) ?? []).toFixed(2)]),
+)
+console.log(`\nfull / bare        ${ratio('full', 'bare')}   (reach: 2.0 or less)`)
+console.log(`cached / one hash  ${ratio('cached', 'one hash')}   (reach: 2.0 or less)`)

@@ -1,0 +1,74 @@
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+import { UsageError } from './usage-error.ts'
+
+/** Options that every command takes. */
+const COMMON = {
+  sandbox: { type: 'boolean' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const satisfies ParseArgsOptionsConfig
+
+/** Options of `get` and `quote`; spelled as curl spells them where curl has them. */
+const REQUEST = {
+  ...COMMON,
+  request: { type: 'string', short: 'X' },
+  header: { type: 'string', short: 'H', multiple: true },
+  data: { type: 'string', short: 'd', multiple: true },
+  'data-binary': { type: 'string', multiple: true },
+  head: { type: 'boolean', short: 'I' },
+  location: { type: 'boolean', short: 'L' },
+  'max-redirs': { type: 'string' },
+  insecure: { type: 'boolean', short: 'k' },
+  'max-time': { type: 'string', short: 'm' },
+  wallet: { type: 'string' },
+} as const satisfies ParseArgsOptionsConfig
+
+const GET = {
+  ...REQUEST,
+  output: { type: 'string', short: 'o' },
+  'remote-name': { type: 'boolean', short: 'O' },
+  include: { type: 'boolean', short: 'i' },
+  fail: { type: 'boolean', short: 'f' },
+  silent: { type: 'boolean', short: 's' },
+  max: { type: 'string' },
+  'no-pay': { type: 'boolean' },
+  events: { type: 'boolean' },
+  quote: { type: 'string' },
+} as const satisfies ParseArgsOptionsConfig
+
+const BUDGET = {
+  ...COMMON,
+  host: { type: 'string' },
+  request: { type: 'string' },
+  hour: { type: 'string' },
+  day: { type: 'string' },
+  total: { type: 'string' },
+  count: { type: 'string' },
+} as const satisfies ParseArgsOptionsConfig
+
+const LIST = { ...COMMON, limit: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
+
+/** The options of each command. */
+export const OPTIONS = { get: GET, quote: REQUEST, budget: BUDGET, list: LIST } as const
+
+/** Parsed options of a command and what stood beside them. */
+export type Parsed<T extends ParseArgsOptionsConfig> = ReturnType<
+  typeof parseArgs<{ options: T; allowPositionals: true; strict: true }>
+>
+
+/**
+ * Parses what was typed after the command.
+ *
+ * @throws UsageError that names the unknown option.
+ */
+export function parseOptions<T extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: T,
+): Parsed<T> {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    throw new UsageError(message.split('. To specify a positional')[0] ?? message)
+  }
+}

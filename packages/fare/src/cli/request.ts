@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs'
+import type { PreparedRequest } from '@turnpike/l402/client'
+import { UsageError } from './usage-error.ts'
+
+/** What `get` and `quote` understand of a request, as curl spells it. */
+export interface TypedRequest {
+  readonly request?: string | undefined
+  readonly header?: string[] | undefined
+  readonly data?: string[] | undefined
+  readonly 'data-binary'?: string[] | undefined
+  readonly head?: boolean | undefined
+  readonly location?: boolean | undefined
+  readonly 'max-time'?: string | undefined
+}
+
+/**
+ * The request that was typed.
+ *
+ * @throws UsageError that says what was expected.
+ */
+export function typedRequest(urlText: string | undefined, typed: TypedRequest): PreparedRequest {
+  const url = typedUrl(urlText)
+  const headers = typedHeaders(typed.header ?? [])
+  const body = typedBody(typed)
+  if (body !== null && typed.head)
+    throw new UsageError('-I and -d do not go together: a HEAD request has no body')
+  const method = typed.request ?? (typed.head ? 'HEAD' : body === null ? 'GET' : 'POST')
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(method))
+    throw new UsageError(`-X: expected a method name such as PUT, got "${method}"`)
+  if (/^(connect|trace|track)$/i.test(method)) throw new UsageError(`-X: ${method} cannot be sent`)
+  if (body !== null && /^(get|head)$/i.test(method))
+    throw new UsageError(`-X ${method} with a body cannot be sent; leave -d out, or use -X POST`)
+  if (body !== null && !headers.has('content-type'))
+    headers.set('content-type', 'application/x-www-form-urlencoded')
+  if (!headers.has('user-agent')) headers.set('user-agent', 'fare')
+  return {
+    url,
+    method,
+    headers,
+    body,
+    replayable: true,
+    redirect: typed.location ? 'follow' : 'manual',
+    signal: typed['max-time'] === undefined ? null : AbortSignal.timeout(seconds(typed['max-time']) * 1000),
+    init: {},
+  }
+}
+
+function typedUrl(text: string | undefined): URL {
+  if (text === undefined)
+    throw new UsageError('expected a URL, e.g. fare get https://api.example/forecast/paris')
+  // As curl does: a URL without a scheme is http.
+  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
+  if (!URL.canParse(withScheme)) throw new UsageError(`not a URL: ${text}`)
+  const url = new URL(withScheme)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new UsageError(`expected an http:// or https:// URL, got ${url.protocol}//`)
+  if (url.username !== '' || url.password !== '')
+    throw new UsageError('a URL with a user name or password in it is not sent; use -H "Authorization: …"')
+  url.hash = ''
+  return url
+}
+
+function typedHeaders(lines: readonly string[]): Headers {
+  const headers = new Headers()
+  for (const line of lines) {
+    const colon = line.indexOf(':')
+    const name = line.slice(0, Math.max(colon, 0)).trim()
+    try {
+      if (colon < 0) throw new TypeError()
+      headers.append(name, line.slice(colon + 1).trim())
+    } catch {
+      // The line may hold a secret: it is not repeated.
+      throw new UsageError('-H: expected "Name: value" with a legal header name and value')
+    }
+  }
+  return headers
+}
+
+function typedBody(typed: TypedRequest): Uint8Array<ArrayBuffer> | null {
+  const parts = [
+    ...(typed.data ?? []).map((text) =>
+      text.startsWith('@')
+        ? Buffer.from(
+            readInput(text)
+              .toString('latin1')
+              .replaceAll(/[\r\n]/g, ''),
+            'latin1',
+          )
+        : text,
+    ),
+    ...(typed['data-binary'] ?? []).map((text) => (text.startsWith('@') ? readInput(text) : text)),
+  ].map((part) => Buffer.from(part))
+  if (parts.length === 0) return null
+  return new Uint8Array(
+    Buffer.concat(parts.flatMap((part, i) => (i === 0 ? [part] : [Buffer.from('&'), part]))),
+  )
+}
+
+function readInput(text: string): Buffer {
+  const path = text.slice(1)
+  try {
+    return readFileSync(path === '-' ? 0 : path)
+  } catch (error) {
+    throw new UsageError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/**
+ * Seconds as typed, e.g. `30` or `2.5`.
+ *
+ * @throws UsageError
+ */
+function seconds(text: string): number {
+  const value = Number(text)
+  if (!/^[0-9]+(\.[0-9]+)?$/.test(text) || value <= 0 || value > 2_000_000)
+    throw new UsageError(`--max-time: expected seconds above 0, got "${text}"`)
+  return value
+}

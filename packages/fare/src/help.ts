@@ -1,0 +1,39 @@
+import { EXIT_MEANINGS } from './exit-codes.ts'
+
+/** `fare --help`. */
+export const HELP: string = `fare: fetches what costs money, over HTTP 402 and Lightning, inside a budget
+
+usage
+  fare [get] URL [options]      fetch; pay when it must, within the budget
+  fare quote URL [options]      what it would cost, and whether policy would pay; pays nothing
+  fare tokens list              what was bought
+  fare budget show              limits in force, and what has been spent
+  fare budget set [--host H] [--request 100sat] [--hour 1ksat] [--day 5ksat] [--total 50ksat] [--count N/1d]
+                                "none" lifts a limit
+  fare payments [--limit N]     every purchase and what became of it
+  fare recover                  look up payments whose outcome is unknown, and finish them
+
+requests, as with curl
+  -X METHOD  -H 'Name: value'  -d DATA | -d @FILE  --data-binary DATA | @FILE  -I  -L  --max-redirs N  -k
+  -o FILE  -O  -i  -s  -f, --fail  -m, --max-time SECONDS (never cuts a payment)
+
+money
+  --max 50sat       most for this run, all purchases and fees together; can only lower the budget; 0 pays nothing
+  --no-pay          use what is in the purse, never pay
+  --quote ID        pay exactly the invoice that fare quote showed
+  --wallet NAME     which wallet pays
+  --sandbox         play money of a gateway started with turnpike serve --sandbox
+                    (FARE_SANDBOX_URL, else http://127.0.0.1:8403)
+
+output
+  --json            one object on standard output, in every case
+  --events          what happens, as it happens: one JSON object a line on standard error
+
+exit codes
+${Object.entries(EXIT_MEANINGS)
+  .map(([code, meaning]) => `  ${code.padStart(2)}  ${meaning}`)
+  .join('\n')}
+
+files
+  $FARE_HOME, else $XDG_DATA_HOME/fare: purse.db (credentials are bearer secrets: keep it private)
+`

@@ -1,0 +1,10 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+/**
+ * The purse's file: `$FARE_HOME/purse.db`, else `$XDG_DATA_HOME/fare/purse.db`, else `~/.local/share/fare/purse.db`.
+ */
+export function purseFile(env: NodeJS.ProcessEnv): string {
+  const folder = env['FARE_HOME'] || join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'fare')
+  return join(folder, 'purse.db')
+}

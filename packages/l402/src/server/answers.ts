@@ -1,0 +1,130 @@
+import type { HeaderLines } from '../core/header-lines.ts'
+import type { Reason, Refusal } from '../core/refusal.ts'
+import type { IssuedChallenge } from './challenger.ts'
+import type { GateRequest, Refused } from './gate.ts'
+import { problemBody } from './problem.ts'
+
+/** Whether a request is gRPC (protocol §1): its `content-type` starts with `application/grpc`. */
+export function isGrpc(headers: HeaderLines): boolean {
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string
+    if (name.length === 12 && name.toLowerCase() === 'content-type')
+      return (headers[i + 1] as string).toLowerCase().startsWith('application/grpc')
+  }
+  return false
+}
+
+const TITLES: Readonly<Record<Reason, string>> = {
+  missing: 'Payment Required',
+  malformed: 'Malformed Credential',
+  unknown_key: 'Unknown Credential',
+  bad_signature: 'Invalid Credential',
+  bad_preimage: 'Payment Not Proven',
+  unsettled: 'Payment Not Settled',
+  revoked: 'Credential Revoked',
+  expired: 'Credential Expired',
+  wrong_service: 'Credential For Another Service',
+  caveat_failed: 'Credential Does Not Allow This Request',
+  exhausted: 'Credential Used Up',
+  over_rate: 'Too Many Requests',
+}
+
+/** 402 with a fresh challenge, whatever the credential lacked (rules S1–S6). */
+export function challengeAnswer(request: GateRequest, refusal: Refusal, issued: IssuedChallenge): Refused {
+  const { route } = request
+  if (isGrpc(request.headers))
+    return grpcAnswer(refusal.reason, '13', 'payment required', ['WWW-Authenticate', issued.header])
+  const amount = {
+    priceSats: Number((issued.amountMsat + 999n) / 1000n),
+    priceMsat: Number(issued.amountMsat),
+  }
+  return {
+    outcome: 'refuse',
+    reason: refusal.reason,
+    status: 402,
+    headers: ['WWW-Authenticate', issued.header, ...PROBLEM_HEADERS],
+    body: problemBody({
+      status: 402,
+      code: refusal.reason,
+      title: TITLES[refusal.reason],
+      detail: refusal.detail,
+      ...(refusal.condition === undefined ? {} : { condition: refusal.condition }),
+      macaroon: issued.macaroon,
+      invoice: issued.invoice,
+      ...amount,
+      paymentHash: issued.paymentHash,
+      expiresAt: issued.expiresAt,
+      offers: [
+        { scheme: 'L402', service: route.service, route: route.name, ...amount, grants: route.grants },
+      ],
+    }),
+    grpc: false,
+  }
+}
+
+/** 429 (gRPC 8): `_rate` exceeded, or too many challenges asked for (rules S10, §5). */
+export function tooManyAnswer(
+  request: GateRequest,
+  reason: 'over_rate' | 'challenge_limit',
+  detail: string,
+  retryAfterSeconds: number,
+): Refused {
+  return plainAnswer(
+    request,
+    { reason, status: 429, title: 'Too Many Requests', detail, retryAfterSeconds },
+    '8',
+  )
+}
+
+/** 503: the node or the books are down. Never free, never lost (protocol §5 rule 9). */
+export function unavailableAnswer(
+  request: GateRequest,
+  reason: 'lightning_unavailable' | 'store_unavailable',
+  detail: string,
+): Refused {
+  return plainAnswer(
+    request,
+    { reason, status: 503, title: 'Service Unavailable', detail, retryAfterSeconds: 5 },
+    '14',
+  )
+}
+
+const PROBLEM_HEADERS: HeaderLines = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store']
+
+interface PlainAnswer {
+  readonly reason: Refused['reason']
+  readonly status: number
+  readonly title: string
+  readonly detail: string
+  readonly retryAfterSeconds: number
+}
+
+function plainAnswer(request: GateRequest, answer: PlainAnswer, grpcStatus: string): Refused {
+  const retry = ['Retry-After', String(answer.retryAfterSeconds)]
+  if (isGrpc(request.headers)) return grpcAnswer(answer.reason, grpcStatus, answer.title.toLowerCase(), retry)
+  const { status, reason, title, detail } = answer
+  return {
+    outcome: 'refuse',
+    reason,
+    status,
+    headers: [...PROBLEM_HEADERS, ...retry],
+    body: problemBody({ status, code: reason, title, detail }),
+    grpc: false,
+  }
+}
+
+function grpcAnswer(reason: Refused['reason'], status: string, message: string, extra: HeaderLines): Refused {
+  return {
+    outcome: 'refuse',
+    reason,
+    status: 200,
+    headers: ['Content-Type', 'application/grpc', 'grpc-status', status, 'grpc-message', message, ...extra],
+    body: '',
+    grpc: true,
+  }
+}
+
+/** What is left of a counted credential (draft-ietf-httpapi-ratelimit-headers). */
+export function rateLimitHeaders(limit: bigint, left: bigint): HeaderLines {
+  return ['RateLimit-Policy', `"calls";q=${limit}`, 'RateLimit', `"calls";r=${left}`]
+}

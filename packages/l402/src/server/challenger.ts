@@ -1,0 +1,135 @@
+import { decodeUnverifiedInvoice } from '../core/bolt11/index.ts'
+import { encodeBase64, encodeHex, equalBytes } from '../core/bytes.ts'
+import { formatCaveat } from '../core/caveat.ts'
+import { mintMacaroon } from '../core/chain.ts'
+import { formatChallenge } from '../core/challenge.ts'
+import { isL402Error, L402Error } from '../core/errors.ts'
+import { encodeIdentifier } from '../core/identifier.ts'
+import { encodeMacaroon } from '../core/macaroon.ts'
+import type { CreatedInvoice, InvoiceBackend } from '../lightning/backend.ts'
+import type { RouteTerms } from './gate.ts'
+import type { KeyRing } from './keys.ts'
+
+/** A fresh challenge: what a client needs to buy (rules S2, S4, S6). */
+export interface IssuedChallenge {
+  /** The value of `WWW-Authenticate`. */
+  readonly header: string
+  /** Standard base64 with padding. */
+  readonly macaroon: string
+  readonly invoice: string
+  /** What the invoice is for: the price, or rounded up to a satoshi (S7). */
+  readonly amountMsat: bigint
+  /** Lower-case hex. */
+  readonly paymentHash: string
+  /** Unix seconds. */
+  readonly expiresAt: number
+}
+
+/** What a challenger works with. */
+export interface ChallengerOptions {
+  readonly lightning: InvoiceBackend
+  readonly keys: KeyRing
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly randomBytes: (length: number) => Uint8Array
+  /** Seconds an invoice may be paid. */
+  readonly invoiceExpirySeconds: number
+  /** Milliseconds a backend may take to make an invoice. */
+  readonly deadlineMs: number
+  /** Leaves `macaroon=` out (rule S2). */
+  readonly strictSpec: boolean
+  /** The macaroon's location, an unsigned hint (rule S9); the service's name if left out. */
+  readonly location: string | undefined
+}
+
+/** Makes challenges. Throws `lightning_unavailable` or `lightning_invalid`; nothing durable is written (rule S10). */
+export type Challenger = (
+  terms: RouteTerms,
+  tier: number,
+  tokenId: Uint8Array | null,
+) => Promise<IssuedChallenge>
+
+/** See {@link Challenger}. `tokenId` is kept where a holder tops up, else random (protocol §4). */
+export function createChallenger(options: ChallengerOptions): Challenger {
+  const { lightning, keys, now, randomBytes } = options
+  return async (terms, tier, tokenId) => {
+    const invoice = await withDeadline(options.deadlineMs, (signal) =>
+      lightning.createInvoice({
+        amountMsat: terms.priceMsat,
+        memo: `${terms.service}: ${terms.name}`.slice(0, 200),
+        expirySeconds: options.invoiceExpirySeconds,
+        signal,
+      }),
+    )
+    checkInvoice(invoice, terms, lightning)
+    const identifier = encodeIdentifier({
+      paymentHash: invoice.paymentHash,
+      tokenId: tokenId ?? randomBytes(32),
+    })
+    const macaroon = encodeMacaroon(
+      mintMacaroon({
+        rootKey: keys.mintingKey(identifier),
+        identifier,
+        location: options.location ?? terms.service,
+        caveats: mintedCaveats(terms, tier, Math.floor(now() / 1000)),
+      }),
+    )
+    return {
+      header: formatChallenge({ macaroon, invoice: invoice.invoice, strictSpec: options.strictSpec }),
+      macaroon: encodeBase64(macaroon),
+      invoice: invoice.invoice,
+      amountMsat: invoice.amountMsat,
+      paymentHash: encodeHex(invoice.paymentHash),
+      expiresAt: invoice.expiresAt,
+    }
+  }
+}
+
+/** The caveats of a new credential, in the order they are minted: what it opens, then for how long and how often. */
+export function mintedCaveats(terms: RouteTerms, tier: number, nowSeconds: number): readonly string[] {
+  const { service, grants } = terms
+  const caveats = [
+    formatCaveat('services', `${service}:${tier}`),
+    formatCaveat(`${service}_capabilities`, terms.capability),
+  ]
+  if (grants.validSeconds !== undefined)
+    caveats.push(formatCaveat(`${service}_valid_until`, String(nowSeconds + grants.validSeconds)))
+  if (grants.calls !== undefined) caveats.push(formatCaveat(`${service}_max_calls`, String(grants.calls)))
+  return caveats
+}
+
+// A backend that answers with another invoice than asked for must not be sold: the client would pay for nothing (S4, S7).
+function checkInvoice(created: CreatedInvoice, terms: RouteTerms, lightning: InvoiceBackend): void {
+  const facts = decodeUnverifiedInvoice(created.invoice)
+  const wrong = (what: string): L402Error =>
+    new L402Error(
+      'lightning_invalid',
+      `the Lightning backend made an invoice with another ${what} than asked for`,
+    )
+  if (!equalBytes(facts.paymentHash, created.paymentHash)) throw wrong('payment hash')
+  if (facts.network !== lightning.network) throw wrong('network')
+  if (facts.amountMsat !== created.amountMsat) throw wrong('amount')
+  const roundedUp = ((terms.priceMsat + 999n) / 1000n) * 1000n
+  if (created.amountMsat !== terms.priceMsat && created.amountMsat !== roundedUp) throw wrong('amount')
+}
+
+async function withDeadline<T>(ms: number, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new L402Error('lightning_unavailable', `the Lightning backend did not answer within ${ms} ms`))
+      controller.abort()
+    }, ms)
+  })
+  try {
+    return await Promise.race([task(controller.signal), late])
+  } catch (error) {
+    if (isL402Error(error)) throw error
+    throw new L402Error('lightning_unavailable', 'the Lightning backend failed to make an invoice', {
+      cause: error,
+    })
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,165 @@
+import type { HeaderLines } from '../core/header-lines.ts'
+import type { Ledger } from '../stores/ledger.ts'
+import { createGate, type GateOptions, type ServiceOptions } from './create-gate.ts'
+import type { Entitlement, Refused, RouteTerms } from './gate.ts'
+import { type KeyRing, keyRing, type MasterKey } from './keys.ts'
+import { problemBody } from './problem.ts'
+import { type RouteOffer, routeTerms } from './route-terms.ts'
+import { compileRoutes } from './routes.ts'
+import { normaliseTarget } from './target.ts'
+
+/** A route: `[METHOD[,METHOD]] PATH` and what it costs. */
+export interface PaywallRoute extends RouteOffer {
+  readonly match: string
+}
+
+/** A service and its routes; the first that matches decides. */
+export interface PaywallService extends ServiceOptions {
+  readonly routes: readonly PaywallRoute[]
+}
+
+/** What a paywall is made of; see {@link GateOptions} for the rest. */
+export interface PaywallOptions extends Omit<GateOptions, 'ledger' | 'keys' | 'services'> {
+  readonly store: Ledger
+  readonly keys: KeyRing | readonly MasterKey[]
+  readonly services: Readonly<Record<string, PaywallService>>
+}
+
+/** The request may be served. */
+export interface PaywallPass {
+  readonly outcome: 'pass'
+  readonly route: RouteTerms
+  /** Who paid, and the hold on what was bought; `null` on a free route. */
+  readonly entitlement: Entitlement | null
+  /**
+   * Runs the handler and settles: a 5xx answer or a thrown error gives the use back (protocol §5 rule 4), anything else
+   * uses it, before the answer goes out. Errors of the handler stay the handler's.
+   */
+  serve(handler: () => Response | Promise<Response>): Promise<Response>
+}
+
+/** The answer that the request gets instead of the resource. */
+export interface PaywallRefusal {
+  readonly outcome: 'refuse'
+  readonly response: Response
+}
+
+/** Facts about a request that a `Request` does not carry. */
+export interface RequestInfo {
+  /** Client address after trusted-proxy handling; unknown addresses share one challenge limit. */
+  readonly clientAddress?: string
+}
+
+/** `Request` in, pass or answer out. */
+export type Paywall = (request: Request, info?: RequestInfo) => Promise<PaywallPass | PaywallRefusal>
+
+/**
+ * The paywall over fetch's `Request` and `Response`.
+ *
+ * @example
+ * ```ts
+ * import { memoryLightning } from '@turnpike/l402/lightning/memory'
+ * import { paywall } from '@turnpike/l402/server'
+ * import { memoryLedger } from '@turnpike/l402/store/memory'
+ *
+ * const gate = paywall({
+ *   lightning: memoryLightning(),
+ *   store: memoryLedger(),
+ *   keys: [{ id: 'first', masterKey: crypto.getRandomValues(new Uint8Array(32)), active: true }],
+ *   services: { weather: { routes: [{ match: 'GET /forecast/*', price: '10 sat', grants: { valid: '1h' } }] } },
+ * })
+ *
+ * export async function handle(request: Request): Promise<Response> {
+ *   const result = await gate(request)
+ *   return result.outcome === 'refuse' ? result.response : result.serve(() => new Response('sunny'))
+ * }
+ * ```
+ *
+ * @throws RangeError, TypeError or L402Error `malformed` at set-up, for options out of range.
+ */
+export function paywall(options: PaywallOptions): Paywall {
+  const { store, keys, services, ...rest } = options
+  const gate = createGate({
+    ...rest,
+    ledger: store,
+    keys: 'mintingKey' in keys ? keys : keyRing(keys),
+    services,
+  })
+  const routes = compileRoutes(
+    Object.entries(services).flatMap(([service, { routes: offered }]) =>
+      offered.map((offer) => ({ match: offer.match, value: routeTerms(service, offer.match, offer) })),
+    ),
+  )
+
+  return async (request, info = {}) => {
+    const url = new URL(request.url)
+    const target = normaliseTarget(url.pathname + url.search)
+    // The handler behind reads the path as it came; where that is not the path that was gated, they could disagree.
+    if (!target.ok || target.path !== url.pathname)
+      return problem(
+        400,
+        'bad_target',
+        'Bad Request',
+        target.ok ? `expected the path ${target.path}` : target.detail,
+      )
+    const route = routes.match(request.method, target.path)?.value
+    if (route === undefined) return problem(404, 'no_route', 'Not Found', 'no route of this server matches')
+    const decision = await gate.decide({
+      method: request.method,
+      path: target.path,
+      headers: headerLines(request.headers),
+      clientAddress: info.clientAddress ?? '',
+      route,
+    })
+    if (decision.outcome === 'refuse')
+      return { outcome: 'refuse', response: refusalResponse(request, decision) }
+    const { entitlement } = decision
+    return { outcome: 'pass', route, entitlement, serve: (handler) => serveHeld(handler, entitlement) }
+  }
+}
+
+async function serveHeld(
+  handler: () => Response | Promise<Response>,
+  entitlement: Entitlement | null,
+): Promise<Response> {
+  let response: Response
+  try {
+    response = await handler()
+    if (response.status >= 500) {
+      await entitlement?.release()
+      return response
+    }
+    await entitlement?.commit()
+  } catch (error) {
+    await entitlement?.release()
+    throw error
+  }
+  if (entitlement === null || entitlement.answerHeaders.length === 0) return response
+  const answer = new Response(response.body, response)
+  appendLines(answer.headers, entitlement.answerHeaders)
+  return answer
+}
+
+function refusalResponse(request: Request, refused: Refused): Response {
+  const headers = new Headers()
+  appendLines(headers, refused.headers)
+  return new Response(request.method === 'HEAD' ? null : refused.body, { status: refused.status, headers })
+}
+
+function problem(status: number, code: string, title: string, detail: string): PaywallRefusal {
+  const headers = { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' }
+  return {
+    outcome: 'refuse',
+    response: new Response(problemBody({ status, code, title, detail }), { status, headers }),
+  }
+}
+
+function headerLines(headers: Headers): HeaderLines {
+  const lines: string[] = []
+  for (const [name, value] of headers) lines.push(name, value)
+  return lines
+}
+
+function appendLines(headers: Headers, lines: HeaderLines): void {
+  for (let i = 0; i < lines.length; i += 2) headers.append(lines[i] as string, lines[i + 1] as string)
+}

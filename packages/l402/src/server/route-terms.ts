@@ -1,0 +1,78 @@
+import { parseAmount } from '../core/amount.ts'
+import { parseDuration } from '../core/duration.ts'
+import type { Grants, RouteTerms } from './gate.ts'
+
+/** What a seller writes about a route besides its match. */
+export interface RouteOffer {
+  /** e.g. `10 sat`, or millisatoshi as a bigint. Needed unless `free`. */
+  readonly price?: string | bigint
+  /** What one payment buys; one call if left out. */
+  readonly grants?: {
+    /** Admitted requests. */
+    readonly calls?: number
+    /** How long the credential is good, e.g. `1h`, or seconds. */
+    readonly valid?: string | number
+  }
+  /** Capability a credential must hold here; routes may share one. The route's own match if left out. */
+  readonly capability?: string
+  readonly free?: boolean
+}
+
+/**
+ * The terms of one route, checked.
+ *
+ * @throws RangeError or L402Error `malformed` that says what was expected.
+ */
+export function routeTerms(service: string, name: string, offer: RouteOffer): RouteTerms {
+  checkServiceName(service)
+  const capability = offer.capability ?? routeCapability(name)
+  if (/[,\p{Cc}]/u.test(capability) || capability === '')
+    throw new RangeError(
+      `invalid capability of "${name}": expected text without commas or control characters`,
+    )
+  const at = `route "${name}" of service "${service}"`
+  if (offer.free === true) {
+    if (offer.price !== undefined || offer.grants !== undefined)
+      throw new RangeError(`invalid ${at}: expected either free or a price, got both`)
+    return { service, name, free: true, priceMsat: 0n, grants: {}, capability }
+  }
+  if (offer.price === undefined)
+    throw new RangeError(`invalid ${at}: expected a price, e.g. 10 sat, or free: true`)
+  const priceMsat = typeof offer.price === 'bigint' ? offer.price : parseAmount(offer.price)
+  if (priceMsat <= 0n)
+    throw new RangeError(`invalid price of ${at}: expected more than 0; a free route says free: true`)
+  return { service, name, free: false, priceMsat, grants: grantsOf(at, offer.grants), capability }
+}
+
+/** The capability that binds a credential to the route it was sold for: the match itself, commas percent-encoded. */
+export function routeCapability(name: string): string {
+  return name.replaceAll(',', '%2C')
+}
+
+/**
+ * Checks a service's name, which becomes the prefix of its conditions.
+ *
+ * @throws RangeError
+ */
+export function checkServiceName(service: string): void {
+  if (!/^[a-z0-9][a-z0-9_-]{0,63}$/.test(service))
+    throw new RangeError(
+      `invalid service name "${service}": expected up to 64 of a-z, 0-9, "_" and "-", beginning with a letter or digit`,
+    )
+}
+
+function grantsOf(at: string, grants: RouteOffer['grants']): Grants {
+  const { calls, valid } = grants ?? {}
+  if (calls === undefined && valid === undefined) return { calls: 1 }
+  if (calls !== undefined && !(Number.isSafeInteger(calls) && calls > 0))
+    throw new RangeError(`invalid grants of ${at}: expected calls to be a whole number above 0, got ${calls}`)
+  const validSeconds = typeof valid === 'string' ? parseDuration(valid) : valid
+  if (validSeconds !== undefined && !(Number.isSafeInteger(validSeconds) && validSeconds > 0))
+    throw new RangeError(
+      `invalid grants of ${at}: expected valid to be whole seconds above 0, got ${validSeconds}`,
+    )
+  return {
+    ...(calls === undefined ? {} : { calls }),
+    ...(validSeconds === undefined ? {} : { validSeconds }),
+  }
+}

@@ -1,0 +1,108 @@
+import type { ServicePolicy, Summary } from '../core/clear.ts'
+import { summariseCaveats } from '../core/clear.ts'
+import { parseCredentials } from '../core/credential.ts'
+import { sha256Text } from '../core/hash.ts'
+import type { HeaderLines } from '../core/header-lines.ts'
+import type { Refusal } from '../core/refusal.ts'
+import { passEntitlement } from './entitlement.ts'
+import type { Pass } from './gate.ts'
+import type { KeyRing } from './keys.ts'
+import { type VerifiedCredential, verifyCredential } from './verify.ts'
+
+/** What a verified credential comes to for one service. */
+export interface Standing {
+  readonly summary: Summary | Refusal
+  /** The pass of a credential that counts nothing, made once. */
+  readonly timePass: Pass
+}
+
+/** One verified credential and its standing with each service. */
+export interface CachedCredential {
+  readonly verified: VerifiedCredential
+  /** Filled as services are asked for. Holds no entitlement: what is left is always the ledger's answer. */
+  readonly standings: Map<string, Standing>
+}
+
+/** What a request's credential text comes to: those that verify, and why the best of the others does not. */
+export interface Verdict {
+  readonly credentials: readonly CachedCredential[]
+  readonly refusal: Refusal | null
+}
+
+/** Verified credentials by a hash of their text. */
+export interface VerdictCache {
+  /** The verdict over the credential text of these headers. */
+  judge(text: string, headers: HeaderLines): Verdict
+  readonly size: number
+}
+
+/** The credential's standing with a service; its caveats are read once. */
+export function standingWith(cached: CachedCredential, policy: ServicePolicy): Standing {
+  let standing = cached.standings.get(policy.service)
+  if (standing === undefined) {
+    standing = {
+      summary: summariseCaveats(cached.verified.caveats, policy),
+      timePass: { outcome: 'pass', entitlement: passEntitlement(cached.verified, policy.service) },
+    }
+    cached.standings.set(policy.service, standing)
+  }
+  return standing
+}
+
+/**
+ * A bounded cache in two generations: a hit in the old one moves to the young one, a full young one becomes the old one.
+ * So at most `capacity` verdicts are held, those in use stay, and a hit costs one hash and one look-up. Keyed by a hash,
+ * so that no credential lies in memory as a key. Only verdicts with a valid credential are kept: nobody can fill it
+ * without paying. Expiry, revocation and counters are asked on every request and never cached.
+ */
+export function verdictCache(keys: KeyRing, capacity: number): VerdictCache {
+  if (!Number.isSafeInteger(capacity) || capacity < 2)
+    throw new RangeError(
+      `invalid verdict cache capacity: expected a whole number of at least 2, got ${capacity}`,
+    )
+  const half = Math.ceil(capacity / 2)
+  let young = new Map<string, Verdict>()
+  let old = new Map<string, Verdict>()
+
+  function keep(key: string, verdict: Verdict): void {
+    if (young.size >= half) {
+      old = young
+      young = new Map()
+    }
+    young.set(key, verdict)
+  }
+
+  return {
+    judge(text, headers) {
+      const key = sha256Text(text)
+      const hit = young.get(key)
+      if (hit !== undefined) return hit
+      const aged = old.get(key)
+      if (aged !== undefined) {
+        old.delete(key)
+        keep(key, aged)
+        return aged
+      }
+      const verdict = judgeAnew(headers, keys)
+      if (verdict.credentials.length > 0) keep(key, verdict)
+      return verdict
+    },
+    get size() {
+      return young.size + old.size
+    },
+  }
+}
+
+function judgeAnew(headers: HeaderLines, keys: KeyRing): Verdict {
+  const parsed = parseCredentials(headers)
+  if (!parsed.ok) return { credentials: [], refusal: parsed }
+  const credentials: CachedCredential[] = []
+  let refusal: Refusal | null = null
+  // V2, V5: any valid one of several is enough.
+  for (const credential of parsed.credentials) {
+    const verified = verifyCredential(credential, keys)
+    if (verified.ok) credentials.push({ verified, standings: new Map() })
+    else refusal ??= verified
+  }
+  return { credentials, refusal }
+}

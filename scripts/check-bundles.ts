@@ -1,0 +1,80 @@
+/**
+ * Bundles each portable entry as a browser would and checks what came along: no `node:` module, nothing of a layer that
+ * must not be there ("bleed"), and no more bytes than the budget.
+ */
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+
+interface Entry {
+  readonly name: string
+  readonly code: string
+  readonly budgetGzipKiB: number
+  /** Path parts that must not be among the bundle's inputs. */
+  readonly without: readonly string[]
+}
+
+const entries: readonly Entry[] = [
+  {
+    name: 'core, all of it',
+    code: "export * from '@turnpike/l402'",
+    budgetGzipKiB: 32,
+    without: ['/server/', '/client/', '/stores/', '/lightning/'],
+  },
+  {
+    name: 'core: read a challenge only',
+    code: "export { findL402Challenges } from '@turnpike/l402'",
+    budgetGzipKiB: 3,
+    without: ['/noble/', '@noble/curves', 'bolt11'],
+  },
+  {
+    name: 'server: paywall',
+    code: "export { paywall } from '@turnpike/l402/server'",
+    budgetGzipKiB: 40,
+    without: ['/client/', '/stores/sqlite', '/lightning/sandbox'],
+  },
+  {
+    name: 'client: payingFetch',
+    code: "export { payingFetch } from '@turnpike/l402/client'",
+    budgetGzipKiB: 40,
+    without: ['/server/', '/stores/purse-sqlite', '/lightning/sandbox'],
+  },
+]
+
+let failures = 0
+for (const { name, code, budgetGzipKiB, without } of entries) {
+  const result = await build({
+    stdin: { contents: code, resolveDir: import.meta.dirname },
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    format: 'esm',
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    conditions: ['turnpike:source', 'import', 'browser'],
+    logLevel: 'silent',
+  }).catch((error: Error) => {
+    console.log(`FAILED ${name}: ${error.message}`)
+    return undefined
+  })
+  if (result === undefined) {
+    failures++
+    continue
+  }
+  const bytes = result.outputFiles[0]?.contents ?? new Uint8Array()
+  const gzipKiB = gzipSync(bytes).length / 1024
+  const inputs = Object.keys(result.metafile.inputs)
+  const nodeModules = /["']node:[a-z]/.test(new TextDecoder().decode(bytes))
+  const bled = inputs.filter((path) => without.some((part) => path.includes(part)))
+  const problems = [
+    ...(nodeModules ? ['holds a node: import'] : []),
+    ...(bled.length > 0 ? [`holds ${bled.join(', ')}`] : []),
+    ...(gzipKiB > budgetGzipKiB ? ['is over its budget'] : []),
+  ]
+  if (problems.length > 0) failures++
+  const size = `${gzipKiB.toFixed(1)} of ${budgetGzipKiB} KiB gzip`
+  console.log(
+    `${problems.length === 0 ? 'ok    ' : 'FAILED'} ${name}: ${size}${problems.map((p) => `; ${p}`).join('')}`,
+  )
+}
+process.exit(failures === 0 ? 0 : 1)
