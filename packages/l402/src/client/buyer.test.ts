@@ -1,11 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import {
+  challengeOf,
+  type Seller,
+  startSeller,
+  type TestWallet,
+  testWallet,
+} from '../../test/support/seller.ts'
 import { decodeHex, encodeHex } from '../core/bytes.ts'
 import { L402Error } from '../core/errors.ts'
 import type { PurseStore } from '../stores/purse.ts'
 import { memoryPurse } from '../stores/purse-memory/index.ts'
 import { buyer } from './buyer.ts'
 import { prepareRequest } from './prepare.ts'
-import { challengeOf, type Seller, startSeller, type TestWallet, testWallet } from './seller.test-suite.ts'
 import type { BuyerOptions, FetchOutcome, PurchaseEvent } from './types.ts'
 
 let seller: Seller
@@ -131,15 +137,13 @@ describe('limits', () => {
   })
 
   it.each([
-    ['without a multiplier', { amountMsat: 200_000_000_000n }],
-    ['of a whole bitcoin on signet', { amountMsat: 100_000_000_000n, network: 'signet' }],
-  ] as const)('reads an amount %s as what it is', async (_, invoice) => {
-    seller.plan = { invoice }
-    const signet = testWallet(seller.secrets, {
-      network: invoice.network ?? 'regtest',
-    } as Partial<TestWallet>)
-    expect(await get('/', { wallet: signet })).toMatchObject({ kind: 'refused', reason: 'over_budget' })
-    expect(signet.paid).toEqual([])
+    ['without a multiplier', 200_000_000_000n, 'regtest'],
+    ['of a whole bitcoin on signet', 100_000_000_000n, 'signet'],
+  ] as const)('reads an amount %s as what it is', async (_, amountMsat, network) => {
+    seller.plan = { invoice: { amountMsat, network } }
+    const rich = testWallet(seller.secrets, { network })
+    expect(await get('/', { wallet: rich })).toMatchObject({ kind: 'refused', reason: 'over_budget' })
+    expect(rich.paid).toEqual([])
   })
 
   it('does not believe prices that the server declares beside the invoice', async () => {
