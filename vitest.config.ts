@@ -10,6 +10,8 @@ export default defineConfig({
     include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'scripts/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // Polling is for what another connection does; the machine may be busy.
+    expect: { poll: { timeout: 10_000 } },
     pool: 'forks',
     execArgv: ['--conditions=turnpike:source'],
   },

@@ -14,10 +14,11 @@ import {
   encodeMacaroon,
   formatCredential,
   mintMacaroon,
+  type ServicePolicy,
   summariseCaveats,
 } from '@turnpike/l402'
 import { deriveRootKey, keyRing } from '@turnpike/l402/server'
-import { verdictCache } from '../packages/l402/src/server/verdict-cache.ts'
+import { judgeHeaders, verdictCache } from '../packages/l402/src/server/verdict-cache.ts'
 import { interleaved, median, printTable } from './lib/stats.ts'
 
 const masterKey = randomBytes(32)
@@ -66,8 +67,7 @@ function bare(): number {
 }
 
 function full(): number {
-  const verdict = verdictCache(keys, 2).judge(credentialText(headers) ?? '', headers)
-  return satisfied(verdict.credentials[0]?.verified)
+  return satisfied(judgeHeaders(headers, keys).credentials[0]?.verified)
 }
 
 function oneHash(): number {

@@ -1,4 +1,4 @@
-/** `npm run check`: types, lint and format, package checks, bundles. Runs all of them, then says which failed. */
+/** `npm run check`: types, lint and format, package checks, bundles, generated docs. Runs all of them, then says which failed. */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
@@ -16,6 +16,7 @@ const checks: Record<string, string[]> = {
   'lint, format and layers': bin('@biomejs/biome/bin/biome', 'check', '.'),
   'bundles: no node: module, size budgets': node('scripts/check-bundles.ts'),
   'packages as they would be published': node('scripts/check-packages.ts'),
+  'generated docs in sync': [process.execPath, '--conditions=turnpike:source', 'scripts/docs.ts', '--check'],
   'unused files, exports and dependencies': bin('knip/bin/knip.js'),
 }
 

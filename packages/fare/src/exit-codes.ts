@@ -1,3 +1,4 @@
+import type { L402ErrorCode } from '@turnpike/l402'
 import type { FetchOutcome } from '@turnpike/l402/client'
 
 /** Exit codes of `fare`, the same in every output mode. */
@@ -17,21 +18,30 @@ export const EXIT = {
 /** One of {@link EXIT}. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
-const OF_KIND: Readonly<Record<FetchOutcome['kind'], ExitCode>> = {
+/** How a run can end: an outcome of the buyer, a fault, a wrong command line, or anything else. */
+export type Ending = FetchOutcome['kind'] | L402ErrorCode | 'usage' | 'failed'
+
+/** The exit code of every ending. All but `served` are also `error.code` of `--json`. */
+export const EXIT_OF: Readonly<Record<Ending, ExitCode>> = {
   served: EXIT.fetched,
-  not_served: EXIT.notServed,
-  paid_unproven: EXIT.notServed,
+  failed: EXIT.failed,
+  malformed: EXIT.failed,
+  store_unavailable: EXIT.failed,
+  store_incompatible: EXIT.failed,
+  usage: EXIT.usage,
   refused: EXIT.refused,
-  unpayable: EXIT.unpayable,
+  payment_refused: EXIT.refused,
+  not_replayable: EXIT.refused,
+  sandbox_forbidden: EXIT.refused,
   payment_failed: EXIT.paymentFailed,
   payment_unknown: EXIT.paymentUnknown,
+  not_served: EXIT.notServed,
+  paid_not_served: EXIT.notServed,
+  paid_unproven: EXIT.notServed,
   wallet_unreachable: EXIT.walletUnreachable,
-}
-
-/** The exit code of an outcome; `fail` is `--fail`: HTTP errors count. */
-export function exitCodeOf(outcome: FetchOutcome, fail: boolean): ExitCode {
-  if (outcome.kind === 'served' && fail && outcome.response.status >= 400) return EXIT.httpError
-  return OF_KIND[outcome.kind]
+  lightning_unavailable: EXIT.walletUnreachable,
+  lightning_invalid: EXIT.walletUnreachable,
+  unpayable: EXIT.unpayable,
 }
 
 /** What each code means, for `fare --help` and the manual. */
@@ -46,4 +56,10 @@ export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
   7: 'wallet unreachable; nothing paid',
   8: 'the challenge is not payable: malformed, wrong network, hash mismatch; nothing paid',
   22: 'HTTP status 400 or above, with --fail',
+}
+
+/** The exit code of an outcome; `fail` is `--fail`: HTTP errors count. */
+export function exitCodeOf(outcome: FetchOutcome, fail: boolean): ExitCode {
+  if (outcome.kind === 'served' && fail && outcome.response.status >= 400) return EXIT.httpError
+  return EXIT_OF[outcome.kind]
 }

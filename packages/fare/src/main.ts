@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { isL402Error, type L402ErrorCode } from '@turnpike/l402'
+import { isL402Error } from '@turnpike/l402'
 import { toJson } from './cli/json.ts'
 import { processStreams, type Streams } from './cli/streams.ts'
 import { printable } from './cli/text.ts'
@@ -10,7 +10,7 @@ import { payments } from './commands/payments.ts'
 import { quote } from './commands/quote.ts'
 import { recover } from './commands/recover.ts'
 import { tokens } from './commands/tokens.ts'
-import { EXIT, type ExitCode } from './exit-codes.ts'
+import { type Ending, EXIT, EXIT_OF, type ExitCode } from './exit-codes.ts'
 import { HELP } from './help.ts'
 
 type Command = (args: readonly string[], streams: Streams, env: NodeJS.ProcessEnv) => Promise<ExitCode>
@@ -45,10 +45,11 @@ export async function run(
     }
     return await (COMMANDS[command] ?? get)(args, streams, env)
   } catch (error) {
-    const code = exitCodeOfFault(error)
+    const ending = endingOf(error)
+    // A newer copy of the library may throw a code that this table does not have.
+    const code = EXIT_OF[ending] ?? EXIT.failed
     const message = printable(messageOf(error))
-    if (json)
-      await streams.out(toJson({ ok: false, exitCode: code, error: { code: faultCode(error), message } }))
+    if (json) await streams.out(toJson({ ok: false, exitCode: code, error: { code: ending, message } }))
     else streams.err(`fare: ${message}${code === EXIT.usage ? ' (fare --help)' : ''}`)
     return code
   }
@@ -68,23 +69,7 @@ function findCommand(argv: readonly string[]): { command: string | undefined; ar
   return { command: 'get', args: argv }
 }
 
-const EXIT_OF_FAULT: Readonly<Partial<Record<L402ErrorCode, ExitCode>>> = {
-  lightning_unavailable: EXIT.walletUnreachable,
-  lightning_invalid: EXIT.walletUnreachable,
-  sandbox_forbidden: EXIT.refused,
-  payment_refused: EXIT.refused,
-  payment_failed: EXIT.paymentFailed,
-  payment_unknown: EXIT.paymentUnknown,
-  paid_not_served: EXIT.notServed,
-  not_replayable: EXIT.refused,
-}
-
-function exitCodeOfFault(error: unknown): ExitCode {
-  if (error instanceof UsageError) return EXIT.usage
-  return isL402Error(error) ? (EXIT_OF_FAULT[error.code] ?? EXIT.failed) : EXIT.failed
-}
-
-function faultCode(error: unknown): string {
+function endingOf(error: unknown): Ending {
   if (error instanceof UsageError) return 'usage'
   return isL402Error(error) ? error.code : 'failed'
 }

@@ -55,5 +55,5 @@ export class L402Error extends Error {
 /** Whether `value` is an {@link L402Error}, with the given `code` if one is named. */
 export function isL402Error(value: unknown, code?: L402ErrorCode): value is L402Error {
   if (typeof value !== 'object' || value === null || !(brand in value)) return false
-  return code === undefined || (value as L402Error).code === code
+  return code === undefined || ('code' in value && value.code === code)
 }

@@ -1,8 +1,9 @@
 import type { HeaderLines } from '../core/header-lines.ts'
-import type { Reason, Refusal } from '../core/refusal.ts'
+import type { Refusal } from '../core/refusal.ts'
 import type { IssuedChallenge } from './challenger.ts'
 import type { GateRequest, Refused } from './gate.ts'
 import { problemBody } from './problem.ts'
+import { REASONS } from './reason-table.ts'
 
 /** Whether a request is gRPC (protocol §1): its `content-type` starts with `application/grpc`. */
 export function isGrpc(headers: HeaderLines): boolean {
@@ -14,26 +15,12 @@ export function isGrpc(headers: HeaderLines): boolean {
   return false
 }
 
-const TITLES: Readonly<Record<Reason, string>> = {
-  missing: 'Payment Required',
-  malformed: 'Malformed Credential',
-  unknown_key: 'Unknown Credential',
-  bad_signature: 'Invalid Credential',
-  bad_preimage: 'Payment Not Proven',
-  unsettled: 'Payment Not Settled',
-  revoked: 'Credential Revoked',
-  expired: 'Credential Expired',
-  wrong_service: 'Credential For Another Service',
-  caveat_failed: 'Credential Does Not Allow This Request',
-  exhausted: 'Credential Used Up',
-  over_rate: 'Too Many Requests',
-}
-
 /** 402 with a fresh challenge, whatever the credential lacked (rules S1–S6). */
 export function challengeAnswer(request: GateRequest, refusal: Refusal, issued: IssuedChallenge): Refused {
   const { route } = request
   if (isGrpc(request.headers))
-    return grpcAnswer(refusal.reason, '13', 'payment required', ['WWW-Authenticate', issued.header])
+    return grpcAnswer(refusal.reason, 'payment required', ['WWW-Authenticate', issued.header])
+  const { status, title } = REASONS[refusal.reason]
   const amount = {
     priceSats: Number((issued.amountMsat + 999n) / 1000n),
     priceMsat: Number(issued.amountMsat),
@@ -41,12 +28,12 @@ export function challengeAnswer(request: GateRequest, refusal: Refusal, issued: 
   return {
     outcome: 'refuse',
     reason: refusal.reason,
-    status: 402,
+    status,
     headers: ['WWW-Authenticate', issued.header, ...PROBLEM_HEADERS],
     body: problemBody({
-      status: 402,
+      status,
       code: refusal.reason,
-      title: TITLES[refusal.reason],
+      title,
       detail: refusal.detail,
       ...(refusal.condition === undefined ? {} : { condition: refusal.condition }),
       macaroon: issued.macaroon,
@@ -69,11 +56,7 @@ export function tooManyAnswer(
   detail: string,
   retryAfterSeconds: number,
 ): Refused {
-  return plainAnswer(
-    request,
-    { reason, status: 429, title: 'Too Many Requests', detail, retryAfterSeconds },
-    '8',
-  )
+  return plainAnswer(request, { reason, detail, retryAfterSeconds })
 }
 
 /** 503: the node or the books are down. Never free, never lost (protocol §5 rule 9). */
@@ -82,27 +65,22 @@ export function unavailableAnswer(
   reason: 'lightning_unavailable' | 'store_unavailable',
   detail: string,
 ): Refused {
-  return plainAnswer(
-    request,
-    { reason, status: 503, title: 'Service Unavailable', detail, retryAfterSeconds: 5 },
-    '14',
-  )
+  return plainAnswer(request, { reason, detail, retryAfterSeconds: 5 })
 }
 
 const PROBLEM_HEADERS: HeaderLines = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store']
 
 interface PlainAnswer {
   readonly reason: Refused['reason']
-  readonly status: number
-  readonly title: string
   readonly detail: string
   readonly retryAfterSeconds: number
 }
 
-function plainAnswer(request: GateRequest, answer: PlainAnswer, grpcStatus: string): Refused {
+function plainAnswer(request: GateRequest, answer: PlainAnswer): Refused {
+  const { reason, detail } = answer
+  const { status, title } = REASONS[reason]
   const retry = ['Retry-After', String(answer.retryAfterSeconds)]
-  if (isGrpc(request.headers)) return grpcAnswer(answer.reason, grpcStatus, answer.title.toLowerCase(), retry)
-  const { status, reason, title, detail } = answer
+  if (isGrpc(request.headers)) return grpcAnswer(reason, title.toLowerCase(), retry)
   return {
     outcome: 'refuse',
     reason,
@@ -113,7 +91,8 @@ function plainAnswer(request: GateRequest, answer: PlainAnswer, grpcStatus: stri
   }
 }
 
-function grpcAnswer(reason: Refused['reason'], status: string, message: string, extra: HeaderLines): Refused {
+function grpcAnswer(reason: Refused['reason'], message: string, extra: HeaderLines): Refused {
+  const status = String(REASONS[reason].grpcStatus)
   return {
     outcome: 'refuse',
     reason,

@@ -56,7 +56,7 @@ export function createChallenger(options: ChallengerOptions): Challenger {
     const invoice = await withDeadline(options.deadlineMs, (signal) =>
       lightning.createInvoice({
         amountMsat: terms.priceMsat,
-        memo: `${terms.service}: ${terms.name}`.slice(0, 200),
+        memo: terms.memo ?? `${terms.service}: ${terms.name}`.slice(0, 200),
         expirySeconds: options.invoiceExpirySeconds,
         signal,
       }),

@@ -2,13 +2,13 @@ import { clearCaveats, type Enforceable, type ServicePolicy, type Summary } from
 import { credentialText } from '../core/credential.ts'
 import { isL402Error } from '../core/errors.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
-import { addressPrefix } from '../core/ip.ts'
 import { type Refusal, refuse } from '../core/refusal.ts'
 import type { InvoiceBackend } from '../lightning/backend.ts'
 import type { Ledger } from '../stores/ledger.ts'
 import { challengeAnswer, rateLimitHeaders, tooManyAnswer, unavailableAnswer } from './answers.ts'
 import { type ChallengeLimitOptions, challengeLimit } from './challenge-limit.ts'
 import { createChallenger } from './challenger.ts'
+import { clientPrefix } from './client-prefix.ts'
 import { countedEntitlement } from './entitlement.ts'
 import type { Decision, Entitlement, Gate, GateRequest, Pass, Refused } from './gate.ts'
 import type { KeyRing } from './keys.ts'
@@ -163,7 +163,7 @@ export function createGate(options: GateOptions): Gate {
     if (refusal.reason === 'over_rate')
       return tooManyAnswer(request, 'over_rate', refusal.detail, refusal.retryAfterSeconds ?? 1)
     if (!exempt(request.clientAddress)) {
-      const waitSeconds = limit.take(addressPrefix(request.clientAddress))
+      const waitSeconds = limit.take(clientPrefix(request.clientAddress))
       if (waitSeconds > 0)
         return tooManyAnswer(
           request,

@@ -14,13 +14,14 @@ export function passEntitlement(credential: VerifiedCredential, service: string)
     service,
     counted: false,
     answerHeaders: NO_HEADERS,
+    serve: () => DONE,
     commit: () => DONE,
     release: () => DONE,
   }
 }
 
-// How long a release that the store refuses is tried again. After that the ledger's own recovery gives the use back
-// when the store is opened next (protocol §5 rule 3).
+// When an end that the store refuses is tried again. After that the ledger's own recovery ends it when the store is
+// opened next (protocol §5 rule 3).
 const RETRY_MS = [50, 500, 5_000, 30_000]
 
 /** The hold of a counted credential on a reservation. The first of `commit` and `release` to succeed decides. */
@@ -36,19 +37,22 @@ export function countedEntitlement(
     service,
     counted: true,
     answerHeaders: hold.answerHeaders,
-    commit: () => ledger.commit(id),
-    release: async () => {
-      for (let attempt = 0; ; attempt++) {
-        try {
-          return await ledger.release(id)
-        } catch {
-          const delay = RETRY_MS[attempt]
-          if (delay === undefined) return
-          await new Promise<void>((resolve) => {
-            setTimeout(resolve, delay)
-          })
-        }
-      }
-    },
+    serve: () => ledger.serve(id),
+    commit: () => insist(() => ledger.commit(id)),
+    release: () => insist(() => ledger.release(id)),
+  }
+}
+
+async function insist(task: () => Promise<void>): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await task()
+    } catch {
+      const delay = RETRY_MS[attempt]
+      if (delay === undefined) return
+      await new Promise<void>((resolve) => {
+        setTimeout(resolve, delay)
+      })
+    }
   }
 }

@@ -30,6 +30,8 @@ export interface RouteTerms {
    * Routes may share one on purpose.
    */
   readonly capability: string
+  /** The invoice's description; service and route name if left out. */
+  readonly memo?: string
 }
 
 /** A request, already normalised: the path that was matched is the path that is forwarded. */
@@ -43,20 +45,28 @@ export interface GateRequest {
   readonly route: RouteTerms
 }
 
-/** A paid request's hold on its credential. Exactly one of `commit` and `release` takes effect. */
+/** A paid request's hold on its credential: `serve` before the first byte, then exactly one of `commit` and `release`. */
 export interface Entitlement {
   /** Lower-case hex of 32 bytes. */
   readonly tokenId: string
   /** Lower-case hex of 32 bytes. */
   readonly paymentHash: string
   readonly service: string
-  /** Whether a use is reserved. False for a time pass: `commit` and `release` then do nothing. */
+  /** Whether a use is reserved. False for a time pass: `serve`, `commit` and `release` then do nothing. */
   readonly counted: boolean
   /** Lines for the answer: `RateLimit`, `RateLimit-Policy`. Name, value, … */
   readonly answerHeaders: HeaderLines
-  /** The resource is about to be served. Await it before the first byte goes out. Throws `store_unavailable`. */
+  /**
+   * The resource is about to be served; from here on a crash counts the use. Await it before the first byte goes out.
+   * Throws `store_unavailable`: then nothing may be served, and the use is to be released.
+   */
+  serve(): Promise<void>
+  /** The answer has ended, or the client left in the middle of it. Never throws; tried again until the books take it. */
   commit(): Promise<void>
-  /** The resource will not be served; the client keeps what it paid for. Never throws; retried by the ledger. */
+  /**
+   * The resource was not served, or broke off: the client keeps what it paid for (protocol §5 rule 4). Never throws; tried
+   * again until the books take it.
+   */
   release(): Promise<void>
 }
 

@@ -12,7 +12,17 @@ export {
   paywall,
   type RequestInfo,
 } from './paywall.ts'
-export { problemBody } from './problem.ts'
+export { type Problem, problemBody } from './problem.ts'
+export { REASONS, type ReasonEntry } from './reason-table.ts'
+export { REQUEST_PROBLEMS, type RequestProblemCode, type RequestProblemEntry } from './request-problems.ts'
 export { type RouteOffer, routeTerms } from './route-terms.ts'
-export { compileRoutes, type RouteTable } from './routes.ts'
-export { normaliseTarget } from './target.ts'
+export {
+  type CompiledRoute,
+  compileRoutes,
+  type RouteMatcher,
+  type RouteSpec,
+  type RouteTable,
+  type UnreachableRoute,
+  unreachableRoutes,
+} from './routes.ts'
+export { type BadTarget, isAuthority, normaliseTarget, type Target, type TargetOptions } from './target.ts'

@@ -4,6 +4,7 @@ import { createGate, type GateOptions, type ServiceOptions } from './create-gate
 import type { Entitlement, Refused, RouteTerms } from './gate.ts'
 import { type KeyRing, keyRing, type MasterKey } from './keys.ts'
 import { problemBody } from './problem.ts'
+import { REQUEST_PROBLEMS, type RequestProblemCode } from './request-problems.ts'
 import { type RouteOffer, routeTerms } from './route-terms.ts'
 import { compileRoutes } from './routes.ts'
 import { normaliseTarget } from './target.ts'
@@ -96,14 +97,9 @@ export function paywall(options: PaywallOptions): Paywall {
     const target = normaliseTarget(url.pathname + url.search)
     // The handler behind reads the path as it came; where that is not the path that was gated, they could disagree.
     if (!target.ok || target.path !== url.pathname)
-      return problem(
-        400,
-        'bad_target',
-        'Bad Request',
-        target.ok ? `expected the path ${target.path}` : target.detail,
-      )
+      return problem('bad_target', target.ok ? `expected the path ${target.path}` : target.detail)
     const route = routes.match(request.method, target.path)?.value
-    if (route === undefined) return problem(404, 'no_route', 'Not Found', 'no route of this server matches')
+    if (route === undefined) return problem('no_route', 'no route of this server matches')
     const decision = await gate.decide({
       method: request.method,
       path: target.path,
@@ -129,11 +125,13 @@ async function serveHeld(
       await entitlement?.release()
       return response
     }
-    await entitlement?.commit()
+    await entitlement?.serve()
   } catch (error) {
     await entitlement?.release()
     throw error
   }
+  // The body is the handler's to send; what is counted is that it was handed over.
+  await entitlement?.commit()
   if (entitlement === null || entitlement.answerHeaders.length === 0) return response
   const answer = new Response(response.body, response)
   appendLines(answer.headers, entitlement.answerHeaders)
@@ -146,7 +144,8 @@ function refusalResponse(request: Request, refused: Refused): Response {
   return new Response(request.method === 'HEAD' ? null : refused.body, { status: refused.status, headers })
 }
 
-function problem(status: number, code: string, title: string, detail: string): PaywallRefusal {
+function problem(code: RequestProblemCode, detail: string): PaywallRefusal {
+  const { status, title } = REQUEST_PROBLEMS[code]
   const headers = { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' }
   return {
     outcome: 'refuse',

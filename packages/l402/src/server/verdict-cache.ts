@@ -83,7 +83,7 @@ export function verdictCache(keys: KeyRing, capacity: number): VerdictCache {
         keep(key, aged)
         return aged
       }
-      const verdict = judgeAnew(headers, keys)
+      const verdict = judgeHeaders(headers, keys)
       if (verdict.credentials.length > 0) keep(key, verdict)
       return verdict
     },
@@ -93,7 +93,8 @@ export function verdictCache(keys: KeyRing, capacity: number): VerdictCache {
   }
 }
 
-function judgeAnew(headers: HeaderLines, keys: KeyRing): Verdict {
+/** The verdict over a request's credentials, from scratch. */
+export function judgeHeaders(headers: HeaderLines, keys: KeyRing): Verdict {
   const parsed = parseCredentials(headers)
   if (!parsed.ok) return { credentials: [], refusal: parsed }
   const credentials: CachedCredential[] = []

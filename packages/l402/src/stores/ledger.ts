@@ -7,8 +7,8 @@
  *
  * Rules (protocol §5), held by every implementation and tested by one contract suite:
  * - rule 2: `spent + reserved ≤ limit`, always; a reservation is one atomic compare-and-add over *all* its counters.
- * - rule 3: every reservation ends in exactly one commit or release; one whose process has died is released when the
- *   ledger is opened again, or by another process that shares the store.
+ * - rule 3: every reservation ends in exactly one commit or release. One whose process has died is ended when the ledger
+ *   is opened again, or by another process that shares the store: committed if serving had begun, else released.
  * - rule 9: a store that fails throws `store_unavailable`; nothing is acknowledged before it is durable.
  */
 
@@ -16,7 +16,7 @@
 export interface CounterUse {
   /** 32 bytes: the chain signature just after the counting caveat. */
   readonly key: Uint8Array
-  /** The caveat's value: most that may ever be used. */
+  /** The caveat's value: most that may ever be used. More than 2^63−1 counts as that. */
   readonly limit: bigint
   /** What this request uses; ≥ 1. */
   readonly amount: bigint
@@ -73,11 +73,19 @@ export interface Ledger {
   /** Compare-and-add over all counters at once, durable when it resolves. Throws `store_unavailable`. */
   reserve(request: ReserveRequest): Promise<Reservation | NotReserved>
   /**
+   * Serving begins: from here on the use counts even if this process dies, because the client may have seen some of the
+   * resource. Durable when it resolves; await it before the first byte goes out. Throws `store_unavailable`.
+   */
+  serve(id: bigint): Promise<void>
+  /**
    * The reserved use has happened. Durable when it resolves; a second commit or release of the same id is a no-op.
    * Throws `store_unavailable`.
    */
   commit(id: bigint): Promise<void>
-  /** The reserved use has not happened; gives it back. Durable when it resolves; idempotent like {@link commit}. */
+  /**
+   * The reserved use has not happened, or not as it was paid for; gives it back, also after {@link serve}. Durable when it
+   * resolves; idempotent like {@link commit}.
+   */
   release(id: bigint): Promise<void>
   /** How full these counters are; a counter never used is 0. */
   read(keys: readonly Uint8Array[]): Promise<readonly CounterState[]>

@@ -1,0 +1,140 @@
+/** The second listener: health, metrics, and on the sandbox its wallet. Never on a public address. */
+
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Logger } from 'pino'
+import type { ListenAddress } from '../config/config.ts'
+import { listenOn } from '../listen.ts'
+import { describeError } from '../log.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import type { Readiness } from './readiness.ts'
+import { sandboxObjection } from './sandbox-guard.ts'
+
+/** The sandbox's wallet as a function from request to answer; `undefined` for a path that is not its. */
+export type SandboxRoutes = (
+  method: string,
+  path: string,
+  body: string,
+) => Promise<{ readonly status: number; readonly contentType?: string; readonly body: string } | undefined>
+
+/** What the admin listener shows. */
+export interface AdminOptions {
+  readonly listen: ListenAddress
+  readonly readiness: () => Promise<Readiness>
+  readonly metrics: Pick<Metrics, 'expose'>
+  /** The sandbox's wallet, where there is one. */
+  readonly sandbox: SandboxRoutes | undefined
+  readonly log: Pick<Logger, 'error'>
+}
+
+/** The running admin listener. */
+export interface AdminServer {
+  /** With the real port. */
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** Largest body, in bytes. */
+const MAX_BODY_BYTES = 64 * 1024
+
+interface Answer {
+  readonly status: number
+  readonly contentType: string
+  readonly body: string
+}
+
+/** Starts listening. Throws `CommandError` where the address cannot be had. */
+export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 60_000 }, (request, response) => {
+    answer(request, options).then(
+      (found) => send(request, response, found),
+      (error: unknown) => {
+        options.log.error({ fault: describeError(error) }, 'admin request failed')
+        send(request, response, problem(500, 'internal_error', 'the request could not be answered'))
+      },
+    )
+  })
+  const url = await listenOn(server, options.listen)
+  return {
+    url,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
+  const path = (request.url ?? '').split('?', 1)[0] ?? ''
+  if (path.startsWith('/sandbox/') && options.sandbox !== undefined) {
+    const objection = sandboxObjection(request, options.listen.host)
+    if (objection !== undefined) return problem(objection.status, 'refused', objection.detail)
+    const body = await readBody(request)
+    if (body === undefined) return problem(413, 'too_large', `expected at most ${MAX_BODY_BYTES} bytes`)
+    const found = await options.sandbox(request.method ?? '', path, body)
+    if (found === undefined) return problem(404, 'not_found', 'nothing here')
+    return { contentType: 'application/json', ...found }
+  }
+  const known = ['/healthz', '/readyz', '/metrics'].includes(path)
+  if (!known) return problem(404, 'not_found', 'expected /healthz, /readyz or /metrics')
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    return problem(405, 'method_not_allowed', 'expected GET')
+  }
+  if (path === '/healthz') return json(200, { status: 'ok' })
+  if (path === '/readyz') {
+    const { ready, draining, checks } = await options.readiness()
+    const status = ready ? 'ready' : draining ? 'draining' : 'not_ready'
+    return json(ready ? 200 : 503, { status, checks })
+  }
+  const { contentType, text } = await options.metrics.expose()
+  return { status: 200, contentType, body: text }
+}
+
+/** The body as text; `undefined` when it is too large or does not arrive. */
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > MAX_BODY_BYTES) return undefined
+      chunks.push(chunk)
+    }
+  } catch {
+    return undefined
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function json(status: number, value: unknown): Answer {
+  return { status, contentType: 'application/json', body: `${JSON.stringify(value)}\n` }
+}
+
+/** RFC 9457. */
+function problem(status: number, code: string, detail: string): Answer {
+  const body = JSON.stringify({
+    type: `urn:turnpike:problem:${code}`,
+    title: code.replaceAll('_', ' '),
+    status,
+    detail,
+    code,
+  })
+  return { status, contentType: 'application/problem+json', body: `${body}\n` }
+}
+
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, contentType, body }: Answer,
+): void {
+  if (response.destroyed) return
+  response.writeHead(status, {
+    'Content-Type': contentType,
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    ...(status === 405 ? { Allow: 'GET, HEAD' } : {}),
+    ...(request.complete ? {} : { Connection: 'close' }),
+  })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}

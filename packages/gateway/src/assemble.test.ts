@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest'
+import { addressBlocks, buildRouting } from './assemble.ts'
+import { parseConfig } from './config/load.ts'
+
+const where = { file: 'turnpike.yaml', folder: '/', env: {}, sandbox: true }
+
+describe('the route tables', () => {
+  it('hold the routes of services for one host in the order written', () => {
+    const config = parseConfig(
+      `services:
+  a: { upstream: "http://127.0.0.1:9000/base", hosts: [a.example, both.example], routes: [{ match: /x, price: 1 sat, capability: c, memo: m }] }
+  b: { upstream: sample, hosts: both.example, timeout: 5s, forwardCredential: true, routes: [{ match: /*, free: true }] }
+  c: { upstream: sample, routes: [{ match: "GET ~/v[12]/x", price: 2 sat, keepOverrideHeaders: true, allowEncodedSlash: true, timeout: 1s }] }
+`,
+      where,
+    )
+    const routing = buildRouting(config, 'http://127.0.0.1:7000')
+    expect(routing.map(({ hosts, routes }) => [hosts, routes.routes.map((route) => route.source)])).toEqual([
+      [['a.example'], ['/x']],
+      [['both.example'], ['/x', '/*']],
+      [undefined, ['GET ~/v[12]/x']],
+    ])
+    expect(routing[1]?.routes.match('GET', '/x')?.value).toEqual({
+      terms: {
+        service: 'a',
+        name: '/x',
+        free: false,
+        priceMsat: 1000n,
+        grants: { calls: 1 },
+        capability: 'c',
+        memo: 'm',
+      },
+      upstream: { origin: 'http://127.0.0.1:9000', basePath: '/base' },
+      timeoutMs: 30_000,
+      forwardCredential: false,
+      allowEncodedSlash: false,
+      keepOverrideHeaders: false,
+    })
+    expect(routing[1]?.routes.match('GET', '/y')?.value).toMatchObject({
+      upstream: { origin: 'http://127.0.0.1:7000', basePath: '' },
+      timeoutMs: 5000,
+      forwardCredential: true,
+    })
+    const versioned = routing[2]?.routes
+    expect(versioned?.match('HEAD', '/v2/x')?.value).toMatchObject({
+      keepOverrideHeaders: true,
+      timeoutMs: 1000,
+    })
+    // An expression has to match the whole path.
+    for (const path of ['/v2/x/y', '/a/v2/x', '/v3/x']) expect(versioned?.match('GET', path)).toBeUndefined()
+    expect(versioned?.match('POST', '/v2/x')).toBeUndefined()
+  })
+})
+
+describe('exempt blocks', () => {
+  it('hold IPv4 addresses in either spelling, IPv6 ones, and nothing that is no address', () => {
+    const exempt = addressBlocks(['10.0.0.0/8', '2001:db8::/48'])
+    expect(['10.1.2.3', '::ffff:10.1.2.3', '2001:db8::1'].map(exempt)).toEqual([true, true, true])
+    expect(['11.1.2.3', '::ffff:11.1.2.3', '2001:db9::1', '', 'x'].map(exempt)).toEqual([
+      false,
+      false,
+      false,
+      false,
+      false,
+    ])
+  })
+})

@@ -1,0 +1,124 @@
+/** From a configuration to the parts it is made of: which ledger, which backend, which gate, which routes. */
+
+import { BlockList, isIP } from 'node:net'
+import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
+import { compileRoutes, createGate, type Gate, keyRing, type MasterKey } from '@turnpike/l402/server'
+import { memoryLedger } from '@turnpike/l402/store/memory'
+import { sqliteLedger } from '@turnpike/l402/store/sqlite'
+import type { SandboxRoutes } from './admin/admin-server.ts'
+import { type Config, type ServiceConfig, sampleUpstream } from './config/config.ts'
+import { routeMatch } from './config/match.ts'
+import type { Ledger } from './metrics/watched.ts'
+import type { HostTable, ProxyRoute, Routing, UpstreamTarget } from './proxy/index.ts'
+
+/** A Lightning backend and, on the sandbox, the wallet beside it. */
+export interface OpenLightning {
+  readonly invoices: Sandbox
+  readonly wallet: SandboxRoutes
+}
+
+/** Opens the books. Throws `store_unavailable` or `store_incompatible`. */
+export function openLedger({ store }: Config): Ledger {
+  return store.kind === 'memory' ? memoryLedger() : sqliteLedger({ file: store.file })
+}
+
+/** Opens the Lightning backend. Throws `lightning_unavailable` or `sandbox_forbidden`. */
+export async function openLightning(
+  { network }: Config,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<OpenLightning> {
+  const sandbox = await sandboxLightning({ env, ...(network === undefined ? {} : { network }) })
+  return { invoices: sandbox, wallet: sandboxRoutes(sandbox) }
+}
+
+/** The gate of a configuration. */
+export function buildGate(
+  config: Config,
+  parts: { readonly ledger: Ledger; readonly lightning: OpenLightning; readonly keys: readonly MasterKey[] },
+): Gate {
+  const { limit, exempt, invoiceExpirySeconds } = config.challenges
+  return createGate({
+    lightning: parts.lightning.invoices,
+    ledger: parts.ledger,
+    keys: keyRing(parts.keys),
+    services: Object.fromEntries(
+      config.services.map(({ name, tier, unknownCaveats }) => [name, { tier, unknownCaveats }]),
+    ),
+    challengeLimit: {
+      limit: limit?.count ?? 1,
+      perSeconds: limit?.windowSeconds ?? 1,
+      exempt: limit === null ? () => true : addressBlocks(exempt),
+    },
+    invoiceExpirySeconds,
+  })
+}
+
+/** Whether an address is in one of these CIDR blocks; an IPv4 address may be written as an IPv6 one. */
+export function addressBlocks(blocks: readonly string[]): (address: string) => boolean {
+  const list = new BlockList()
+  for (const block of blocks) {
+    const [network = '', prefix] = block.split('/')
+    list.addSubnet(network, Number(prefix), isIP(network) === 6 ? 'ipv6' : 'ipv4')
+  }
+  return (address) => {
+    const family = isIP(address)
+    return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4')
+  }
+}
+
+/**
+ * The route tables of a configuration. The routes of services for the same hosts follow each other in the order
+ * written; services without hosts serve every host that no other names.
+ */
+export function buildRouting(config: Config, sampleUrl: string | undefined): Routing {
+  const byHost = new Map<string, ServiceConfig[]>()
+  for (const service of config.services) {
+    for (const host of service.hosts.length === 0 ? [''] : service.hosts) {
+      byHost.set(host, [...(byHost.get(host) ?? []), service])
+    }
+  }
+  // Hosts with the same services share a table.
+  const tables = new Map<string, { hosts: string[]; services: readonly ServiceConfig[] }>()
+  for (const [host, services] of byHost) {
+    const key = `${host === ''} ${services.map((service) => service.name).join(' ')}`
+    const table = tables.get(key) ?? { hosts: [], services }
+    table.hosts.push(host)
+    tables.set(key, table)
+  }
+  return [...tables.values()].map(({ hosts, services }): HostTable => {
+    const routes = compileRoutes(services.flatMap((service) => serviceRoutes(service, sampleUrl)))
+    return hosts[0] === '' ? { routes } : { hosts, routes }
+  })
+}
+
+function serviceRoutes(
+  service: ServiceConfig,
+  sampleUrl: string | undefined,
+): { match: ReturnType<typeof routeMatch>; value: ProxyRoute }[] {
+  const upstream = upstreamTarget(service.upstream, sampleUrl)
+  return service.routes.map((route) => ({
+    match: routeMatch(route.match),
+    value: {
+      terms: {
+        service: service.name,
+        name: route.match,
+        free: route.free,
+        priceMsat: route.priceMsat,
+        grants: route.grants,
+        capability: route.capability,
+        ...(route.memo === undefined ? {} : { memo: route.memo }),
+      },
+      upstream,
+      timeoutMs: route.timeoutMs,
+      forwardCredential: service.forwardCredential,
+      allowEncodedSlash: route.allowEncodedSlash,
+      keepOverrideHeaders: route.keepOverrideHeaders,
+    },
+  }))
+}
+
+function upstreamTarget(upstream: string, sampleUrl: string | undefined): UpstreamTarget {
+  if (upstream === sampleUpstream && sampleUrl === undefined) throw new Error('the sample API does not run')
+  const { origin, pathname } = new URL(upstream === sampleUpstream ? (sampleUrl ?? '') : upstream)
+  return { origin, basePath: pathname === '/' ? '' : pathname }
+}

@@ -1,0 +1,129 @@
+/** `turnpike check`: is the configuration right, and what does it sell? */
+
+import { formatAmount } from '@turnpike/l402'
+import { readArguments } from '../cli/arguments.ts'
+import { exitCode } from '../cli/exit.ts'
+import { addressUrl, type Config, type RouteConfig, type ServiceConfig } from '../config/config.ts'
+import { formatIssue } from '../config/issue.ts'
+import { loadKeys, MissingKeysError } from '../config/key-file.ts'
+import { loadConfig } from '../config/load.ts'
+import { configWarnings } from '../config/warnings.ts'
+import { type Command, configFlag, defaultConfigFile, helpFlag } from './command.ts'
+
+const help = `turnpike check [-c FILE] [--sandbox]
+
+Validates a configuration and its key files and prints the routes in the order they match: service, methods and path,
+price, what the price buys, and the capability a credential must hold. Faults are told as FILE:LINE:COL, exit code 78;
+warnings go to standard error and change nothing.
+
+  -c, --config FILE   the configuration (default: turnpike.yaml)
+      --sandbox       check it as "turnpike serve --sandbox" would run it
+  -h, --help          this text
+
+Examples:
+  turnpike check
+  turnpike check -c /etc/turnpike/turnpike.yaml
+`
+
+export const checkCommand: Command = {
+  summary: 'validates a configuration and prints what it sells',
+  help,
+  async run(argv, io) {
+    const flags = { config: configFlag, sandbox: { type: 'boolean' }, help: helpFlag } as const
+    const read = readArguments(argv, flags, { command: 'check' })
+    if (read.flags.has('help')) {
+      io.stdout(help)
+      return exitCode.ok
+    }
+    const sandbox = read.flags.has('sandbox')
+    const config = loadConfig(read.values.get('config') ?? defaultConfigFile, {
+      cwd: io.cwd,
+      env: io.env,
+      sandbox,
+    })
+    for (const warning of configWarnings(config)) {
+      io.stderr(`${formatIssue(config.file, { ...warning, message: `warning: ${warning.message}` })}\n`)
+    }
+    try {
+      loadKeys(config.keys, io.env)
+    } catch (error) {
+      if (!(error instanceof MissingKeysError)) throw error
+      io.stderr(`${config.file}: warning: ${error.message}\n`)
+    }
+    io.stdout(describeConfig(config))
+    return exitCode.ok
+  },
+}
+
+/** What a configuration does, as text. */
+function describeConfig(config: Config): string {
+  const store = config.store.kind === 'memory' ? 'memory (forgets at the end)' : `sqlite:${config.store.file}`
+  const { limit } = config.challenges
+  const facts = [
+    ['listen', config.listen.map(addressUrl).join(', ')],
+    ['admin', addressUrl(config.admin.listen)],
+    ['lightning', `${config.lightning.backend} (play money)`],
+    ['store', store],
+    [
+      'challenges',
+      limit === null
+        ? 'not limited'
+        : `${limit.count} per ${formatSeconds(limit.windowSeconds)} and client prefix`,
+    ],
+    ...config.services.map((service) => [`service ${service.name}`, describeService(service)]),
+  ]
+  const head = ['SERVICE', 'MATCH', 'PRICE', 'BUYS', 'CAPABILITY']
+  const routes = config.services.flatMap((service) =>
+    service.routes.map((route) => [
+      service.name,
+      route.match,
+      route.free ? 'free' : formatAmount(route.priceMsat),
+      describeGrants(route),
+      route.free ? '-' : route.capability,
+    ]),
+  )
+  const anything = '(anything else is 404)'
+  return `${config.file} is valid.\n\n${columns(facts)}\nRoutes, in the order they match:\n${columns([head, ...routes])}${anything}\n`
+}
+
+function describeService(service: ServiceConfig): string {
+  const parts = [service.upstream === 'sample' ? 'the built-in sample API' : service.upstream]
+  if (service.hosts.length > 0) parts.push(`for ${service.hosts.join(', ')}`)
+  if (service.tier > 0) parts.push(`tier ${service.tier}`)
+  if (service.unknownCaveats === 'refuse') parts.push('unknown conditions refused')
+  if (service.forwardCredential) parts.push('credentials forwarded')
+  return parts.join('; ')
+}
+
+function describeGrants({ free, grants }: RouteConfig): string {
+  if (free) return '-'
+  const parts: string[] = []
+  if (grants.calls !== undefined) parts.push(grants.calls === 1 ? '1 call' : `${grants.calls} calls`)
+  if (grants.validSeconds !== undefined) parts.push(formatSeconds(grants.validSeconds))
+  return parts.join(' within ')
+}
+
+/** `90` → `90s`, `3600` → `1h`. */
+function formatSeconds(seconds: number): string {
+  for (const [unit, size] of [
+    ['d', 86_400],
+    ['h', 3600],
+    ['m', 60],
+  ] as const) {
+    if (seconds % size === 0) return `${seconds / size}${unit}`
+  }
+  return `${seconds}s`
+}
+
+function columns(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows
+    .map(
+      (row) =>
+        `  ${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('')
+}

@@ -1,0 +1,77 @@
+/** What `turnpike init` writes: a configuration that runs on the sandbox and explains every key. */
+
+export const initialConfig = `# Turnpike: puts a price in front of any HTTP API.
+#   turnpike check              validates this file and prints what is sold
+#   turnpike serve --sandbox    runs it on sandbox Lightning: real invoices and payments, play money
+#
+# Amounts are written with a unit: 10 sat, 1500 msat, 0.0001 btc. Durations too: 30s, 10m, 1h, 7d.
+# \${NAME} in a value is that environment variable ($\${ for a literal \${). File names start at this file's folder.
+
+# Where buyers come in: host:port, or a list of them. Port 0 is any free one. Default: 127.0.0.1:8402.
+listen: 127.0.0.1:8402
+
+# Refuse to run on another network than this: mainnet, testnet, signet or regtest. Default: the backend's own.
+# network: regtest
+
+# Who makes the invoices. "sandbox" is play money: two Lightning nodes on a simulated chain inside this program.
+lightning: { backend: sandbox }
+
+# The books: how much of what was sold has been used. "memory" forgets at the end; default: sqlite:turnpike.db.
+store: sqlite:turnpike.db
+
+# The master keys: a key file (or a list of them), readable by its owner alone, and/or an environment variable that
+# holds a key in base64 (env: NAME). "turnpike keys new" adds a key. Default: { file: turnpike.key }.
+keys: { file: turnpike.key }
+
+# Making an invoice costs work, so each client (IPv4 /24, IPv6 /48) may ask for so many unpaid ones per time.
+challenges:
+  limit: 60/1m # or off
+  exempt: [127.0.0.1/32] # blocks of addresses that are not limited
+  invoiceExpiry: 10m # how long an invoice can be paid
+
+# Health (/healthz, /readyz), metrics (/metrics) and the sandbox's wallet. Never on the public addresses.
+admin:
+  listen: 127.0.0.1:8403
+  # tokenFile: admin.token # bearer token of the admin API
+
+# On TERM or INT: how long running requests may take to finish.
+drainTimeout: 30s
+
+log:
+  level: info # debug, info, warn, error or silent
+  requests: problems # one line per request: none, problems (answered with 400 and above) or all
+
+# What is sold. A path that no route matches is 404, never passed on free. Routes match in the order they are written.
+services:
+  # The name stands in the credentials that are sold; renaming a service makes them worthless.
+  weather:
+    # Where paid requests go; a path here is put before theirs. "sample" is a small API built into this program, for
+    # trying things out; put your own here: http://127.0.0.1:9000
+    upstream: sample
+
+    # hosts: [api.example.com] # serve only these names (Host line). Default: any
+    # tier: 0 # grade of this service; a credential opens one grade. Default: 0
+    # unknownCaveats: skip # or refuse: what to do with conditions this version does not know. Default: skip
+    # forwardCredential: false # true: the upstream also gets the Authorization line. Default: false
+
+    # How long the upstream may take to its first byte; then 504, and the buyer keeps what was paid for. Default: 30s.
+    timeout: 30s
+
+    routes:
+      # match: [METHOD[,METHOD]] PATH. "*" is one segment, "/*" at the end is the rest, "~…" is an RE2 expression of
+      # the path. Without a method it matches all of them; HEAD is matched and charged as GET.
+      - { match: /health, free: true }
+
+      # A pass: any number of calls for an hour. memo is the invoice's description.
+      - { match: "GET /forecast/*", price: 10 sat, grants: { valid: 1h }, memo: Weather forecasts for an hour }
+
+      # A bundle: three calls, whenever. Both may be given: { calls: 3, valid: 1d }. Left out: one call.
+      - { match: POST /query, price: 25 sat, grants: { calls: 3 } }
+
+      # More keys of a route:
+      #   capability: forecasts      what a credential must hold; routes that share it open with one payment. Default:
+      #                              the match text (a comma in it as %2C), so each route is bought on its own
+      #   timeout: 5s                instead of the service's
+      #   allowEncodedSlash: true    lets %2F in the path through; otherwise it is 400
+      #   keepOverrideHeaders: true  lets X-HTTP-Method-Override and the like through; otherwise they are removed
+`

@@ -1,0 +1,124 @@
+/** A configuration that has been read and found right: every default filled in, every unit resolved. */
+
+import type { Network } from '@turnpike/l402/lightning'
+import type { Grants } from '@turnpike/l402/server'
+import type { Position } from './issue.ts'
+
+/** Where to listen. Port 0 is any free one. */
+export interface ListenAddress {
+  /** An IP address (without brackets) or a host name. */
+  readonly host: string
+  readonly port: number
+}
+
+/** How many challenges one client prefix may ask for (rule S10). */
+export interface ChallengeLimit {
+  readonly count: number
+  readonly windowSeconds: number
+}
+
+/** Where the books are. */
+export type StoreConfig =
+  | { readonly kind: 'memory' }
+  /** An absolute file name. */
+  | { readonly kind: 'sqlite'; readonly file: string }
+
+/** Where the master keys come from. */
+export interface KeysConfig {
+  /** Absolute file names. */
+  readonly files: readonly string[]
+  /** Names of environment variables. */
+  readonly env: readonly string[]
+  /** Whether the file says so, or it is the default `turnpike.key` beside it. */
+  readonly explicit: boolean
+}
+
+/** One priced or free path. */
+export interface RouteConfig {
+  /** `[METHOD[,METHOD]] PATH` as written. */
+  readonly match: string
+  readonly free: boolean
+  /** 0 on a free route. */
+  readonly priceMsat: bigint
+  readonly grants: Grants
+  /** What a credential must hold here; by default {@link defaultCapability} of `match`. */
+  readonly capability: string
+  /** How long the upstream may take to its first byte. */
+  readonly timeoutMs: number
+  readonly allowEncodedSlash: boolean
+  /** Lets `X-HTTP-Method-Override` and the like through to the upstream. */
+  readonly keepOverrideHeaders: boolean
+  /** The invoice's description, where the operator gave one. */
+  readonly memo: string | undefined
+  /** Where `match` stands in the file. */
+  readonly position: Position
+}
+
+/** The upstream that `upstream: sample` names: the built-in sample API. */
+export const sampleUpstream = 'sample'
+
+/** One upstream and what its paths cost. */
+export interface ServiceConfig {
+  /** Prefix of its caveat conditions. */
+  readonly name: string
+  /** `http://host:port/prefix` without a slash at the end, or {@link sampleUpstream}. */
+  readonly upstream: string
+  readonly tier: number
+  /** Host names (with a port where one was given) in lower case; empty: any. */
+  readonly hosts: readonly string[]
+  readonly unknownCaveats: 'skip' | 'refuse'
+  readonly timeoutMs: number
+  readonly forwardCredential: boolean
+  /** In the order written, which is the order of matching. */
+  readonly routes: readonly RouteConfig[]
+  readonly position: Position
+}
+
+/** Which requests get a log line: none; those answered with 400 and above; all. */
+export type RequestLogging = 'none' | 'problems' | 'all'
+
+/** `log.level`. */
+type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+/** A whole configuration. */
+export interface Config {
+  /** As the user named it; for messages. */
+  readonly file: string
+  /** Absolute folder of the file; relative names in it start here. */
+  readonly folder: string
+  readonly listen: readonly ListenAddress[]
+  /** `undefined`: whatever the backend is on. */
+  readonly network: Network | undefined
+  readonly lightning: { readonly backend: 'sandbox' }
+  readonly store: StoreConfig
+  readonly keys: KeysConfig
+  /** In the order written. */
+  readonly services: readonly ServiceConfig[]
+  readonly challenges: {
+    /** `null`: no limit. */
+    readonly limit: ChallengeLimit | null
+    /** CIDR blocks that are not limited. */
+    readonly exempt: readonly string[]
+    readonly invoiceExpirySeconds: number
+  }
+  readonly admin: {
+    readonly listen: ListenAddress
+    /** Absolute. */
+    readonly tokenFile: string | undefined
+  }
+  readonly drainTimeoutMs: number
+  readonly log: { readonly level: LogLevel; readonly requests: RequestLogging }
+}
+
+/**
+ * The capability of a route that names none: its match text, with `,` written as `%2C` because a comma separates
+ * capabilities in a caveat. `GET,POST /a` → `GET%2CPOST /a`.
+ */
+export function defaultCapability(match: string): string {
+  return match.replaceAll(',', '%2C')
+}
+
+/** `http://host:port` of an address, IPv6 in brackets. */
+export function addressUrl({ host, port }: ListenAddress): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}

@@ -1,0 +1,148 @@
+/** From a file name to a {@link Config}, or to every fault of the file at once. */
+
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { CommandError, exitCode } from '../cli/exit.ts'
+import { readLightning, readStore } from './backends.ts'
+import type { Config, ListenAddress } from './config.ts'
+import { describeFaults } from './faults.ts'
+import { ConfigError, type ConfigIssue } from './issue.ts'
+import { fileSchema } from './schema.ts'
+import { readServices } from './services.ts'
+import { readYaml, type YamlSource } from './yaml-source.ts'
+
+/** Largest configuration file, in bytes. */
+const MAX_FILE_BYTES = 4 * 1024 * 1024
+
+/** How to read a configuration. */
+export interface LoadOptions {
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Sandbox Lightning, whatever the file says. */
+  readonly sandbox: boolean
+}
+
+/** Reads and checks `file`. Throws {@link ConfigError} or {@link CommandError}, both with exit code 78. */
+export function loadConfig(file: string, options: LoadOptions): Config {
+  const absolute = resolve(options.cwd, file)
+  let text: string
+  try {
+    const bytes = readFileSync(absolute)
+    if (bytes.length > MAX_FILE_BYTES) throw new CommandError(exitCode.config, `${file}: larger than 4 MiB`)
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (error) {
+    if (error instanceof CommandError) throw error
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const hint = code === 'ENOENT' ? ' "turnpike init" writes one; -c names another.' : ''
+    const why =
+      code === 'ENOENT'
+        ? 'no such file, expected a configuration.'
+        : code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
+          ? 'not UTF-8, expected YAML text.'
+          : `cannot be read (${String(code ?? 'unknown fault')}), expected a readable file.`
+    throw new CommandError(exitCode.config, `${file}: ${why}${hint}`)
+  }
+  return parseConfig(text, { ...options, file, folder: dirname(absolute) })
+}
+
+/** Checks the text of a configuration. Throws {@link ConfigError}. */
+export function parseConfig(
+  text: string,
+  options: Omit<LoadOptions, 'cwd'> & { readonly file: string; readonly folder: string },
+): Config {
+  const { file, folder } = options
+  const source = readYaml(text, options.env)
+  if (source.issues.length > 0) throw new ConfigError(file, source.issues)
+  const top = source.value
+  if (typeof top !== 'object' || top === null || Array.isArray(top)) {
+    const message = `${top === null ? 'an empty file' : 'not a table'}, expected keys such as "listen" and "services"`
+    throw new ConfigError(file, [{ position: { line: 1, column: 1 }, message }])
+  }
+
+  const issues: ConfigIssue[] = []
+  const parsed = fileSchema.safeParse(top)
+  if (!parsed.success) issues.push(...describeFaults(source, [], parsed.error))
+  readLightning(source, { sandbox: options.sandbox }, issues)
+  const store = readStore(source, folder, issues)
+  const services = readServices(source, issues)
+  if (!parsed.success) throw new ConfigError(file, issues)
+
+  const data = parsed.data
+  const listen = data.listen ?? [{ host: '127.0.0.1', port: 8402 }]
+  const admin = data.admin?.listen ?? { host: '127.0.0.1', port: 8403 }
+  checkListeners(source, listen, admin, issues)
+  if (data.network === 'mainnet') {
+    const message =
+      'network: the sandbox is play money and never runs on mainnet, expected "regtest" or no network'
+    issues.push({ position: source.locate(['network']), message })
+  }
+  const empty = data.keys !== undefined && data.keys.file === undefined && data.keys.env === undefined
+  if (empty) {
+    const message = 'keys: names no keys, expected { file: turnpike.key } or { env: NAME }'
+    issues.push({ position: source.locate(['keys']), message })
+  }
+  if (issues.length > 0 || store === undefined) throw new ConfigError(file, issues)
+
+  return {
+    file,
+    folder,
+    listen,
+    network: data.network,
+    lightning: { backend: 'sandbox' },
+    store,
+    keys: {
+      files: (data.keys === undefined ? ['turnpike.key'] : (data.keys.file ?? [])).map((name) =>
+        resolve(folder, name),
+      ),
+      env: data.keys?.env ?? [],
+      explicit: data.keys !== undefined,
+    },
+    services,
+    challenges: {
+      limit: data.challenges?.limit === undefined ? { count: 60, windowSeconds: 60 } : data.challenges.limit,
+      exempt: data.challenges?.exempt ?? [],
+      invoiceExpirySeconds: data.challenges?.invoiceExpiry ?? 600,
+    },
+    admin: {
+      listen: admin,
+      tokenFile: data.admin?.tokenFile === undefined ? undefined : resolve(folder, data.admin.tokenFile),
+    },
+    drainTimeoutMs: (data.drainTimeout ?? 30) * 1000,
+    log: { level: data.log?.level ?? 'info', requests: data.log?.requests ?? 'problems' },
+  }
+}
+
+const EVERY_INTERFACE = new Set(['0.0.0.0', '::'])
+
+/** No address twice, and nothing public where the admin listener is. */
+function checkListeners(
+  source: YamlSource,
+  listen: readonly ListenAddress[],
+  admin: ListenAddress,
+  issues: ConfigIssue[],
+): void {
+  const meet = (a: ListenAddress, b: ListenAddress): boolean =>
+    a.port !== 0 &&
+    a.port === b.port &&
+    (a.host === b.host || EVERY_INTERFACE.has(a.host) || EVERY_INTERFACE.has(b.host))
+  listen.forEach((address, index) => {
+    const position = source.locate(['listen', index])
+    if (
+      listen
+        .slice(0, index)
+        .some((other) => other.port !== 0 && other.port === address.port && other.host === address.host)
+    ) {
+      issues.push({
+        position,
+        message: `listen: ${address.host}:${address.port} stands there twice, expected it once`,
+      })
+    }
+    if (meet(address, admin)) {
+      const declared = source.get(['admin', 'listen']) !== undefined
+      issues.push({
+        position: declared ? source.locate(['admin', 'listen']) : position,
+        message: `admin.listen: ${admin.host}:${admin.port} is also a public address, expected an address of its own`,
+      })
+    }
+  })
+}

@@ -1,0 +1,51 @@
+/** `match` texts as the library's route table takes them, and what is wrong with one. */
+
+import { compileRoutes, type RouteMatcher } from '@turnpike/l402/server'
+import { RE2JS } from 're2js'
+
+/** Longest `match` text. */
+const MAX_MATCH_LENGTH = 1024
+
+/**
+ * What to compile for a `match`: the text itself, or for `[METHODS] ~EXPRESSION` a matcher. The RE2 expression has to
+ * match the whole path, and takes time linear in its length.
+ *
+ * @throws TypeError that says what was expected, for an expression that cannot be used.
+ */
+export function routeMatch(match: string): string | RouteMatcher {
+  const parts = /^(?:([^ /~]*) )?~(.*)$/s.exec(match)
+  if (parts === null) return match
+  const [, methods, source = ''] = parts
+  const expression = compileExpression(source)
+  return {
+    ...(methods === undefined ? {} : { methods: methods.split(',') }),
+    path: { test: (path) => expression.testExact(path) },
+    source: match,
+  }
+}
+
+function compileExpression(source: string): RE2JS {
+  const expected = 'expected an RE2 expression of the whole path such as `~/v[12]/[a-z]+`'
+  if (source === '') throw new TypeError(`an empty expression, ${expected}`)
+  try {
+    return RE2JS.compile(source)
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replace(/\s+/g, ' ').slice(0, 120) : 'unknown fault'
+    throw new TypeError(`not an expression that can be used (${why}), ${expected}`)
+  }
+}
+
+/** A right `match` in the one form that all spellings of it share, or what is wrong with it and what was expected. */
+export function readMatch(match: string): { readonly key: string } | { readonly fault: string } {
+  if (match.length > MAX_MATCH_LENGTH) {
+    return { fault: `longer than ${MAX_MATCH_LENGTH} characters, expected a shorter match` }
+  }
+  try {
+    const [route] = compileRoutes([{ match: routeMatch(match), value: null }]).routes
+    const path = match.slice(/^[^ /~]* /.exec(match)?.[0].length ?? 0)
+    return { key: `${route?.methods?.join(',') ?? '*'} ${path}` }
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    return { fault: error.message.replace(/^invalid route `.*?`: /s, '') }
+  }
+}

@@ -1,0 +1,16 @@
+import type { Config } from './config.ts'
+
+/** The keys that differ between two configurations and that a running gateway cannot change. */
+export function restartOnly(before: Config, after: Config): readonly string[] {
+  const parts: Readonly<Record<string, (config: Config) => unknown>> = {
+    listen: (config) => config.listen,
+    network: (config) => config.network,
+    lightning: (config) => config.lightning,
+    store: (config) => config.store,
+    keys: (config) => config.keys,
+    admin: (config) => config.admin,
+  }
+  return Object.entries(parts)
+    .filter(([, part]) => JSON.stringify(part(before)) !== JSON.stringify(part(after)))
+    .map(([name]) => name)
+}

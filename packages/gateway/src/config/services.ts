@@ -1,0 +1,176 @@
+/** `services`: each service and each route on its own, then the rules between them. */
+
+import { defaultCapability, type RouteConfig, type ServiceConfig } from './config.ts'
+import { describeFaults, pathName } from './faults.ts'
+import type { ConfigIssue, Position } from './issue.ts'
+import { readMatch } from './match.ts'
+import { routeSchema, serviceSchema } from './schema.ts'
+import type { Path, YamlSource } from './yaml-source.ts'
+
+/** How long an upstream may take to its first byte where nothing is said. */
+const DEFAULT_TIMEOUT_SECONDS = 30
+
+/** All services in the order written. Pushes everything that is wrong. */
+export function readServices(source: YamlSource, issues: ConfigIssue[]): ServiceConfig[] {
+  const table = source.get(['services'])
+  // What is not a table is the schema's to name.
+  if (typeof table !== 'object' || table === null || Array.isArray(table)) return []
+  const names = Object.keys(table)
+  if (names.length === 0) {
+    const message = 'services: an empty table, expected at least one service'
+    issues.push({ position: source.locate(['services']), message })
+  }
+  const services = names.flatMap((name) => readService(source, name, issues) ?? [])
+  checkAcross(services, issues)
+  checkPorts(services, issues)
+  return services
+}
+
+function readService(source: YamlSource, name: string, issues: ConfigIssue[]): ServiceConfig | undefined {
+  const path = ['services', name]
+  const position = source.locateKey(path)
+  // The name stands in caveats: `<name>_max_calls=…`, `services=<name>:<tier>,…`.
+  if (!/^[a-z0-9][a-z0-9_-]{0,63}$/.test(name)) {
+    const message = `services: ${JSON.stringify(name.slice(0, 80))} is not a service name, expected lower-case letters, digits, "-" and "_", at most 64`
+    issues.push({ position, message })
+  }
+  const parsed = serviceSchema.safeParse(source.get(path))
+  if (!parsed.success) issues.push(...describeFaults(source, path, parsed.error))
+  const service = parsed.data
+  const timeoutSeconds = service?.timeout ?? DEFAULT_TIMEOUT_SECONDS
+  const list = source.get([...path, 'routes'])
+  const routes = (Array.isArray(list) ? list : []).flatMap(
+    (_, index) => readRoute(source, [...path, 'routes', index], timeoutSeconds, issues) ?? [],
+  )
+  checkCapabilities(routes, issues)
+  if (service === undefined) return undefined
+  return {
+    name,
+    upstream: service.upstream,
+    tier: service.tier ?? 0,
+    hosts: service.hosts ?? [],
+    unknownCaveats: service.unknownCaveats ?? 'skip',
+    timeoutMs: timeoutSeconds * 1000,
+    forwardCredential: service.forwardCredential ?? false,
+    routes,
+    position,
+  }
+}
+
+function readRoute(
+  source: YamlSource,
+  path: Path,
+  timeoutSeconds: number,
+  issues: ConfigIssue[],
+): RouteConfig | undefined {
+  const before = issues.length
+  const report = (below: Path, message: string): void => {
+    issues.push({
+      position: source.locate([...path, ...below]),
+      message: `${pathName([...path, ...below])}: ${message}`,
+    })
+  }
+  const match = source.get([...path, 'match'])
+  if (typeof match === 'string' && match !== '') {
+    const found = readMatch(match)
+    if ('fault' in found) {
+      const shown = source.isSubstituted([...path, 'match']) ? 'the variable holds no match' : found.fault
+      report(['match'], shown)
+    }
+  }
+  const parsed = routeSchema.safeParse(source.get(path))
+  if (!parsed.success) {
+    issues.push(...describeFaults(source, path, parsed.error))
+    return undefined
+  }
+  const route = parsed.data
+  const free = route.free ?? false
+  if (free && route.price !== undefined)
+    report(['price'], 'a free route with a price, expected one of the two')
+  if (!free && route.price === undefined)
+    report([], 'neither a price nor free, expected "price: 10 sat" or "free: true"')
+  for (const key of ['grants', 'capability', 'memo'] as const) {
+    if (free && route[key] !== undefined) report([key], `a free route sells nothing, expected no "${key}"`)
+  }
+  const { calls, valid } = route.grants ?? {}
+  if (route.grants !== undefined && calls === undefined && valid === undefined) {
+    report(['grants'], 'buys nothing, expected { calls: 50 }, { valid: 1h } or both (left out: one call)')
+  }
+  if (
+    route.capability !== undefined &&
+    !/^[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?$/.test(route.capability)
+  ) {
+    report(['capability'], 'not a capability, expected up to 256 plain characters without spaces at the ends')
+  } else if (route.capability?.includes(',')) {
+    report(['capability'], 'a comma separates capabilities, expected a single one')
+  }
+  if (route.memo !== undefined && (Buffer.byteLength(route.memo) > 639 || /\p{Cc}/u.test(route.memo))) {
+    report(['memo'], 'not an invoice description, expected one line of at most 639 bytes')
+  }
+  if (issues.length > before) return undefined
+  return {
+    match: route.match,
+    free,
+    priceMsat: route.price ?? 0n,
+    grants: free
+      ? {}
+      : {
+          // Left out is one call.
+          ...(calls === undefined && valid === undefined ? { calls: 1 } : {}),
+          ...(calls === undefined ? {} : { calls }),
+          ...(valid === undefined ? {} : { validSeconds: valid }),
+        },
+    capability: route.capability ?? defaultCapability(route.match),
+    timeoutMs: (route.timeout ?? timeoutSeconds) * 1000,
+    allowEncodedSlash: route.allowEncodedSlash ?? false,
+    keepOverrideHeaders: route.keepOverrideHeaders ?? false,
+    memo: route.memo,
+    position: source.locate([...path, 'match']),
+  }
+}
+
+/** Two routes that name no capability must not open each other by accident. */
+function checkCapabilities(routes: readonly RouteConfig[], issues: ConfigIssue[]): void {
+  const seen = new Map<string, RouteConfig>()
+  for (const route of routes) {
+    if (route.free || route.capability !== defaultCapability(route.match)) continue
+    const other = seen.get(route.capability)
+    if (other !== undefined && other.match !== route.match) {
+      const message = `the capability would be the one of line ${other.position.line}, expected an own "capability"`
+      issues.push({ position: route.position, message })
+    }
+    seen.set(route.capability, route)
+  }
+}
+
+/** The same match twice for one host can only be a mistake: the second would never be reached. */
+function checkAcross(services: readonly ServiceConfig[], issues: ConfigIssue[]): void {
+  const seen = new Map<string, Position>()
+  for (const { hosts, routes } of services) {
+    for (const route of routes) {
+      const match = readMatch(route.match)
+      if ('fault' in match) continue
+      const keys = (hosts.length === 0 ? ['*'] : hosts).map((host) => `${host} ${match.key}`)
+      const first = keys.map((key) => seen.get(key)).find((position) => position !== undefined)
+      if (first !== undefined) {
+        const message = `"${route.match}" stands already at line ${first.line}, expected each match once`
+        issues.push({ position: route.position, message })
+      }
+      for (const key of keys) seen.set(key, first ?? route.position)
+    }
+  }
+}
+
+/** A `Host` without a port stands for ports 80 and 443, so these two cannot belong to different services. */
+function checkPorts(services: readonly ServiceConfig[], issues: ConfigIssue[]): void {
+  const namesOf = (host: string): string =>
+    services.flatMap(({ name, hosts }) => (hosts.includes(host) ? name : [])).join(', ')
+  for (const { hosts, position } of services) {
+    for (const host of hosts) {
+      const other = host.endsWith(':443') ? `${host.slice(0, -3)}80` : undefined
+      if (other === undefined || namesOf(other) === '' || namesOf(other) === namesOf(host)) continue
+      const message = `hosts: ${host} and ${other} have different services, expected the same (a Host without a port is both)`
+      issues.push({ position, message })
+    }
+  }
+}

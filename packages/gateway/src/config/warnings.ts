@@ -1,0 +1,62 @@
+/** What is allowed and still most likely not meant. */
+
+import { isIP } from 'node:net'
+import { unreachableRoutes } from '@turnpike/l402/server'
+import type { Config, ListenAddress, RouteConfig } from './config.ts'
+import type { ConfigIssue } from './issue.ts'
+import { routeMatch } from './match.ts'
+
+/** Warnings about a right configuration, in the order of the file. */
+export function configWarnings(config: Config): ConfigIssue[] {
+  const warnings: ConfigIssue[] = []
+  for (const [route, earlier] of coveredRoutes(config)) {
+    const { line } = earlier.position
+    const message = `"${route.match}" is never reached: "${earlier.match}" (line ${line}) matches all of it first`
+    warnings.push({ position: route.position, message })
+  }
+  for (const { name, routes, position } of config.services) {
+    if (routes.every((route) => route.free)) {
+      warnings.push({ position, message: `every route of "${name}" is free` })
+    }
+  }
+  warnings.sort((a, b) => a.position.line - b.position.line || a.position.column - b.position.column)
+  if (!isLoopback(config.admin.listen)) {
+    const { host } = config.admin.listen
+    const message = `admin.listen: ${host} is open to other machines, and metrics need no token`
+    warnings.push({ position: { line: 1, column: 1 }, message })
+  }
+  return warnings
+}
+
+/** Routes that an earlier one covers on every host they are for. */
+function coveredRoutes(config: Config): ReadonlyMap<RouteConfig, RouteConfig> {
+  const covered = new Map<RouteConfig, RouteConfig>()
+  const reached = new Set<RouteConfig>()
+  for (const routes of routesByHost(config).values()) {
+    const specs = routes.map((route) => ({ match: routeMatch(route.match), value: route }))
+    const unreachable = new Map(unreachableRoutes(specs).map((found) => [found.index, found.coveredBy.index]))
+    for (const [index, route] of routes.entries()) {
+      const earlier = routes[unreachable.get(index) ?? -1]
+      if (earlier === undefined) reached.add(route)
+      else covered.set(route, earlier)
+    }
+  }
+  for (const route of reached) covered.delete(route)
+  return covered
+}
+
+/** The routes for each host in the order they match; `*` for services that name none. */
+function routesByHost({ services }: Config): ReadonlyMap<string, RouteConfig[]> {
+  const byHost = new Map<string, RouteConfig[]>()
+  for (const { hosts, routes } of services) {
+    for (const host of hosts.length === 0 ? ['*'] : hosts) {
+      byHost.set(host, [...(byHost.get(host) ?? []), ...routes])
+    }
+  }
+  return byHost
+}
+
+/** Whether only this machine can reach an address. */
+function isLoopback({ host }: ListenAddress): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}

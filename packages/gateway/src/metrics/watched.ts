@@ -1,0 +1,60 @@
+/** The gate and the ledger with somebody counting beside them. */
+
+import type { Decision, Gate, GateOptions } from '@turnpike/l402/server'
+import type { LedgerOperation, Metrics } from './metrics.ts'
+
+/** The seller's books. */
+export type Ledger = GateOptions['ledger']
+
+/** A gate that can be exchanged while requests run, and that is counted. */
+export interface SwitchableGate extends Gate {
+  /** Every later decision is the new gate's. */
+  switchTo(gate: Gate): void
+}
+
+/** Puts a counter before `first`. Synchronous decisions stay synchronous. */
+export function watchGate(first: Gate, metrics: Metrics): SwitchableGate {
+  let gate = first
+  return {
+    decide(request) {
+      const count = (decision: Decision): Decision => {
+        if (decision.outcome === 'refuse') {
+          metrics.refused(request.route, decision.reason, decision.status === 402)
+        } else if (decision.entitlement !== null) metrics.redeemed(request.route)
+        return decision
+      }
+      const decision = gate.decide(request)
+      return decision instanceof Promise ? decision.then(count) : count(decision)
+    },
+    get cachedVerdicts() {
+      return gate.cachedVerdicts
+    },
+    switchTo(next) {
+      gate = next
+    },
+  }
+}
+
+/** Times every operation of `ledger`. */
+export function watchLedger(ledger: Ledger, metrics: Metrics): Ledger {
+  const timed = <T>(operation: LedgerOperation, work: Promise<T>): Promise<T> => {
+    const startedAt = performance.now()
+    const done = (ok: boolean) => () => metrics.ledger(operation, (performance.now() - startedAt) / 1000, ok)
+    work.then(done(true), done(false))
+    return work
+  }
+  return {
+    reserve: (request) => timed('reserve', ledger.reserve(request)),
+    serve: (id) => timed('serve', ledger.serve(id)),
+    commit: (id) => timed('commit', ledger.commit(id)),
+    release: (id) => timed('release', ledger.release(id)),
+    read: (keys) => timed('read', ledger.read(keys)),
+    revoke: (target) => timed('revoke', ledger.revoke(target)),
+    ping: () => timed('ping', ledger.ping()),
+    isRevoked: (redemption) => ledger.isRevoked(redemption),
+    get revocationEpoch() {
+      return ledger.revocationEpoch
+    },
+    close: () => ledger.close(),
+  }
+}

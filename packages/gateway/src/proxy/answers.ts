@@ -1,0 +1,78 @@
+import { type ServerResponse, STATUS_CODES } from 'node:http'
+import { problemBody, REASONS, type Refused } from '@turnpike/l402/server'
+import { addCorsLines } from './cors.ts'
+import { PROBLEMS, type ProblemCode } from './problem-table.ts'
+
+/** An answer of the gateway's own that is not the gate's. */
+export interface OwnProblem {
+  /** `code` of the problem body; decides status and title. */
+  readonly code: ProblemCode | 'store_unavailable'
+  /** One sentence about this occurrence. Never a secret. */
+  readonly detail: string
+  /** Further header lines: name, value, … */
+  readonly lines?: readonly string[]
+}
+
+/** How an answer goes out. */
+export interface AnswerManner {
+  /** The request asks across origins, so the page must be able to read the answer. */
+  readonly crossOrigin?: boolean
+}
+
+/** Sends a problem as `application/problem+json` (RFC 9457). */
+export function sendProblem(res: ServerResponse, problem: OwnProblem, manner: AnswerManner = {}): void {
+  const lines = [
+    ...['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store'],
+    ...(problem.lines ?? []),
+  ]
+  send(res, entryOf(problem).status, lines, problemText(problem), manner)
+}
+
+/** Sends what the gate decided, as it decided it. */
+export function sendRefused(res: ServerResponse, refused: Refused, manner: AnswerManner): void {
+  send(res, refused.status, [...refused.headers], refused.body, manner)
+}
+
+/** Sends 204 with these lines. */
+export function sendNothing(res: ServerResponse, lines: readonly string[]): void {
+  res.writeHead(204, [...lines])
+  res.end()
+}
+
+function send(
+  res: ServerResponse,
+  status: number,
+  lines: string[],
+  text: string,
+  manner: AnswerManner,
+): void {
+  if (manner.crossOrigin === true) addCorsLines(lines)
+  const body = Buffer.from(text)
+  lines.push('Content-Length', String(body.length))
+  res.writeHead(status, lines)
+  res.end(res.req.method === 'HEAD' ? undefined : body)
+}
+
+/** A whole answer as text, for a connection that has no request to answer; the connection closes after it. */
+export function rawProblem(problem: OwnProblem): string {
+  const text = problemText(problem)
+  const lines = [
+    ...['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store'],
+    ...(problem.lines ?? []),
+    ...['Content-Length', String(Buffer.byteLength(text)), 'Connection', 'close'],
+  ]
+  const { status } = entryOf(problem)
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
+  for (let i = 0; i < lines.length; i += 2) head += `${lines[i]}: ${lines[i + 1]}\r\n`
+  return `${head}\r\n${text}`
+}
+
+function problemText(problem: OwnProblem): string {
+  const { code, detail } = problem
+  const { status, title } = entryOf(problem)
+  return problemBody({ status, code, title, detail })
+}
+
+function entryOf({ code }: OwnProblem): { readonly status: number; readonly title: string } {
+  return code === 'store_unavailable' ? REASONS[code] : PROBLEMS[code]
+}

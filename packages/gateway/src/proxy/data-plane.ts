@@ -1,0 +1,219 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Decision, Entitlement, Gate, RouteTerms } from '@turnpike/l402/server'
+import { type OwnProblem, sendNothing, sendRefused } from './answers.ts'
+import { preflightLines } from './cors.ts'
+import { Exchange } from './exchange.ts'
+import { type FoundRoute, findRoute } from './find-route.ts'
+import {
+  BAD_EXPECTATION,
+  INTERNAL,
+  METHODS,
+  methodNotAllowed,
+  NO_ROUTE,
+  NO_WEBSOCKET,
+} from './own-problems.ts'
+import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
+import { compileRouting, type HostFinder, type ProxyRoute, type Routing } from './routing.ts'
+import { UpstreamPools } from './upstream-pools.ts'
+import { type RequestRecord, Visit } from './visit.ts'
+
+/** Told what happens; must not throw. */
+export interface DataPlaneHooks {
+  /** A request is over. */
+  finished?(record: RequestRecord): void
+  /** The gate, the books or an upstream failed. `code` is that of the problem body. */
+  fault?(code: string, error: unknown, route: RouteTerms): void
+}
+
+/** What {@link createDataPlane} takes. */
+export interface DataPlaneOptions {
+  readonly routing: Routing
+  readonly gate: Gate
+  readonly hooks?: DataPlaneHooks
+  /** Connections to each upstream origin. @default 256 */
+  readonly connectionsPerOrigin?: number
+}
+
+/** The way of every request through the gateway. */
+export interface DataPlane {
+  /** For the server's `request`, `checkContinue` and `checkExpectation` events; see `createPublicServer`. */
+  readonly listener: (req: IncomingMessage, res: ServerResponse) => void
+  /** Puts new routes in force, at once and as a whole; requests under way keep theirs. */
+  swap(routing: Routing): void
+  /** How many requests are under way. */
+  inFlight(): number
+  /** From now on every answer closes its connection. Resolves when no request is under way. */
+  drain(): Promise<void>
+  /** Closes the upstream connections; requests under way fail. */
+  close(): Promise<void>
+}
+
+/** A request that has a route. */
+interface Going {
+  readonly visit: Visit
+  readonly head: RequestHead
+  readonly route: ProxyRoute
+  /** Path and query for the upstream. */
+  readonly url: string
+}
+
+/**
+ * Makes the data plane: reads each request in one way, asks the gate, and carries it to the upstream.
+ *
+ * @throws TypeError for routing in which a host has two tables.
+ */
+export function createDataPlane(options: DataPlaneOptions): DataPlane {
+  const { gate, hooks = {}, connectionsPerOrigin = 256 } = options
+  const pools = new UpstreamPools(connectionsPerOrigin)
+  let hosts: HostFinder = compileRouting(options.routing)
+  let inFlight = 0
+  let drained: PromiseWithResolvers<void> | undefined
+
+  function listener(req: IncomingMessage, res: ServerResponse): void {
+    const visit = new Visit(req, res)
+    inFlight++
+    const onClose = (): void => {
+      if (visit.closed) return
+      visit.closed = true
+      req.socket.off('close', onClose)
+      if (!res.writableFinished) visit.exchange?.clientGone()
+      inFlight--
+      if (inFlight === 0) drained?.resolve()
+      hooks.finished?.(visit.record())
+    }
+    res.on('error', ignore)
+    res.once('close', onClose)
+    // A pipelined request's answer has no socket yet and would not hear of its end.
+    if (res.socket === null) req.socket.setMaxListeners(0).once('close', onClose)
+    if (drained !== undefined) res.shouldKeepAlive = false
+    receive(visit)
+  }
+
+  function receive(visit: Visit): void {
+    const { req } = visit
+    const { method = '', rawHeaders } = req
+    const head = readHead(rawHeaders, req.httpVersion)
+    if (!head.ok) {
+      visit.answerBadHead(head.detail)
+      return
+    }
+    const found = findTarget(hosts, req, head)
+    if ('code' in found) {
+      visit.answer(found, head)
+      return
+    }
+    visit.path = found.path
+    if (method === 'OPTIONS') {
+      answerOptions(visit, head, found)
+      return
+    }
+    const { route } = found
+    visit.route = route?.terms
+    if (route === undefined || head.upgrade === 'websocket') {
+      visit.answer(route === undefined ? NO_ROUTE : NO_WEBSOCKET, head)
+      return
+    }
+    decide({ visit, head, route, url: `${route.upstream.basePath}${found.path}${found.query}` }, found.path)
+  }
+
+  function decide(going: Going, path: string): void {
+    const { visit, route } = going
+    const { method = '', rawHeaders: headers } = visit.req
+    let decision: Decision | Promise<Decision>
+    try {
+      const { clientAddress } = visit
+      decision = gate.decide({ method, path, headers, clientAddress, route: route.terms })
+    } catch (error) {
+      fail(going, error)
+      return
+    }
+    if ('then' in decision) {
+      decision.then(
+        (decided) => act(going, decided),
+        (error: unknown) => fail(going, error),
+      )
+    } else act(going, decision)
+  }
+
+  function act(going: Going, decision: Decision): void {
+    const { visit, head } = going
+    if (decision.outcome === 'refuse') {
+      visit.outcome = 'refused'
+      visit.code = decision.reason
+      if (visit.closed) return
+      visit.leaveBody(head)
+      sendRefused(visit.res, decision, head)
+      return
+    }
+    visit.paid = decision.entitlement !== null
+    if (visit.closed) void decision.entitlement?.release()
+    else proxy(going, decision.entitlement)
+  }
+
+  function proxy({ visit, head, route, url }: Going, entitlement: Entitlement | null): void {
+    const { req, res, clientAddress } = visit
+    visit.outcome = 'proxied'
+    if (head.expect !== undefined) res.writeContinue()
+    const scheme = 'encrypted' in req.socket ? 'https' : 'http'
+    const lines = upstreamLines(req.rawHeaders, { route, head, clientAddress, scheme, entitlement })
+    visit.exchange = new Exchange({
+      req,
+      res,
+      entitlement,
+      timeoutMs: route.timeoutMs,
+      hasBody: head.hasBody,
+      crossOrigin: head.crossOrigin,
+      onFault: (code, error) => {
+        visit.code = code
+        hooks.fault?.(code, error, route.terms)
+      },
+    })
+    visit.exchange.dispatch(pools.of(route.upstream.origin), url, lines)
+  }
+
+  function fail({ visit, head, route }: Going, error: unknown): void {
+    hooks.fault?.(INTERNAL.code, error, route.terms)
+    if (!visit.closed) visit.answer(INTERNAL, head)
+  }
+
+  return {
+    listener,
+    swap(routing) {
+      hosts = compileRouting(routing)
+      pools.keepOnly(hosts.origins)
+    },
+    inFlight: () => inFlight,
+    drain() {
+      drained ??= Promise.withResolvers<void>()
+      if (inFlight === 0) drained.resolve()
+      return drained.promise
+    },
+    close: () => pools.destroy(),
+  }
+}
+
+function findTarget(hosts: HostFinder, req: IncomingMessage, head: RequestHead): FoundRoute | OwnProblem {
+  const { method = '' } = req
+  if (method === 'TRACE' || method === 'CONNECT') return methodNotAllowed(method)
+  if (head.expect !== undefined && head.expect !== '100-continue') return BAD_EXPECTATION
+  return findRoute(hosts, req, head)
+}
+
+/** Answered here, never charged and never passed on (rule S8). */
+function answerOptions(visit: Visit, head: RequestHead, { path, route, routes }: FoundRoute): void {
+  const known = routes.methodsFor(path)
+  if (known.length === 0) {
+    visit.answer(NO_ROUTE, head)
+    return
+  }
+  const methods = known === 'any' ? METHODS : [...known, 'OPTIONS']
+  const requested = visit.req.headers['access-control-request-headers'] ?? ''
+  visit.leaveBody(head)
+  sendNothing(visit.res, [
+    'Allow',
+    methods.join(', '),
+    ...(head.crossOrigin && route !== undefined ? preflightLines(methods, requested) : []),
+  ])
+}
+
+function ignore(): void {}

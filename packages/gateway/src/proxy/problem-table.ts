@@ -1,0 +1,104 @@
+import { REQUEST_PROBLEMS, type RequestProblemCode, type RequestProblemEntry } from '@turnpike/l402/server'
+
+/** Codes of all problems that the gateway answers by itself; the gate's reasons are a table of the library. */
+export type ProblemCode =
+  | RequestProblemCode
+  | 'bad_request'
+  | 'unknown_host'
+  | 'method_not_allowed'
+  | 'request_timeout'
+  | 'chunk_extensions_too_large'
+  | 'expectation_failed'
+  | 'header_too_large'
+  | 'internal_error'
+  | 'upgrade_not_supported'
+  | 'upstream_unreachable'
+  | 'upstream_closed'
+  | 'upstream_invalid'
+  | 'upstream_timeout'
+
+/** How each of them is answered. */
+export const PROBLEMS: Readonly<Record<ProblemCode, RequestProblemEntry>> = {
+  bad_request: {
+    status: 400,
+    title: 'Bad Request',
+    meaning:
+      'The request is no well-formed HTTP, or could be read in two ways: framing, header lines, `Host`.',
+    remedy: 'Mend the client or the proxy before it; `detail` says what was expected.',
+  },
+  ...REQUEST_PROBLEMS,
+  unknown_host: {
+    status: 404,
+    title: 'Not Found',
+    meaning: 'This gateway serves other hosts than the one that `Host` names.',
+    remedy: 'Check the address; a seller names the host in the configuration.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'Method Not Allowed',
+    meaning: 'TRACE and CONNECT are not carried.',
+    remedy: 'Use one of the methods in `Allow`.',
+  },
+  request_timeout: {
+    status: 408,
+    title: 'Request Timeout',
+    meaning: 'The request’s header lines or body did not arrive in time; nothing was used.',
+    remedy: 'Repeat the request with the same credential.',
+  },
+  chunk_extensions_too_large: {
+    status: 413,
+    title: 'Payload Too Large',
+    meaning: 'The chunks of the request’s body carry too many extensions.',
+    remedy: 'Leave the chunk extensions out.',
+  },
+  expectation_failed: {
+    status: 417,
+    title: 'Expectation Failed',
+    meaning: 'An `Expect` other than `100-continue`.',
+    remedy: 'Leave the line out.',
+  },
+  header_too_large: {
+    status: 431,
+    title: 'Request Header Fields Too Large',
+    meaning: 'The header lines of the request are too long together.',
+    remedy: 'Send fewer or shorter lines, and one credential instead of several.',
+  },
+  internal_error: {
+    status: 500,
+    title: 'Internal Server Error',
+    meaning: 'The gateway itself failed; nothing was charged.',
+    remedy: 'Repeat the request; tell the seller, whose log names the fault.',
+  },
+  upgrade_not_supported: {
+    status: 501,
+    title: 'Not Implemented',
+    meaning: 'WebSocket connections are not carried.',
+    remedy: 'Use plain HTTP; streams and server-sent events are carried.',
+  },
+  upstream_unreachable: {
+    status: 502,
+    title: 'Bad Gateway',
+    meaning: 'The service behind the gateway cannot be reached; nothing was used.',
+    remedy: 'Repeat the request later with the same credential.',
+  },
+  upstream_closed: {
+    status: 502,
+    title: 'Bad Gateway',
+    meaning: 'The service behind the gateway closed the connection before it answered; nothing was used.',
+    remedy:
+      'Repeat the request with the same credential if it may run twice: it could have been carried out.',
+  },
+  upstream_invalid: {
+    status: 502,
+    title: 'Bad Gateway',
+    meaning: 'The service behind the gateway did not answer with valid HTTP.',
+    remedy: 'Tell the seller.',
+  },
+  upstream_timeout: {
+    status: 504,
+    title: 'Gateway Timeout',
+    meaning:
+      'The service behind the gateway sent no first byte within the route’s `timeout`; nothing was used.',
+    remedy: 'Repeat the request later with the same credential if it may run twice.',
+  },
+}

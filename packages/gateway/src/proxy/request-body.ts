@@ -1,0 +1,68 @@
+import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+
+// A client that was answered may go on sending for this long; after that its connection is cut.
+const LINGER_MS = 30_000
+
+/**
+ * The body of a request on its way to the upstream. A stream of its own, so that an upstream that fails or stops
+ * reading ends this one and leaves the client's connection whole for the answer.
+ */
+export class RequestBody extends Readable {
+  readonly #req: IncomingMessage
+  #ended = false
+  #cut = false
+
+  constructor(req: IncomingMessage) {
+    super()
+    this.#req = req
+    // An error here has been told to whoever reads; it must not become an uncaught one.
+    this.on('error', () => {})
+    req.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose)
+    req.pause()
+  }
+
+  /** Whether the client left, or sent something malformed, before the body's end. */
+  get cut(): boolean {
+    return this.#cut
+  }
+
+  /** Whether the upstream would take more and the client has not sent it. */
+  get starved(): boolean {
+    return !this.#ended && this.readableFlowing === true
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (!this.push(chunk)) this.#req.pause()
+  }
+
+  readonly #onEnd = (): void => {
+    this.#ended = true
+    this.push(null)
+  }
+
+  readonly #onClose = (): void => {
+    if (this.#ended) return
+    this.#cut = true
+    this.destroy(new Error('the client closed the connection'))
+  }
+
+  override _read(): void {
+    this.#req.resume()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#req.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose)
+    if (!this.#ended) discardBody(this.#req)
+    callback(error)
+  }
+}
+
+/** Reads what is left of a request's body and throws it away, so that the answer reaches a client that still sends. */
+export function discardBody(req: IncomingMessage): void {
+  req.resume()
+  if (req.complete || req.destroyed) return
+  const timer = setTimeout(() => req.socket.destroy(), LINGER_MS)
+  timer.unref()
+  req.once('close', () => clearTimeout(timer))
+}

@@ -1,0 +1,100 @@
+import type { RouteTable, RouteTerms } from '@turnpike/l402/server'
+
+/** Where a request goes that may pass. */
+export interface UpstreamTarget {
+  /** `http://127.0.0.1:9000` or `https://…`, without a path. */
+  readonly origin: string
+  /** Put before every path; starts with `/` and does not end with one, or is empty. */
+  readonly basePath: string
+}
+
+/** What the gateway does with the requests of one route. */
+export interface ProxyRoute {
+  readonly terms: RouteTerms
+  readonly upstream: UpstreamTarget
+  /** How long the upstream may take to its first byte. */
+  readonly timeoutMs: number
+  /** Lets credential lines through to the upstream. */
+  readonly forwardCredential: boolean
+  /** Takes paths with `%2F` in them; refused elsewhere. */
+  readonly allowEncodedSlash: boolean
+  /** Lets method and URL override headers through to the upstream. */
+  readonly keepOverrideHeaders: boolean
+}
+
+/** The routes of some hosts. */
+export interface HostTable {
+  /**
+   * Names these routes are for. `api.example.com` is meant on any port, `api.example.com:8443` on that port only; a
+   * `Host` without a port stands for ports 80 and 443. Left out: every host that no other table names.
+   */
+  readonly hosts?: readonly string[]
+  readonly routes: RouteTable<ProxyRoute>
+}
+
+/** All tables of a gateway; each host belongs to one of them. */
+export type Routing = readonly HostTable[]
+
+/** The routes of a host, with what is asked of them for every request. */
+export interface HostRoutes {
+  readonly routes: RouteTable<ProxyRoute>
+  /** Whether some route takes `%2F`. */
+  readonly takesEncodedSlash: boolean
+}
+
+/** Finds the routes of a host. */
+export interface HostFinder {
+  /** Whether some table names hosts, so that a request must name one. */
+  readonly needsHost: boolean
+  /** `authority`: the `Host` of a request in lower case; empty without one. */
+  find(authority: string): HostRoutes | undefined
+  /** Of all upstreams. */
+  readonly origins: ReadonlySet<string>
+}
+
+/**
+ * Compiles tables for looking them up by host.
+ *
+ * @throws TypeError for a host that two tables claim, and for two tables without hosts.
+ */
+export function compileRouting(routing: Routing): HostFinder {
+  const exact = new Map<string, HostRoutes>()
+  const anyPort = new Map<string, HostRoutes>()
+  let rest: HostRoutes | undefined
+  const claim = (names: Map<string, HostRoutes>, name: string, table: HostRoutes): void => {
+    const other = names.get(name)
+    if (other !== undefined && other !== table) throw new TypeError(`the host ${name} is in two route tables`)
+    names.set(name, table)
+  }
+  for (const { hosts, routes } of routing) {
+    const table = { routes, takesEncodedSlash: routes.routes.some(({ value }) => value.allowEncodedSlash) }
+    if (hosts === undefined) {
+      if (rest !== undefined) throw new TypeError('two route tables name no hosts')
+      rest = table
+      continue
+    }
+    for (const host of hosts) {
+      const authority = host.toLowerCase()
+      const { name, port } = splitPort(authority)
+      claim(port === '' ? anyPort : exact, authority, table)
+      if (port === '80' || port === '443') claim(exact, name, table)
+    }
+  }
+  const needsHost = exact.size + anyPort.size > 0
+  return {
+    needsHost,
+    find(authority) {
+      if (!needsHost) return rest
+      return exact.get(authority) ?? anyPort.get(splitPort(authority).name) ?? rest
+    },
+    origins: new Set(
+      routing.flatMap(({ routes }) => routes.routes.map(({ value }) => value.upstream.origin)),
+    ),
+  }
+}
+
+function splitPort(authority: string): { name: string; port: string } {
+  const colon = authority.indexOf(':', authority.indexOf(']') + 1)
+  if (colon < 0) return { name: authority, port: '' }
+  return { name: authority.slice(0, colon), port: authority.slice(colon + 1) }
+}

@@ -1,0 +1,50 @@
+/** The seller's invoices: what was asked for, and what has been paid. LDK does not enforce expiry: this does. */
+
+import { encodeHex } from '../../core/bytes.ts'
+import type { InvoiceState } from '../backend.ts'
+import { Book } from './book.ts'
+
+interface InvoiceRecord {
+  readonly expiresAt: number
+  readonly amountMsat: bigint
+  settled: boolean
+}
+
+export class InvoiceBook {
+  readonly #records = new Book<InvoiceRecord>()
+  readonly #nowSeconds: () => number
+  #receivedMsat = 0n
+
+  constructor(nowSeconds: () => number) {
+    this.#nowSeconds = nowSeconds
+  }
+
+  /** All that was ever received. */
+  get receivedMsat(): bigint {
+    return this.#receivedMsat
+  }
+
+  add(paymentHash: Uint8Array, terms: { expiresAt: number; amountMsat: bigint }): void {
+    this.#records.set(encodeHex(paymentHash), { ...terms, settled: false }, this.#nowSeconds())
+  }
+
+  /** Whether to take a payment that has arrived: of an own invoice, once, in time, in full. */
+  accepts(paymentHash: Uint8Array, amountMsat: bigint): boolean {
+    const record = this.#records.get(encodeHex(paymentHash))
+    if (record === undefined || record.settled) return false
+    return amountMsat >= record.amountMsat && this.#nowSeconds() < record.expiresAt
+  }
+
+  settle(paymentHash: Uint8Array, amountMsat: bigint): void {
+    const record = this.#records.get(encodeHex(paymentHash))
+    if (record !== undefined) record.settled = true
+    this.#receivedMsat += amountMsat
+  }
+
+  state(paymentHash: Uint8Array): InvoiceState {
+    const record = this.#records.get(encodeHex(paymentHash))
+    if (record === undefined) return 'unknown'
+    if (record.settled) return 'settled'
+    return this.#nowSeconds() < record.expiresAt ? 'open' : 'expired'
+  }
+}

@@ -1,0 +1,110 @@
+import type { Refused } from './gate.ts'
+
+/** How one reason of the gate is answered, and what it means to the one who reads it. */
+export interface ReasonEntry {
+  /** HTTP status (rule S1: whatever the credential lacked, 402). */
+  readonly status: 402 | 429 | 503
+  /** `grpc-status` of the same answer (protocol §1). */
+  readonly grpcStatus: 8 | 13 | 14
+  /** `title` of the problem body; the same for every answer with this reason. */
+  readonly title: string
+  /** What has happened: one sentence for the manual. */
+  readonly meaning: string
+  /** What the client can do about it: one sentence for the manual. */
+  readonly remedy: string
+}
+
+const PAYMENT_REQUIRED = { status: 402, grpcStatus: 13 } as const
+const TOO_MANY = { status: 429, grpcStatus: 8, title: 'Too Many Requests' } as const
+const UNAVAILABLE = { status: 503, grpcStatus: 14, title: 'Service Unavailable' } as const
+
+/** Every reason a gate refuses for: the credential's faults, then those that are nobody's but the server's. */
+export const REASONS: Readonly<Record<Refused['reason'], ReasonEntry>> = {
+  missing: {
+    ...PAYMENT_REQUIRED,
+    title: 'Payment Required',
+    meaning: 'The request carries no credential.',
+    remedy: 'Pay the invoice of the challenge and repeat the request with the credential.',
+  },
+  malformed: {
+    ...PAYMENT_REQUIRED,
+    title: 'Malformed Credential',
+    meaning: 'What stands where a credential belongs is none: grammar, base64, macaroon bytes or bounds.',
+    remedy: 'Send `L402 <macaroon as received>:<preimage in hex>`; `detail` says what was expected.',
+  },
+  unknown_key: {
+    ...PAYMENT_REQUIRED,
+    title: 'Unknown Credential',
+    meaning: 'The server keeps no root key for this credential: pruned, or never its own.',
+    remedy: 'Buy a new credential.',
+  },
+  bad_signature: {
+    ...PAYMENT_REQUIRED,
+    title: 'Invalid Credential',
+    meaning: 'The macaroon was changed, is another server’s, or was made under a master key since retired.',
+    remedy: 'Buy a new credential; if this one is new, send the macaroon exactly as it was received.',
+  },
+  bad_preimage: {
+    ...PAYMENT_REQUIRED,
+    title: 'Payment Not Proven',
+    meaning: 'The preimage is not the one of the invoice that the macaroon was sold with, or several differ.',
+    remedy: 'Send the preimage that paying this macaroon’s own invoice revealed.',
+  },
+  unsettled: {
+    ...PAYMENT_REQUIRED,
+    title: 'Payment Not Settled',
+    meaning: 'The server asks its node, and the node does not call the invoice settled.',
+    remedy: 'Repeat the request once the payment has settled.',
+  },
+  revoked: {
+    ...PAYMENT_REQUIRED,
+    title: 'Credential Revoked',
+    meaning: 'The seller has revoked this credential.',
+    remedy: 'Ask the seller; a new credential can be bought.',
+  },
+  expired: {
+    ...PAYMENT_REQUIRED,
+    title: 'Credential Expired',
+    meaning: 'The time that was bought is over.',
+    remedy: 'Buy again.',
+  },
+  wrong_service: {
+    ...PAYMENT_REQUIRED,
+    title: 'Credential For Another Service',
+    meaning: 'The credential is good and opens another service, or another tier of this one.',
+    remedy: 'Send the credential that was bought here, or buy one.',
+  },
+  caveat_failed: {
+    ...PAYMENT_REQUIRED,
+    title: 'Credential Does Not Allow This Request',
+    meaning:
+      'A caveat, named in `condition`, does not allow this request, cannot be read, or widens an earlier one.',
+    remedy: 'Send a request that the credential allows, or buy one for this request.',
+  },
+  exhausted: {
+    ...PAYMENT_REQUIRED,
+    title: 'Credential Used Up',
+    meaning: 'What was bought is used up; `condition` names the counter.',
+    remedy: 'Buy again.',
+  },
+  over_rate: {
+    ...TOO_MANY,
+    meaning: 'The credential allows no more requests at this moment, and stays good.',
+    remedy: 'Wait as long as `Retry-After` says.',
+  },
+  challenge_limit: {
+    ...TOO_MANY,
+    meaning: 'Too many unpaid requests came from this network; no invoice is made for now.',
+    remedy: 'Wait as long as `Retry-After` says; paid requests go through all the while.',
+  },
+  lightning_unavailable: {
+    ...UNAVAILABLE,
+    meaning: 'The seller’s Lightning backend makes no invoice right now; nothing was charged.',
+    remedy: 'Repeat the request after `Retry-After`; credentials that were bought before go on working.',
+  },
+  store_unavailable: {
+    ...UNAVAILABLE,
+    meaning: 'The seller’s books cannot be written right now; nothing was used.',
+    remedy: 'Repeat the request with the same credential after `Retry-After`.',
+  },
+}

@@ -1,0 +1,131 @@
+import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { L402Error } from '../../core/errors.ts'
+
+/** `PRAGMA application_id` of a ledger file: 'TPLG'. */
+const APPLICATION_ID = 0x54504c47
+
+/** Step n brings a file of version n to version n+1. Only ever appended to. */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE ids(next INTEGER NOT NULL) STRICT;
+   INSERT INTO ids VALUES (1);
+   CREATE TABLE counters(key BLOB PRIMARY KEY, used INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE reservations(
+     id INTEGER PRIMARY KEY, owner INTEGER NOT NULL, serving INTEGER NOT NULL, uses BLOB NOT NULL
+   ) STRICT;
+   CREATE TABLE owners(id INTEGER PRIMARY KEY) STRICT;
+   CREATE TABLE redemptions(
+     payment_hash BLOB PRIMARY KEY, token_id BLOB NOT NULL, service TEXT NOT NULL, first_seen_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE revocations(
+     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, key BLOB NOT NULL, at_ms INTEGER NOT NULL, UNIQUE(kind, key)
+   ) STRICT;`,
+]
+
+/** A connection with the settings every one needs. */
+export function connect(file: string, busyTimeoutMs: number): DatabaseSync {
+  const db = new DatabaseSync(file)
+  // FULL: in WAL mode a transaction is on disk when COMMIT returns (rule 9).
+  db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA synchronous = FULL`)
+  return db
+}
+
+/** Brings an empty or older file to this version; refuses one it must not touch. */
+export function prepareFile(file: string, busyTimeoutMs: number): DatabaseSync {
+  let db: DatabaseSync | undefined
+  try {
+    db = connect(file, busyTimeoutMs)
+    checkOrigin(db, file)
+    const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode']
+    if (mode !== 'wal')
+      throw new L402Error(
+        'store_unavailable',
+        `the ledger ${file} is on a file system without SQLite's WAL mode`,
+      )
+    migrate(db, file)
+    return db
+  } catch (error) {
+    db?.close()
+    throw openFault(error, file)
+  }
+}
+
+/**
+ * Makes the file, for its owner alone, if it is missing. Answers its one real path: processes that come over
+ * different links must find each other's owner files.
+ */
+export function ensureFile(file: string): string {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT')
+      throw new L402Error('store_unavailable', `the folder of the ledger does not exist: ${dirname(file)}`)
+    if (code !== 'EEXIST')
+      throw new L402Error('store_unavailable', `the ledger ${file} cannot be created: ${code}`, {
+        cause: error,
+      })
+  }
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
+    throw new L402Error('store_incompatible', `the ledger ${file} is not a file: expected a SQLite database`)
+  return realpathSync(file)
+}
+
+function versionOf(db: DatabaseSync): number {
+  return Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
+}
+
+function checkOrigin(db: DatabaseSync, file: string): void {
+  const application = Number(db.prepare('PRAGMA application_id').get()?.['application_id'])
+  const tables = Number(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'])
+  if (tables > 0 && application !== APPLICATION_ID)
+    throw new L402Error(
+      'store_incompatible',
+      `${file} is a SQLite database of another program, not a ledger: name another file`,
+    )
+  const version = versionOf(db)
+  if (version > MIGRATIONS.length)
+    throw new L402Error(
+      'store_incompatible',
+      `the ledger ${file} has version ${version}, this program knows up to ${MIGRATIONS.length}: ` +
+        'use the newer program that wrote it, or restore the copy made before the upgrade',
+      { details: { version, known: MIGRATIONS.length } },
+    )
+}
+
+function migrate(db: DatabaseSync, file: string): void {
+  if (versionOf(db) === MIGRATIONS.length) return
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    checkOrigin(db, file) // another process may have been here first
+    for (let version = versionOf(db); version < MIGRATIONS.length; version++)
+      db.exec(MIGRATIONS[version] ?? '')
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}`)
+    db.exec('COMMIT')
+  } catch (error) {
+    db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
+/** The fault to throw when a file does not open. */
+export function openFault(error: unknown, file: string): unknown {
+  if (error instanceof L402Error) return error
+  const { errcode, message } = error as { errcode?: number; message: string }
+  const primary = (errcode ?? 0) & 0xff
+  if (primary === SQLITE_NOTADB || primary === SQLITE_CORRUPT)
+    return new L402Error(
+      'store_incompatible',
+      `${file} is not a ledger: expected a SQLite database, found other bytes or a damaged one`,
+      {
+        cause: error,
+      },
+    )
+  return new L402Error('store_unavailable', `the ledger ${file} cannot be opened: ${message}`, {
+    cause: error,
+  })
+}

@@ -1,0 +1,31 @@
+/**
+ * `npm run docs`: writes the pages of `docs/` that are made from the code's own tables. With `--check` it writes nothing
+ * and fails where a committed page differs.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { errorsPage } from './docs/errors.ts'
+
+const pages: Readonly<Record<string, () => string>> = { 'docs/errors.md': errorsPage }
+
+const check = process.argv.includes('--check')
+for (const [path, make] of Object.entries(pages)) {
+  const file = fileURLToPath(new URL(`../${path}`, import.meta.url))
+  const text = make()
+  if (read(file) === text) continue
+  if (check) {
+    console.log(`${path} is not what its tables say: run \`npm run docs\` and commit it`)
+    process.exitCode = 1
+  } else {
+    writeFileSync(file, text)
+    console.log(`wrote ${path}`)
+  }
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}
