@@ -26,6 +26,12 @@ export interface Budget {
   readonly hosts: Readonly<Record<string, BudgetLimits>>
 }
 
+/** What is in force until a budget is set: nobody's wallet is without limits. */
+export const DEFAULT_BUDGET: Budget = {
+  overall: { requestMsat: 1_000_000n, hourMsat: 10_000_000n, dayMsat: 50_000_000n },
+  hosts: {},
+}
+
 /** Where a purchase stands. */
 export type PaymentState =
   /** Budget is held and the intent is durable; the wallet has not been asked yet. */
@@ -68,6 +74,8 @@ export interface PaymentIntent {
   readonly createdAtMs: number
   /** Unix seconds when the invoice ends. */
   readonly expiresAt: number
+  /** Name of the wallet that is asked to pay; only that one can say that it has not. */
+  readonly wallet: string
 }
 
 /** A purchase on the books. */
@@ -114,9 +122,25 @@ export interface OverBudget {
   readonly wouldBeMsat: bigint
 }
 
+/** A challenge kept to be paid as it stands. Holds the macaroon: never log it (rule C10). */
+export interface StoredQuote
+  extends Pick<
+    PaymentIntent,
+    'origin' | 'host' | 'method' | 'url' | 'bodyDigest' | 'macaroon' | 'invoice' | 'createdAtMs' | 'expiresAt'
+  > {
+  /** Short hex, the beginning of the payment hash. */
+  readonly id: string
+  /** What was asked for, before redirects. */
+  readonly requestUrl: string
+}
+
+/** What a purchase costs at most, and where. */
+export type Cost = Pick<PaymentIntent, 'host' | 'amountMsat' | 'maxFeeMsat' | 'createdAtMs'>
+
 /** The buyer's books. Faults are `store_unavailable`; nothing is acknowledged before it is durable. */
 export interface PurseStore {
-  readonly budget: () => Promise<Budget>
+  /** The limits set; {@link DEFAULT_BUDGET} where none ever was. */
+  budget(): Promise<Budget>
   setBudget(budget: Budget): Promise<void>
   /**
    * Holds the budget and writes the intent in one durable step (rule C3), state `reserved`. Counts as spent: the
@@ -124,6 +148,8 @@ export interface PurseStore {
    * unproven. A payment hash that is on the books already is a fault of the caller (`RangeError`).
    */
   reserve(intent: PaymentIntent, limits: Budget): Promise<{ readonly ok: true } | OverBudget>
+  /** What {@link reserve} would answer for this cost; holds nothing. */
+  fits(cost: Cost, limits: Budget): Promise<{ readonly ok: true } | OverBudget>
   /** `reserved → in_flight`, durable before the wallet is asked. Answers false if the state was another. */
   beginPaying(paymentHash: Uint8Array): Promise<boolean>
   /** Records a proven payment and puts its credential into the purse, in one step. Checks the preimage (rule C4). */
@@ -140,15 +166,21 @@ export interface PurseStore {
   recordServed(paymentHash: Uint8Array, served: ServedState, httpStatus: number): Promise<void>
   /** Purchases whose outcome is open (reserved, in flight, unknown), of one scope or all. Oldest first. */
   openPayments(scope?: string): Promise<readonly PaymentRecord[]>
-  /** Newest first. */
-  payments(limit: number): Promise<readonly PaymentRecord[]>
+  /** Newest first, of one scope or all. */
+  payments(limit: number, scope?: string): Promise<readonly PaymentRecord[]>
   payment(paymentHash: Uint8Array): Promise<PaymentRecord | undefined>
   /** Credentials of an origin, newest first; all of them without an origin. */
   credentials(origin?: string): Promise<readonly StoredCredential[]>
   /** Marks one as rejected for a scope; deletes nothing (rule C9). */
   rejectCredential(id: string, scope: string): Promise<void>
   touchCredential(id: string): Promise<void>
-  /** Msat spent or held, over the stretches a budget knows, for all hosts or one. */
+  /** Keeps a quote; forgets those that ended more than a day ago. The same id again replaces. */
+  saveQuote(quote: StoredQuote): Promise<void>
+  quote(id: string): Promise<StoredQuote | undefined>
+  /**
+   * Msat spent or held, over the stretches a budget knows, for all hosts or one. `count` is over the window of the
+   * budget's own count limit, a day where it has none.
+   */
   spent(host?: string): Promise<{ hourMsat: bigint; dayMsat: bigint; totalMsat: bigint; count: number }>
   /**
    * Runs `task` while holding the lock of `name`, across all processes that share the purse (rule C5). A lock dies

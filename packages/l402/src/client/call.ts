@@ -1,0 +1,101 @@
+/** One call of a buyer: what it has presented and bought so far, and how its outcomes are made. */
+
+import { encodeHex } from '../core/bytes.ts'
+import type { StoredCredential } from '../stores/purse.ts'
+import type { NotPaid } from './gate.ts'
+import type { Hop } from './hop.ts'
+import type { Paid } from './pay.ts'
+import type { Run } from './run.ts'
+import type { ChallengeReason, FetchOutcome, PolicyReason, PreparedRequest, Purchase } from './types.ts'
+
+/** The state of one call. */
+export interface Call {
+  readonly run: Run
+  readonly request: PreparedRequest
+  readonly purchases: Purchase[]
+  /** Ids of credentials that this call has presented. */
+  readonly tried: Set<string>
+}
+
+/** Starts a call. */
+export function startCall(run: Run, request: PreparedRequest): Call {
+  return { run, request, purchases: [], tried: new Set() }
+}
+
+/** Statuses that are not the resource although it was paid for (rule C8); what the resource itself says is served. */
+function isDenial(status: number): boolean {
+  return status >= 500 || [401, 402, 403, 407, 408, 425, 429].includes(status)
+}
+
+/** An answer that needs no more paying, and what the books say about it. */
+export async function answered(
+  call: Call,
+  hop: Hop,
+  answer: { readonly response: Response; readonly credential: StoredCredential | null },
+): Promise<FetchOutcome> {
+  const { run, purchases } = call
+  const { response, credential } = answer
+  const { status } = response
+  const base = { url: hop.url.href, purchases }
+  if (credential) {
+    await run.purse.touchCredential(credential.id)
+    const payment = await run.purse.payment(credential.paymentHash)
+    if (payment && payment.served !== 'redeemed') {
+      if (isDenial(status))
+        return await notServed(call, hop, { credential, response, detail: `the server answered ${status}` })
+      await run.purse.recordServed(credential.paymentHash, 'redeemed', status)
+    }
+  }
+  const credentialId = credential?.id ?? null
+  const reused = credential !== null && !purchases.some((bought) => bought.credentialId === credential.id)
+  run.emit({ type: 'served', status, credentialId })
+  return { ...base, kind: 'served', response, credentialId, reused }
+}
+
+/** Paid and not served, on the books and as an outcome (rule C8). */
+export async function notServed(
+  call: Call,
+  hop: Hop,
+  what: {
+    readonly credential: Pick<StoredCredential, 'id' | 'paymentHash'>
+    readonly response: Response | null
+    readonly detail: string
+    readonly cause?: unknown
+  },
+): Promise<FetchOutcome> {
+  const { credential, response, detail, cause } = what
+  const status = response?.status ?? 0
+  const paymentHash = encodeHex(credential.paymentHash)
+  await call.run.purse.recordServed(credential.paymentHash, 'not_served', status)
+  call.run.emit({ type: 'not_served', status, paymentHash })
+  const base = { url: hop.url.href, purchases: call.purchases }
+  return { ...base, kind: 'not_served', response, credentialId: credential.id, paymentHash, detail, cause }
+}
+
+/** A refusal as an outcome. */
+export function refusedOutcome(
+  call: Call,
+  hop: Hop,
+  what: { readonly why: NotPaid; readonly response: Response | null },
+): FetchOutcome {
+  const { why, response } = what
+  const { detail, offer, overBudget } = why
+  call.run.emit({ type: 'refused', reason: why.reason, detail })
+  const base = { url: hop.url.href, purchases: call.purchases, detail, offer, response }
+  return why.kind === 'refused'
+    ? { ...base, kind: 'refused', reason: why.reason as PolicyReason, overBudget }
+    : { ...base, kind: 'unpayable', reason: why.reason as ChallengeReason }
+}
+
+/** A payment that did not come to a credential, as an outcome. */
+export function unpaidOutcome(
+  call: Call,
+  hop: Hop,
+  what: { readonly paid: Exclude<Paid, { ok: true }>; readonly response: Response | null },
+): FetchOutcome {
+  const { paid, response } = what
+  if ('reason' in paid) return refusedOutcome(call, hop, { why: paid, response })
+  const base = { url: hop.url.href, purchases: call.purchases, detail: paid.detail }
+  if (paid.kind === 'wallet_unreachable') return { ...base, kind: paid.kind, cause: paid.cause }
+  return { ...base, kind: paid.kind, paymentHash: paid.paymentHash }
+}

@@ -1,0 +1,153 @@
+/** The pay gate (rule C2): whether a challenge may be paid at all. Fails closed; nothing here asks a wallet. */
+
+import { formatAmount } from '../core/amount.ts'
+import { parseAuthChallenges } from '../core/auth-header.ts'
+import { decodeInvoice, type Invoice } from '../core/bolt11/index.ts'
+import { encodeHex, equalBytes } from '../core/bytes.ts'
+import { findL402Challenges, type L402Challenge } from '../core/challenge.ts'
+import { isL402Error } from '../core/errors.ts'
+import type { OverBudget } from '../stores/purse.ts'
+import { boundHash, fitnessOf, readMacaroon, shownCaveats, shownText } from './credential-facts.ts'
+import type { Hop } from './hop.ts'
+import type { Run } from './run.ts'
+import type { ChallengeReason, Offer, PolicyReason } from './types.ts'
+
+/** An invoice, and a credential of its own, must last this much longer to be paid. */
+const EXPIRY_MARGIN_SECONDS = 10
+/** More than all bitcoin there will ever be. */
+const MOST_MSAT = 2_100_000_000_000_000_000n
+/** A credential must fit a header that servers read (rule V6). */
+const MOST_MACAROON_TEXT = 12 * 1024
+
+/** A challenge that may be paid as far as it can be told without a wallet. */
+export interface Payable {
+  readonly ok: true
+  readonly challenge: L402Challenge
+  readonly invoice: Invoice
+  readonly amountMsat: bigint
+  readonly maxFeeMsat: bigint
+  readonly offer: Offer
+}
+
+/** Why not. */
+export interface NotPaid {
+  readonly ok: false
+  readonly kind: 'refused' | 'unpayable'
+  readonly reason: PolicyReason | ChallengeReason
+  readonly detail: string
+  readonly offer: Offer | null
+  readonly overBudget: OverBudget | null
+}
+
+/** Makes a {@link NotPaid} for policy. */
+export function refusedBy(
+  reason: PolicyReason,
+  detail: string,
+  about: { offer?: Offer | null; overBudget?: OverBudget | null } = {},
+): NotPaid {
+  const { offer = null, overBudget = null } = about
+  return { ok: false, kind: 'refused', reason, detail, offer, overBudget }
+}
+
+/** Makes a {@link NotPaid} for the challenge. */
+export function unpayable(reason: ChallengeReason, detail: string, offer: Offer | null = null): NotPaid {
+  return { ok: false, kind: 'unpayable', reason, detail, offer, overBudget: null }
+}
+
+/** The challenges in a 402's header (rule C1), or why there are none to pay. */
+export function challengesOf(response: Response): readonly L402Challenge[] | NotPaid {
+  const header = response.headers.get('www-authenticate')
+  const values = header === null ? [] : [header]
+  const found = findL402Challenges(values)
+  if (found.length > 0) return found
+  const meant = parseAuthChallenges(values).some(({ scheme }) => /^(l402|lsat)$/i.test(scheme))
+  return meant
+    ? unpayable('malformed', 'the L402 challenge lacks a usable macaroon or invoice')
+    : unpayable('no_challenge', 'the server answers 402 without an L402 challenge in its header')
+}
+
+/** Decodes and checks one challenge of {@link challengesOf} or of a quote. */
+export function checkChallenge(run: Run, hop: Hop, challenge: L402Challenge): Payable | NotPaid {
+  const invoice = readInvoice(challenge.invoice)
+  if (typeof invoice === 'string') return unpayable('malformed', invoice)
+  const macaroon = readMacaroon(challenge.macaroon)
+  const amountMsat = invoice.amountMsat ?? 0n
+  const maxFeeMsat = run.feeReserve(amountMsat)
+  const offer: Offer = {
+    paymentHash: encodeHex(invoice.paymentHash),
+    amountMsat,
+    maxFeeMsat,
+    payee: encodeHex(invoice.payee),
+    network: invoice.network,
+    expiresAt: invoice.expiresAt,
+    description: invoice.description === null ? null : shownText(invoice.description),
+    caveats: shownCaveats(macaroon),
+  }
+  const nowSeconds = Math.floor(run.now() / 1000) + EXPIRY_MARGIN_SECONDS
+  const networks = run.options.networks ?? (run.knownWallet && [run.knownWallet.network])
+  if (networks && !networks.includes(invoice.network))
+    return unpayable('wrong_network', `the invoice is for ${invoice.network}`, offer)
+  if (amountMsat <= 0n) return unpayable('no_amount', 'the invoice names no amount', offer)
+  if (amountMsat > MOST_MSAT) return unpayable('malformed', 'the invoice asks for more than there is', offer)
+  if (challenge.macaroon.length > MOST_MACAROON_TEXT)
+    return unpayable('malformed', 'the macaroon is too long to be sent back', offer)
+  const bound = macaroon && boundHash(macaroon)
+  if (bound && !equalBytes(bound, invoice.paymentHash))
+    return unpayable('hash_mismatch', 'the invoice does not pay for the macaroon beside it', offer)
+  if (invoice.expiresAt <= nowSeconds)
+    return unpayable('expired', 'the invoice has expired or is about to', offer)
+  const request = { method: hop.method, path: hop.url.pathname, nowSeconds }
+  if (fitnessOf(macaroon, request) === 'expired')
+    return unpayable('expired', 'the credential on offer has expired or is about to', offer)
+  return { ok: true, challenge, invoice, amountMsat, maxFeeMsat, offer }
+}
+
+/** The first payable challenge, an `L402` one before an `LSAT` one; else why the first is not. */
+export function firstPayable(run: Run, hop: Hop, challenges: readonly L402Challenge[]): Payable | NotPaid {
+  const ordered = [...challenges].sort((a, b) => Number(a.scheme === 'LSAT') - Number(b.scheme === 'LSAT'))
+  const checked = ordered.map((challenge) => checkChallenge(run, hop, challenge))
+  return checked.find((one) => one.ok) ?? checked[0] ?? unpayable('no_challenge', 'there is no challenge')
+}
+
+/** Whether policy and limits allow this payment now. Holds nothing yet. */
+export async function checkPolicy(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | undefined> {
+  const { options } = run
+  const { amountMsat, maxFeeMsat, offer } = payable
+  if (options.noPay || options.maxMsat === 0n) return refusedBy('no_pay', 'paying is turned off', { offer })
+  if (hop.downgraded)
+    return refusedBy('downgrade', 'a redirect led from https to http; nothing is paid there', { offer })
+  if (options.allowHost && !options.allowHost(hop.url.hostname))
+    return refusedBy('host_not_allowed', `paying ${hop.url.hostname} is not allowed`, { offer })
+  if (options.payOtherHosts === false && hop.url.hostname !== hop.askedHost)
+    return refusedBy('host_not_allowed', 'a redirect led to another host; nothing is paid there', { offer })
+  const price = amountMsat + maxFeeMsat
+  if (options.maxMsat !== undefined && run.spentMsat + price > options.maxMsat) {
+    const overBudget: OverBudget = {
+      ok: false,
+      limit: 'max',
+      limitMsat: options.maxMsat,
+      wouldBeMsat: run.spentMsat + price,
+    }
+    return refusedBy('over_max', overDetail(overBudget), { offer, overBudget })
+  }
+  const cost = { host: hop.url.hostname, amountMsat, maxFeeMsat, createdAtMs: run.now() }
+  const fits = await run.purse.fits(cost, await run.budget())
+  return fits.ok ? undefined : refusedBy('over_budget', overDetail(fits), { offer, overBudget: fits })
+}
+
+/** One sentence about a limit. */
+export function overDetail(over: OverBudget): string {
+  const show = (msat: bigint): string =>
+    over.limit.endsWith('count') ? `${msat} payments` : formatAmount(msat)
+  return `the limit "${over.limit}" is ${show(over.limitMsat)}; with this payment and its fee reserve it would be ${show(over.wouldBeMsat)}`
+}
+
+function readInvoice(text: string): Invoice | string {
+  try {
+    return decodeInvoice(text)
+  } catch (error) {
+    if (isL402Error(error, 'malformed'))
+      return `the challenge's invoice cannot be read: ${shownText(error.message)}`
+    throw error
+  }
+}

@@ -1,0 +1,74 @@
+/** Credentials that are in the purse already: which to present, in which order (rules C8, C9). */
+
+import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
+import { fitnessOf, isSingleUse, readMacaroon } from './credential-facts.ts'
+import type { Hop } from './hop.ts'
+import type { Run } from './run.ts'
+import { scopeOf } from './scope.ts'
+
+/** Credentials looked at per origin, newest first. */
+const MOST_CONSIDERED = 64
+/** Credentials presented before a new one is bought. */
+const MOST_PRESENTED = 3
+
+/** What {@link heldFor} is to leave out. */
+export interface HeldOptions {
+  /** Ids that this call has presented. */
+  readonly tried: ReadonlySet<string>
+  /** Only what was paid for this scope and not served yet. */
+  readonly owedOnly: boolean
+}
+
+/**
+ * The credentials worth presenting, best first: what was paid for this scope and not served yet, rejected or not
+ * (rule C8); then those bought for it; then others of the origin. Expired and rejected ones are left out, and those
+ * for one call that had it.
+ */
+export async function heldFor(
+  run: Run,
+  hop: Hop,
+  options: HeldOptions,
+): Promise<readonly StoredCredential[]> {
+  // Never a credential over a downgrade (rule C7).
+  if (hop.downgraded) return []
+  const scope = scopeOf(hop.method, hop.url)
+  const request = { method: hop.method, path: hop.url.pathname, nowSeconds: Math.floor(run.now() / 1000) }
+  const ranked: { credential: StoredCredential; rank: number }[] = []
+  for (const credential of (await run.purse.credentials(hop.url.origin)).slice(0, MOST_CONSIDERED)) {
+    if (options.tried.has(credential.id)) continue
+    const macaroon = readMacaroon(credential.macaroon)
+    // A token that is no macaroon can only stand in Authorization itself.
+    if (!macaroon && hop.headers.has('authorization')) continue
+    if (fitnessOf(macaroon, request) !== 'fits') continue
+    const payment = await run.purse.payment(credential.paymentHash)
+    const owed = credential.boughtFor === scope && payment !== undefined && payment.served !== 'redeemed'
+    if (!owed && options.owedOnly) continue
+    if (!owed && credential.rejectedFor.includes(scope)) continue
+    if (!owed && payment?.served === 'redeemed' && isSingleUse(macaroon)) continue
+    ranked.push({ credential, rank: owed ? 0 : rankOf(credential, scope) })
+  }
+  ranked.sort((a, b) => a.rank - b.rank)
+  return ranked.slice(0, MOST_PRESENTED).map(({ credential }) => credential)
+}
+
+function rankOf(credential: StoredCredential, scope: string): number {
+  if (credential.boughtFor === scope) return 1
+  return credential.rejectedFor.length === 0 ? 2 : 3
+}
+
+/**
+ * The newest payment of a scope that the server took and never served (rule C8), if any. One that this side never
+ * came to present, and that has expired since, is nobody's debt.
+ */
+export async function owedPayment(run: Run, hop: Hop): Promise<PaymentRecord | undefined> {
+  const request = { method: hop.method, path: hop.url.pathname, nowSeconds: Math.floor(run.now() / 1000) }
+  for (const payment of await run.purse.payments(MOST_CONSIDERED, scopeOf(hop.method, hop.url))) {
+    if (payment.state !== 'settled' && payment.state !== 'paid_unproven') continue
+    // What was served after it settles the matter.
+    if (payment.served === 'redeemed') return undefined
+    const lapsed = fitnessOf(readMacaroon(payment.macaroon), request) === 'expired'
+    if (payment.served === 'unserved' && payment.state === 'settled' && lapsed) continue
+    return payment
+  }
+  return undefined
+}

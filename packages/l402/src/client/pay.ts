@@ -1,0 +1,303 @@
+/**
+ * One payment, from intent to a recorded end (rules C3, C4). The intent is durable before the wallet is asked, and
+ * whatever is neither proven paid nor proven failed stays open: it is looked up later and never paid again.
+ */
+
+import { encodeHex } from '../core/bytes.ts'
+import { isL402Error } from '../core/errors.ts'
+import type { PaymentBackend, PaymentOutcome } from '../lightning/backend.ts'
+import type { PaymentIntent, StoredCredential } from '../stores/purse.ts'
+import { checkPolicy, type NotPaid, overDetail, type Payable, refusedBy, unpayable } from './gate.ts'
+import { bodyDigestOf, type Hop } from './hop.ts'
+import type { Run } from './run.ts'
+import { scopeOf } from './scope.ts'
+import type { Purchase } from './types.ts'
+
+/** How long past its own time-out a wallet may take to answer. */
+const ANSWER_GRACE_MS = 5_000
+
+/** How paying ended. */
+export type Paid =
+  | { readonly ok: true; readonly credential: StoredCredential; readonly purchase: Purchase }
+  | NotPaid
+  | {
+      readonly ok: false
+      readonly kind: 'payment_failed' | 'payment_unknown' | 'paid_unproven'
+      readonly paymentHash: string
+      readonly detail: string
+    }
+  | {
+      readonly ok: false
+      readonly kind: 'wallet_unreachable'
+      readonly detail: string
+      readonly cause: unknown
+    }
+
+/** What one wallet call came to: an outcome, or the certainty that nothing was sent. */
+type Answer = PaymentOutcome | { readonly status: 'unsent'; readonly detail: string; readonly cause: unknown }
+
+/**
+ * Pays a challenge that passed the gate. To be called under the lock of its scope. An abort is heeded until the wallet
+ * is asked, never after.
+ */
+export async function pay(
+  run: Run,
+  hop: Hop,
+  purchase: { readonly payable: Payable; readonly signal: AbortSignal | null },
+): Promise<Paid> {
+  // Limits first: no wallet is contacted before a payment is needed and allowed.
+  const early = await checkPolicy(run, hop, purchase.payable)
+  if (early) return early
+  const wallet = await reach(run)
+  if ('ok' in wallet) return wallet
+  const payable = fitted(run, wallet, purchase.payable)
+  if (!payable.ok) return payable
+  const held = await reserve(run, hop, payable)
+  if (held) return held
+
+  const { paymentHash } = payable.invoice
+  const { amountMsat, maxFeeMsat, offer } = payable
+  run.emit({ type: 'reserved', paymentHash: offer.paymentHash, amountMsat, maxFeeMsat })
+  if (purchase.signal?.aborted) {
+    await fail(run, paymentHash, 'aborted before the wallet was asked')
+    purchase.signal.throwIfAborted()
+  }
+  if (!(await run.purse.beginPaying(paymentHash)))
+    return {
+      ok: false,
+      kind: 'payment_unknown',
+      paymentHash: offer.paymentHash,
+      detail: 'the books were changed meanwhile',
+    }
+  run.emit({ type: 'paying', paymentHash: offer.paymentHash, amountMsat })
+  const answer = await ask(run, wallet, payable)
+  try {
+    return await record(run, { paymentHash, amountMsat, origin: hop.url.origin, resumed: false }, answer)
+  } catch (error) {
+    if (!isL402Error(error, 'store_unavailable')) throw error
+    // The books still say in flight, so the next run looks it up.
+    const detail = 'the wallet answered, and the purse could not be written'
+    return { ok: false, kind: 'payment_unknown', paymentHash: offer.paymentHash, detail }
+  }
+}
+
+async function reach(run: Run): Promise<PaymentBackend | Exclude<Paid, { ok: true }>> {
+  try {
+    return await run.wallet()
+  } catch (cause) {
+    if (!isL402Error(cause, 'lightning_unavailable')) throw cause
+    return { ok: false, kind: 'wallet_unreachable', detail: cause.message, cause }
+  }
+}
+
+/** The challenge against this very wallet: its network, whether it proves payments, and what it may cost in fees. */
+function fitted(run: Run, wallet: PaymentBackend, payable: Payable): Payable | NotPaid {
+  const { offer, invoice, amountMsat } = payable
+  const networks = run.options.networks ?? [wallet.network]
+  if (!networks.includes(invoice.network) || wallet.network !== invoice.network)
+    return unpayable(
+      'wrong_network',
+      `the invoice is for ${invoice.network}, the wallet for ${wallet.network}`,
+      offer,
+    )
+  if (!wallet.paymentCapabilities.returnsPreimage)
+    return refusedBy('wallet_unfit', 'the wallet gives no preimage back, so it cannot buy credentials', {
+      offer,
+    })
+  const maxFeeMsat = run.feeReserve(amountMsat)
+  return { ...payable, maxFeeMsat, offer: { ...offer, maxFeeMsat } }
+}
+
+/** Holds budget and intent in one durable step; answers why not. */
+async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | undefined> {
+  const { invoice, amountMsat, maxFeeMsat, offer, challenge } = payable
+  const { paymentHash } = invoice
+  const used = unpayable(
+    'already_used',
+    'this invoice is on the books already; it is never paid twice',
+    offer,
+  )
+  if (await run.purse.payment(paymentHash)) return used
+  const intent: PaymentIntent = {
+    paymentHash,
+    origin: hop.url.origin,
+    host: hop.url.hostname,
+    method: hop.method,
+    url: hop.url.href,
+    bodyDigest: bodyDigestOf(hop),
+    scope: scopeOf(hop.method, hop.url),
+    macaroon: challenge.macaroon,
+    invoice: challenge.invoice,
+    amountMsat,
+    maxFeeMsat,
+    payee: offer.payee,
+    createdAtMs: run.now(),
+    expiresAt: invoice.expiresAt,
+    wallet: run.walletName,
+  }
+  const budget = await run.budget()
+  const late = await checkPolicy(run, hop, payable)
+  if (late) return late
+  // Nothing is awaited between this check and the hold: two calls of one run cannot both see the last satoshi.
+  const { maxMsat } = run.options
+  if (maxMsat !== undefined && run.spentMsat + amountMsat + maxFeeMsat > maxMsat)
+    return refusedBy('over_max', 'the limit of this run is used up by payments beside this one', { offer })
+  run.hold(paymentHash, amountMsat + maxFeeMsat)
+  try {
+    const answer = await run.purse.reserve(intent, budget)
+    if (answer.ok) return undefined
+    run.hold(paymentHash, 0n)
+    return refusedBy('over_budget', overDetail(answer), { offer, overBudget: answer })
+  } catch (error) {
+    run.hold(paymentHash, 0n)
+    // Another process took the same invoice in between.
+    if (error instanceof RangeError) return used
+    throw error
+  }
+}
+
+async function ask(run: Run, wallet: PaymentBackend, payable: Payable): Promise<Answer> {
+  const { invoice, challenge, amountMsat, maxFeeMsat } = payable
+  const { paymentHash } = invoice
+  const asked = guarded(() =>
+    wallet.pay({
+      invoice: challenge.invoice,
+      paymentHash,
+      amountMsat,
+      maxFeeMsat,
+      timeoutMs: run.paymentTimeoutMs,
+    }),
+  )
+  const answer = await within(asked, run.paymentTimeoutMs + ANSWER_GRACE_MS)
+  if (answer) return answer
+  // The wallet may still come back while this process lives; what it proves is recorded then.
+  void asked
+    .then(async (late) => {
+      if (late.status !== 'paid') return
+      await settle(run, paymentHash, late)
+    })
+    .catch(() => {})
+  return { status: 'unknown', detail: 'the wallet did not answer in time' }
+}
+
+/** A wallet call that never rejects. An unexpected error says nothing about the payment, and may hold secrets (C10). */
+async function guarded(call: () => Promise<PaymentOutcome>): Promise<Answer> {
+  try {
+    return await call()
+  } catch (cause) {
+    if (isL402Error(cause, 'lightning_unavailable')) return { status: 'unsent', detail: cause.message, cause }
+    return { status: 'unknown', detail: isL402Error(cause) ? cause.message : 'the wallet broke its contract' }
+  }
+}
+
+async function within<T>(answer: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), timeoutMs)
+  })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Looks a payment up: what its wallet knows, with everything that goes wrong as `unknown`. */
+export async function lookUp(run: Run, paymentHash: Uint8Array): Promise<PaymentOutcome> {
+  const wallet = await reach(run)
+  if ('ok' in wallet)
+    return { status: 'unknown', detail: 'the wallet cannot be reached to look the payment up' }
+  if (!wallet.paymentCapabilities.looksUp)
+    return { status: 'unknown', detail: 'the wallet cannot look payments up' }
+  const asked = guarded(() => wallet.lookupPayment(paymentHash))
+  const answer = await within(asked, run.paymentTimeoutMs)
+  if (!answer) return { status: 'unknown', detail: 'the wallet did not answer in time' }
+  return answer.status === 'unsent' ? { status: 'unknown', detail: answer.detail } : answer
+}
+
+/** What is being recorded. */
+export interface Recorded {
+  readonly paymentHash: Uint8Array
+  readonly amountMsat: bigint
+  readonly origin: string
+  readonly resumed: boolean
+}
+
+/** Writes a payment's end to the books and says what it means. */
+export async function record(run: Run, payment: Recorded, answer: Answer): Promise<Paid> {
+  const { paymentHash, amountMsat, origin, resumed } = payment
+  const hash = encodeHex(paymentHash)
+  switch (answer.status) {
+    case 'paid': {
+      const credential = await settle(run, paymentHash, answer)
+      if (!credential)
+        return await unproven(run, payment, {
+          feeMsat: answer.feeMsat,
+          detail: 'the preimage of the wallet does not prove the payment',
+        })
+      const feeMsat = answer.feeMsat < 0n ? 0n : answer.feeMsat
+      run.correct(paymentHash, amountMsat + feeMsat)
+      const purchase: Purchase = {
+        paymentHash: hash,
+        origin,
+        amountMsat,
+        feeMsat,
+        credentialId: credential.id,
+        resumed,
+      }
+      run.emit({ type: 'paid', ...purchase })
+      return { ok: true, credential, purchase }
+    }
+    case 'paid_unproven':
+      return await unproven(run, payment, {
+        feeMsat: answer.feeMsat,
+        detail: 'the wallet paid and does not say the preimage',
+      })
+    case 'failed':
+      await fail(run, paymentHash, answer.detail)
+      return { ok: false, kind: 'payment_failed', paymentHash: hash, detail: answer.detail }
+    case 'unsent':
+      await fail(run, paymentHash, answer.detail)
+      return { ok: false, kind: 'wallet_unreachable', detail: answer.detail, cause: answer.cause }
+    default: {
+      const detail = 'detail' in answer ? answer.detail : 'the payment is under way'
+      await run.purse.conclude(paymentHash, { state: 'unknown', detail })
+      run.emit({ type: 'payment_unknown', paymentHash: hash, detail })
+      return { ok: false, kind: 'payment_unknown', paymentHash: hash, detail }
+    }
+  }
+}
+
+/** Stores a proven payment; `undefined` where the preimage proves nothing (rule C4). */
+async function settle(
+  run: Run,
+  paymentHash: Uint8Array,
+  paid: { readonly preimage: Uint8Array; readonly feeMsat: bigint },
+): Promise<StoredCredential | undefined> {
+  try {
+    const feeMsat = paid.feeMsat < 0n ? 0n : paid.feeMsat
+    return await run.purse.settle(paymentHash, { preimage: paid.preimage, feeMsat })
+  } catch (error) {
+    if (isL402Error(error, 'lightning_invalid')) return undefined
+    throw error
+  }
+}
+
+async function unproven(
+  run: Run,
+  { paymentHash, amountMsat }: Recorded,
+  end: { readonly feeMsat: bigint; readonly detail: string },
+): Promise<Paid> {
+  const feeMsat = end.feeMsat < 0n ? 0n : end.feeMsat
+  await run.purse.conclude(paymentHash, { state: 'paid_unproven', feeMsat, detail: end.detail })
+  run.correct(paymentHash, amountMsat + feeMsat)
+  const hash = encodeHex(paymentHash)
+  run.emit({ type: 'paid_unproven', paymentHash: hash, detail: end.detail })
+  return { ok: false, kind: 'paid_unproven', paymentHash: hash, detail: end.detail }
+}
+
+async function fail(run: Run, paymentHash: Uint8Array, detail: string): Promise<void> {
+  await run.purse.conclude(paymentHash, { state: 'failed', detail })
+  run.correct(paymentHash, 0n)
+  run.emit({ type: 'payment_failed', paymentHash: encodeHex(paymentHash), detail })
+}

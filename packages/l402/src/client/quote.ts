@@ -1,0 +1,141 @@
+/** Prices asked for without paying, and kept to be paid as they stand. */
+
+import { encodeHex, equalBytes } from '../core/bytes.ts'
+import type { StoredQuote } from '../stores/purse.ts'
+import { refusedOutcome, startCall } from './call.ts'
+import { follow } from './follow.ts'
+import {
+  challengesOf,
+  checkPolicy,
+  firstPayable,
+  type NotPaid,
+  type Payable,
+  refusedBy,
+  unpayable,
+} from './gate.ts'
+import { heldFor } from './held.ts'
+import { bodyDigestOf, firstHop, type Hop, movedHop, nextHop } from './hop.ts'
+import type { Run } from './run.ts'
+import { shownUrl } from './scope.ts'
+import { discard, send } from './send.ts'
+import type { FetchOutcome, PreparedRequest, Quote, QuoteOutcome } from './types.ts'
+import { visitQuoted } from './visit.ts'
+
+/** Hex digits of a quote's id. */
+const ID_LENGTH = 16
+
+/** Sends the request as it is, without any credential of the purse, and keeps what it would cost. */
+export async function askPrice(run: Run, request: PreparedRequest): Promise<QuoteOutcome> {
+  let hop = firstHop(request)
+  for (let redirects = 0; ; redirects++) {
+    const response = await send(run, request, { hop, credential: null })
+    const next = request.redirect === 'follow' ? nextHop(hop, response) : null
+    if (!next) return await priceOf(run, { request, hop, response })
+    await discard(response)
+    if (redirects >= run.maxRedirects) throw new TypeError(`more than ${run.maxRedirects} redirects`)
+    run.emit({ type: 'redirect', url: shownUrl(hop.url), to: shownUrl(next.url), status: response.status })
+    hop = next
+  }
+}
+
+async function priceOf(
+  run: Run,
+  { request, hop, response }: { request: PreparedRequest; hop: Hop; response: Response },
+): Promise<QuoteOutcome> {
+  const url = hop.url.href
+  if (response.status !== 402) return { kind: 'no_charge', url, response }
+  const challenges = challengesOf(response)
+  const payable = 'ok' in challenges ? challenges : firstPayable(run, hop, challenges)
+  if (!payable.ok) {
+    const outcome = refusedOutcome(startCall(run, request), hop, { why: payable, response })
+    if (outcome.kind === 'unpayable') return { ...outcome, response }
+    throw new Error('a challenge can only be unpayable here')
+  }
+  run.emit({ type: 'challenge', url: shownUrl(hop.url), ...payable.offer })
+  const stored = storedQuote(run, { request, hop, payable })
+  const refusal = await objection(run, { request, hop, payable })
+  // A downgraded hop is not kept: its way there would be forgotten.
+  if (!hop.downgraded) await run.purse.saveQuote(stored)
+  const [held] = hop.headers.has('authorization')
+    ? []
+    : await heldFor(run, hop, { tried: new Set(), owedOnly: false })
+  const quote: Quote = {
+    ...payable.offer,
+    id: stored.id,
+    method: hop.method,
+    requestUrl: request.url.href,
+    url,
+    refusal: refusal
+      ? { kind: refusal.kind, reason: refusal.reason, detail: refusal.detail, overBudget: refusal.overBudget }
+      : null,
+    heldCredentialId: held?.id ?? null,
+  }
+  return { kind: 'quote', quote, response }
+}
+
+/** Why this buyer would not pay, as far as it can be told without asking the wallet. */
+async function objection(
+  run: Run,
+  { request, hop, payable }: { request: PreparedRequest; hop: Hop; payable: Payable },
+): Promise<NotPaid | undefined> {
+  const { offer } = payable
+  if (hop.headers.has('authorization') && run.options.ownAuthorization !== 'macaroon-header')
+    return refusedBy('own_authorization', 'the request has its own Authorization, which is never replaced', {
+      offer,
+    })
+  if (!request.replayable)
+    return refusedBy('not_replayable', 'the body is a stream, which cannot be sent again after paying', {
+      offer,
+    })
+  if (await run.purse.payment(payable.invoice.paymentHash))
+    return unpayable('already_used', 'this invoice is on the books already', offer)
+  return await checkPolicy(run, hop, payable)
+}
+
+function storedQuote(
+  run: Run,
+  { request, hop, payable }: { request: PreparedRequest; hop: Hop; payable: Payable },
+): StoredQuote {
+  return {
+    id: encodeHex(payable.invoice.paymentHash).slice(0, ID_LENGTH),
+    requestUrl: request.url.href,
+    origin: hop.url.origin,
+    host: hop.url.hostname,
+    method: hop.method,
+    url: hop.url.href,
+    bodyDigest: bodyDigestOf(hop),
+    macaroon: payable.challenge.macaroon,
+    invoice: payable.challenge.invoice,
+    createdAtMs: run.now(),
+    expiresAt: payable.invoice.expiresAt,
+  }
+}
+
+/** Pays exactly the quoted invoice and fetches. */
+export async function fetchQuoted(run: Run, id: string, request: PreparedRequest): Promise<FetchOutcome> {
+  const call = startCall(run, request)
+  const first = firstHop(request)
+  const mismatch = (detail: string): FetchOutcome =>
+    refusedOutcome(call, first, { why: refusedBy('quote_mismatch', detail), response: null })
+  const quote = await run.purse.quote(id)
+  if (!quote) return mismatch('there is no such quote, or it ended more than a day ago')
+  const hop = hopOf(first, quote)
+  if (!hop) return mismatch('the quote is for another URL or method')
+  if (!sameDigest(bodyDigestOf(hop), quote.bodyDigest)) return mismatch('the quote is for another body')
+  const challenge = { scheme: 'L402', macaroon: quote.macaroon, invoice: quote.invoice } as const
+  return await follow(call, hop, () => visitQuoted(call, hop, challenge))
+}
+
+/** The request at the hop that was quoted; `undefined` where it is another one. */
+function hopOf(first: Hop, quote: StoredQuote): Hop | undefined {
+  const asked = first.url.href
+  if (asked !== quote.url && asked !== quote.requestUrl) return undefined
+  if (asked === quote.url && first.method === quote.method) return first
+  // Redirects may only have turned the method into GET.
+  if (first.method !== quote.method && quote.method !== 'GET') return undefined
+  return movedHop(first, new URL(quote.url), quote.method)
+}
+
+function sameDigest(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a === null || b === null ? a === b : equalBytes(a, b)
+}

@@ -1,0 +1,82 @@
+/** Sends one hop, with or without a credential. */
+
+import { encodeHex } from '../core/bytes.ts'
+import { attenuateMacaroon } from '../core/chain.ts'
+import { formatCredential } from '../core/credential.ts'
+import { encodeMacaroon } from '../core/macaroon.ts'
+import type { StoredCredential } from '../stores/purse.ts'
+import { readMacaroon } from './credential-facts.ts'
+import type { Hop } from './hop.ts'
+import type { Run } from './run.ts'
+import { shownUrl } from './scope.ts'
+import type { PreparedRequest } from './types.ts'
+
+/** Methods that may be sent again when a connection broke (RFC 9110 §9.2.2). */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+
+/** Sends the hop. Redirects come back as they are; throws what `fetch` throws. */
+export async function send(
+  run: Run,
+  request: PreparedRequest,
+  exchange: { readonly hop: Hop; readonly credential: StoredCredential | null },
+): Promise<Response> {
+  const { hop, credential } = exchange
+  const headers = new Headers(hop.headers)
+  if (credential) attach(headers, credential)
+  const url = shownUrl(hop.url)
+  run.emit({ type: 'request', method: hop.method, url, credentialId: credential?.id ?? null })
+  const init: RequestInit & { duplex?: 'half' } = {
+    ...request.init,
+    method: hop.method,
+    headers,
+    body: hop.body,
+    redirect: 'manual',
+    signal: request.signal,
+  }
+  if (hop.body instanceof ReadableStream) init.duplex = 'half'
+  const response = await run.fetch(hop.url.href, init)
+  if (response.type === 'opaqueredirect') throw opaqueRedirect()
+  run.emit({ type: 'response', url, status: response.status })
+  return response
+}
+
+/** Sends the hop with what was just paid; once more over a new connection where that is harmless (rule C6). */
+export async function sendPaid(
+  run: Run,
+  request: PreparedRequest,
+  exchange: { readonly hop: Hop; readonly credential: StoredCredential },
+): Promise<Response> {
+  try {
+    return await send(run, request, exchange)
+  } catch (error) {
+    if (request.signal?.aborted || !IDEMPOTENT.has(exchange.hop.method)) throw error
+    return await send(run, request, exchange)
+  }
+}
+
+/** Lets go of an answer that nobody will read. */
+export async function discard(response: Response | null): Promise<void> {
+  try {
+    await response?.body?.cancel()
+  } catch {
+    // It broke by itself.
+  }
+}
+
+function attach(headers: Headers, credential: StoredCredential): void {
+  if (!headers.has('authorization')) {
+    headers.set('authorization', formatCredential(credential.macaroon, credential.preimage))
+    return
+  }
+  // protocol V3: beside the user's own Authorization, which is never replaced (rule C6).
+  const macaroon = readMacaroon(credential.macaroon)
+  if (!macaroon)
+    throw new TypeError('a token that is no macaroon cannot stand beside an Authorization header')
+  const proven = attenuateMacaroon(macaroon, [`preimage=${encodeHex(credential.preimage)}`])
+  headers.set('macaroon', encodeHex(encodeMacaroon(proven)))
+}
+
+/** Browsers do not show where a redirect leads, so its next hop cannot be decided by hand (rule C7). */
+function opaqueRedirect(): TypeError {
+  return new TypeError('this platform hides redirects: ask for the URL that the server redirects to')
+}

@@ -1,0 +1,219 @@
+/** One hop, from the credentials in the purse to a purchase and what the server makes of it. */
+
+import { encodeHex, equalBytes } from '../core/bytes.ts'
+import type { L402Challenge } from '../core/challenge.ts'
+import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
+import { answered, type Call, notServed, refusedOutcome, unpaidOutcome } from './call.ts'
+import { challengesOf, firstPayable, type NotPaid, refusedBy } from './gate.ts'
+import { heldFor, owedPayment } from './held.ts'
+import type { Hop } from './hop.ts'
+import { lookUp, pay, record } from './pay.ts'
+import { lockName, resume } from './resume.ts'
+import { scopeOf, shownUrl } from './scope.ts'
+import { discard, send, sendPaid } from './send.ts'
+import type { FetchOutcome } from './types.ts'
+
+/** A 402 that is still to be dealt with: the answer (if anything was sent) and the challenges it makes. */
+interface Unpaid {
+  readonly response: Response | null
+  readonly challenges: readonly L402Challenge[] | NotPaid
+}
+
+/** Fetches one hop. The outcome of a redirect is `served`; following it is the caller's business. */
+export async function visit(call: Call, hop: Hop): Promise<FetchOutcome> {
+  const presented = mayPresent(call, hop) ? await presentHeld(call, hop, false) : null
+  if (presented && presented.status !== 402) return presented.outcome
+  const response = presented?.response ?? (await send(call.run, call.request, { hop, credential: null }))
+  if (response.status !== 402) return await answered(call, hop, { response, credential: null })
+  return await purchase(call, hop, { response, challenges: challengesOf(response) })
+}
+
+/** Pays a quoted challenge, unless that has happened, and fetches. Nothing is sent before. */
+export async function visitQuoted(call: Call, hop: Hop, challenge: L402Challenge): Promise<FetchOutcome> {
+  return await purchase(call, hop, { response: null, challenges: [challenge] })
+}
+
+/** Whether a credential may go out beside what the user sends (rule C6), and whether it may be tried at all. */
+function mayPresent(call: Call, hop: Hop): boolean {
+  if (!hop.headers.has('authorization')) return true
+  return call.run.options.ownAuthorization === 'macaroon-header' && !hop.headers.has('macaroon')
+}
+
+type PresentedHeld =
+  | { readonly status: 402; readonly response: Response }
+  | { readonly status: 0; readonly outcome: FetchOutcome }
+
+/** Presents what the purse holds, until one opens or none is left; `null` where there was nothing to present. */
+async function presentHeld(call: Call, hop: Hop, owedOnly: boolean): Promise<PresentedHeld | null> {
+  const { run, request, tried } = call
+  const held = await heldFor(run, hop, { tried, owedOnly })
+  let last: Response | null = null
+  // A stream can be sent once only.
+  for (const credential of request.replayable ? held : held.slice(0, 1)) {
+    await discard(last)
+    const response = await send(run, request, { hop, credential })
+    if (response.status !== 402)
+      return { status: 0, outcome: await answered(call, hop, { response, credential }) }
+    await reject(call, hop, credential)
+    last = response
+  }
+  return last && { status: 402, response: last }
+}
+
+/** A 402 marks a credential as rejected for the scope; nothing is deleted (rule C9). */
+async function reject(call: Call, hop: Hop, credential: StoredCredential): Promise<void> {
+  const scope = scopeOf(hop.method, hop.url)
+  call.tried.add(credential.id)
+  await call.run.purse.rejectCredential(credential.id, scope)
+  call.run.emit({ type: 'credential_rejected', credentialId: credential.id, scope })
+}
+
+/** Why nothing is bought for this request, whatever the price. */
+function obstacle(call: Call, hop: Hop): NotPaid | undefined {
+  const { options } = call.run
+  if (!mayPresent(call, hop))
+    return refusedBy('own_authorization', 'the request has its own Authorization, which is never replaced')
+  if (!call.request.replayable)
+    return refusedBy('not_replayable', 'the body is a stream, which cannot be sent again after paying')
+  if (options.noPay || options.maxMsat === 0n) return refusedBy('no_pay', 'paying is turned off')
+  if (hop.downgraded)
+    return refusedBy('downgrade', 'a redirect led from https to http; nothing is paid there')
+  return undefined
+}
+
+async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutcome> {
+  const { run, request } = call
+  const { challenges, response } = unpaid
+  const scope = scopeOf(hop.method, hop.url)
+  if ('ok' in challenges) return refusedOutcome(call, hop, { why: challenges, response })
+  const first = firstPayable(run, hop, challenges)
+  if (first.offer) run.emit({ type: 'challenge', url: shownUrl(hop.url), ...first.offer })
+  const hindrance = obstacle(call, hop)
+  if (hindrance) {
+    const why = { ...hindrance, offer: first.offer }
+    return refusedOutcome(call, hop, { why, response })
+  }
+  run.emit({ type: 'waiting', scope })
+  // Held until the server has answered: whoever waits finds the credential, and knows whether it opened (rule C5).
+  return await run.purse.withLock(
+    lockName(scope),
+    async () => {
+      const earlier = await finishOpen(call, hop, unpaid)
+      if (earlier) return earlier
+      // Another process may have bought meanwhile, or one of before may be paid now.
+      const presented = await presentHeld(call, hop, response === null)
+      if (presented && presented.status !== 402) return presented.outcome
+      if (!presented) return await buy(call, hop, unpaid)
+      await discard(response)
+      const again = challengesOf(presented.response)
+      return await buy(call, hop, { response: presented.response, challenges: response ? again : challenges })
+    },
+    request.signal ?? undefined,
+  )
+}
+
+/** Looks up what is open in this scope; an outcome where that forbids going on (rule C3). */
+async function finishOpen(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutcome | undefined> {
+  const { run, purchases } = call
+  for (const open of await run.purse.openPayments(scopeOf(hop.method, hop.url))) {
+    const paid = await resume(run, open)
+    if (paid.ok) purchases.push(paid.purchase)
+    else if (paid.kind !== 'payment_failed') {
+      await discard(unpaid.response)
+      return unpaidOutcome(call, hop, { paid, response: null })
+    }
+  }
+  return undefined
+}
+
+/** Pays and sends again, as often as policy allows: once, or twice (rule C8). */
+async function buy(call: Call, hop: Hop, start: Unpaid): Promise<FetchOutcome> {
+  const { run, request, purchases } = call
+  let { challenges, response }: Unpaid = start
+  const owed = await debt(call, hop, response)
+  if (owed) return owed
+  for (;;) {
+    const payable = 'ok' in challenges ? challenges : firstPayable(run, hop, challenges)
+    if (!payable.ok) return refusedOutcome(call, hop, { why: payable, response })
+    const paid = await pay(run, hop, { payable, signal: request.signal })
+    if (!paid.ok) {
+      if (paid.kind !== 'refused' && paid.kind !== 'unpayable') await discard(response)
+      return unpaidOutcome(call, hop, { paid, response })
+    }
+    purchases.push(paid.purchase)
+    await discard(response)
+    const delivered = await deliver(call, hop, paid.credential)
+    if (!delivered.again || countBought(call) >= run.maxPurchases) return delivered.outcome
+    response = delivered.again
+    challenges = challengesOf(response)
+    if ('ok' in challenges) return delivered.outcome
+  }
+}
+
+/** Presents what was just paid. `again` is an answer that asks for money once more. */
+async function deliver(
+  call: Call,
+  hop: Hop,
+  credential: StoredCredential,
+): Promise<{ readonly outcome: FetchOutcome; readonly again: Response | null }> {
+  let response: Response
+  try {
+    response = await sendPaid(call.run, call.request, { hop, credential })
+  } catch (cause) {
+    const detail = 'the connection failed after paying'
+    return { outcome: await notServed(call, hop, { credential, response: null, detail, cause }), again: null }
+  }
+  if (response.status !== 402) {
+    return { outcome: await answered(call, hop, { response, credential }), again: null }
+  }
+  await reject(call, hop, credential)
+  const detail = 'the server asks for money again after it was paid'
+  return { outcome: await notServed(call, hop, { credential, response, detail }), again: response }
+}
+
+/** Payments that this call has made itself. */
+function countBought(call: Call): number {
+  return call.purchases.filter((one) => !one.resumed).length
+}
+
+/** What stands against buying here: money that the server took and gave nothing for, now or before (rule C8). */
+async function debt(call: Call, hop: Hop, response: Response | null): Promise<FetchOutcome | undefined> {
+  const { run, purchases } = call
+  const last = purchases.findLast((one) => !one.resumed)
+  if (last && countBought(call) >= run.maxPurchases) {
+    const { credentialId, paymentHash } = last
+    const detail = 'a redirect asks for money again after it was paid'
+    return { kind: 'not_served', url: hop.url.href, purchases, response, credentialId, paymentHash, detail }
+  }
+  if (run.options.secondPurchase) return undefined
+  const owed = await owedPayment(run, hop)
+  if (!owed) return undefined
+  if (owed.state === 'paid_unproven') {
+    await discard(response)
+    return await proveLate(call, hop, owed)
+  }
+  const held = await run.purse.credentials(owed.origin)
+  const credential = held.find((one) => equalBytes(one.paymentHash, owed.paymentHash))
+  return await notServed(call, hop, {
+    credential: credential ?? { id: '', paymentHash: owed.paymentHash },
+    response,
+    detail: 'this was paid before and is not served; it is not bought again unless told so',
+  })
+}
+
+/** A payment without its proof (rule C4): the wallet may know the preimage by now. */
+async function proveLate(call: Call, hop: Hop, owed: PaymentRecord): Promise<FetchOutcome> {
+  const { run, purchases } = call
+  const { paymentHash, amountMsat, origin, detail } = owed
+  const answer = await lookUp(run, paymentHash)
+  const paid =
+    answer.status === 'paid'
+      ? await record(run, { paymentHash, amountMsat, origin, resumed: true }, answer)
+      : null
+  if (!paid?.ok) {
+    const url = hop.url.href
+    return { kind: 'paid_unproven', url, purchases, paymentHash: encodeHex(paymentHash), detail }
+  }
+  purchases.push(paid.purchase)
+  return (await deliver(call, hop, paid.credential)).outcome
+}

@@ -1,0 +1,157 @@
+/** Opening a purse's database: who may read it, what it must be, and its faults in this library's words. */
+
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { isL402Error, L402Error } from '../../core/errors.ts'
+import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
+
+const BUSY = 5
+const CORRUPT = 11
+const NOT_A_DATABASE = 26
+const BUSY_TIMEOUT_MS = 5_000
+
+/** SQLite's primary result code of an error, if it is one of SQLite's. */
+export function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error)) return undefined
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
+}
+
+/** Whether another connection holds what this one wanted. */
+export function isBusy(error: unknown): boolean {
+  return sqliteCode(error) === BUSY
+}
+
+/** Puts a fault of SQLite or the file system into an {@link L402Error}; passes anything else through. */
+export function storeFault(error: unknown, file: string): unknown {
+  if (isL402Error(error)) return error
+  const code = sqliteCode(error)
+  if (code === CORRUPT || code === NOT_A_DATABASE) {
+    return new L402Error(
+      'store_incompatible',
+      `${file} is not a purse, or it is damaged: expected an SQLite database that this program made`,
+      { cause: error },
+    )
+  }
+  const closed = error instanceof Error && 'code' in error && error.code === 'ERR_INVALID_STATE'
+  if (code !== undefined || closed || (error instanceof Error && 'syscall' in error)) {
+    return new L402Error(
+      'store_unavailable',
+      `the purse ${file} cannot be used: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    )
+  }
+  return error
+}
+
+/** Runs `work` in one transaction that holds the write lock from its beginning. */
+export function immediate<T>(db: DatabaseSync, work: () => T): T {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    const result = work()
+    db.exec('COMMIT')
+    return result
+  } catch (error) {
+    try {
+      db.exec('ROLLBACK')
+    } catch {
+      // SQLite has rolled back by itself.
+    }
+    throw error
+  }
+}
+
+/** Opens the database of a purse, making folder (0700), file (0600) and tables where they are missing (rule C10). */
+export function openPurse(file: string): DatabaseSync {
+  let db: DatabaseSync | undefined
+  try {
+    makePrivate(file)
+    db = new DatabaseSync(file)
+    db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+    assertOurs(db, file)
+    useWriteAheadLog(db)
+    // Nothing is acknowledged before it is on the disk (rule C3).
+    db.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
+    migrate(db, file)
+    return db
+  } catch (error) {
+    db?.close()
+    throw storeFault(error, file)
+  }
+}
+
+/** Makes a folder and those above it, 0700. Node's own `recursive` never returns where none can be made (`/proc`). */
+export function makeFolder(folder: string): void {
+  const attempt = (): string => {
+    try {
+      mkdirSync(folder, { mode: 0o700 })
+      return ''
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+      if (code === 'EEXIST' || (code === 'ENOENT' && dirname(folder) !== folder)) return code
+      throw error
+    }
+  }
+  if (attempt() !== 'ENOENT') return
+  makeFolder(dirname(folder))
+  mkdirSync(folder, { mode: 0o700 })
+}
+
+function makePrivate(file: string): void {
+  makeFolder(dirname(file))
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    // Never opened and closed by hand when it exists: that would drop this process's own POSIX locks on it.
+    if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600)
+  }
+}
+
+function pragma(db: DatabaseSync, name: string): number {
+  const row = db.prepare(`PRAGMA ${name}`).get()
+  return Number(row?.[name] ?? 0)
+}
+
+function assertOurs(db: DatabaseSync, file: string): void {
+  const version = pragma(db, 'user_version')
+  const application = pragma(db, 'application_id')
+  const empty = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'] === 0
+  if (application !== APPLICATION_ID && !(empty && application === 0 && version === 0)) {
+    throw new L402Error('store_incompatible', `${file} is a database of another program, expected a purse`)
+  }
+  if (version > MIGRATIONS.length) {
+    throw new L402Error(
+      'store_incompatible',
+      `${file} has version ${version}, this program knows up to ${MIGRATIONS.length}: use the newer program`,
+    )
+  }
+}
+
+/** Two processes that do this at once get `busy` without any waiting, so wait here. */
+function useWriteAheadLog(db: DatabaseSync): void {
+  const deadline = Date.now() + BUSY_TIMEOUT_MS
+  for (;;) {
+    try {
+      if (db.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode'] !== 'wal') {
+        throw new L402Error('store_unavailable', 'the purse needs a file system that supports WAL')
+      }
+      return
+    } catch (error) {
+      if (!isBusy(error) || Date.now() > deadline) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    }
+  }
+}
+
+function migrate(db: DatabaseSync, file: string): void {
+  if (pragma(db, 'user_version') === MIGRATIONS.length) return
+  immediate(db, () => {
+    // Another process may have been first, or be newer.
+    assertOurs(db, file)
+    for (const step of MIGRATIONS.slice(pragma(db, 'user_version'))) db.exec(step)
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}`)
+  })
+}
