@@ -6,7 +6,7 @@ import { formatCredential } from '../core/credential.ts'
 import { encodeMacaroon } from '../core/macaroon.ts'
 import type { StoredCredential } from '../stores/purse.ts'
 import { readMacaroon } from './credential-facts.ts'
-import type { Hop } from './hop.ts'
+import { type Hop, isOneTime } from './hop.ts'
 import type { Run } from './run.ts'
 import { shownUrl } from './scope.ts'
 import type { PreparedRequest } from './types.ts'
@@ -33,7 +33,7 @@ export async function send(
     redirect: 'manual',
     signal: request.signal,
   }
-  if (hop.body instanceof ReadableStream) init.duplex = 'half'
+  if (isOneTime(hop.body)) init.duplex = 'half'
   const response = await run.fetch(hop.url.href, init)
   if (response.type === 'opaqueredirect') throw opaqueRedirect()
   run.emit({ type: 'response', url, status: response.status })
