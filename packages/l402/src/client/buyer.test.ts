@@ -7,8 +7,10 @@ import {
   testWallet,
 } from '../../test/support/seller.ts'
 import { decodeHex, encodeHex } from '../core/bytes.ts'
+import { findL402Challenges } from '../core/challenge.ts'
 import { L402Error } from '../core/errors.ts'
 import type { PurseStore } from '../stores/purse.ts'
+import { intentOf } from '../stores/purse-contract.test-suite.ts'
 import { memoryPurse } from '../stores/purse-memory/index.ts'
 import { buyer } from './buyer.ts'
 import { prepareRequest } from './prepare.ts'
@@ -388,6 +390,39 @@ describe('single-flight (C5)', () => {
   })
 })
 
+describe('what another process has just bought', () => {
+  const boughtJustNow = async (caveats: readonly string[]) => {
+    const { header, paymentHash } = challengeOf(seller.secrets, { caveats })
+    const [challenge] = findL402Challenges([header])
+    const intent = intentOf(1, {
+      paymentHash: decodeHex(paymentHash) as Uint8Array,
+      origin: seller.origin,
+      scope: `${seller.origin} GET /forecast`,
+      macaroon: challenge?.macaroon ?? '',
+      createdAtMs: Date.now(),
+    })
+    await purse.reserve(intent, { overall: {}, hosts: {} })
+    await purse.settle(intent.paymentHash, {
+      preimage: seller.secrets.get(paymentHash) as Uint8Array,
+      feeMsat: 0n,
+    })
+  }
+
+  it('is left to it while it counts calls, and taken once the lock shows that it is gone', async () => {
+    await boughtJustNow(['services=weather:0', 'weather_max_calls=1'])
+    expect(await get()).toMatchObject({ kind: 'served', reused: true })
+    expect(credentialsSent()).toEqual([false, true])
+    expect(wallet.paid).toEqual([])
+  })
+
+  it('is shared at once where it is a pass', async () => {
+    const end = Math.floor(Date.now() / 1000) + 600
+    await boughtJustNow(['services=weather:0', `weather_valid_until=${end}`])
+    expect(await get('/other')).toMatchObject({ kind: 'served', reused: true })
+    expect(credentialsSent()).toEqual([true])
+  })
+})
+
 describe('paid and not served (C8)', () => {
   it('is never a loop: a server that always asks gets one payment', async () => {
     seller.behaviour = (_, response) => {
@@ -689,6 +724,29 @@ describe('redirects (C7)', () => {
     expect(sent.map((one) => one.authorization)).toEqual([null, null])
     expect(wallet.paid).toHaveLength(1)
     expect((await purse.payments(9)).length).toBe(1)
+  })
+
+  it('are followed also where the platform hides them, and the credential stays at home', async () => {
+    const other = await startSeller(seller.secrets)
+    const sent: { url: string; authorization: string | null }[] = []
+    seller.behaviour = (received, response) =>
+      received.url === '/away' ? response.writeHead(302, { location: `${other.origin}/x` }).end() : undefined
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      sent.push({ url: String(input), authorization: new Headers(init?.headers).get('authorization') })
+      const response = await globalThis.fetch(input, init)
+      if (init?.redirect !== 'manual' || response.status !== 302) return response
+      return Object.defineProperty(new Response(null), 'type', { value: 'opaqueredirect' })
+    }
+    await get()
+    const outcome = await get('/away', { fetch })
+    expect(outcome).toMatchObject({ kind: 'served', url: `${other.origin}/x`, reused: false })
+    const unpaid = sent.slice(0, -1)
+    expect(unpaid.filter((one) => one.url.startsWith(other.origin)).map((one) => one.authorization)).toEqual([
+      null,
+    ])
+    expect(sent.map((one) => one.authorization !== null)).toEqual([true, false, false, true])
+    await expect(get('/away', { fetch }, { method: 'POST' })).rejects.toThrow(TypeError)
+    await other[Symbol.asyncDispose]()
   })
 
   it('end somewhere', async () => {

@@ -8,6 +8,9 @@ import type { Paid } from './pay.ts'
 import type { Run } from './run.ts'
 import type { ChallengeReason, FetchOutcome, PolicyReason, PreparedRequest, Purchase } from './types.ts'
 
+/** Time of use is written this often at most: every write goes to the disk. */
+const TOUCH_MS = 60_000
+
 /** The state of one call. */
 export interface Call {
   readonly run: Run
@@ -38,7 +41,7 @@ export async function answered(
   const { status } = response
   const base = { url: hop.url.href, purchases }
   if (credential) {
-    await run.purse.touchCredential(credential.id)
+    if (run.now() - credential.lastUsedAtMs >= TOUCH_MS) await run.purse.touchCredential(credential.id)
     const payment = await run.purse.payment(credential.paymentHash)
     if (payment && payment.served !== 'redeemed') {
       if (isDenial(status))

@@ -44,6 +44,11 @@ export function shownCaveats(macaroon: Macaroon | undefined): readonly string[] 
   return texts.filter((text) => !text.startsWith('preimage='))
 }
 
+/** The caveats of a macaroon text, fit to be shown; empty for a token that is no macaroon. */
+export function shownCaveatsOf(macaroonText: string): readonly string[] {
+  return shownCaveats(readMacaroon(macaroonText))
+}
+
 /** Whether a credential may open a request, judged by its caveats alone. */
 export type Fitness = 'fits' | 'expired' | 'elsewhere'
 
@@ -100,5 +105,14 @@ export function isSingleUse(macaroon: Macaroon | undefined): boolean {
       const caveat = parseCaveat(id)
       return caveat?.condition.endsWith('_max_calls') === true && caveat.value === '1'
     }) ?? false
+  )
+}
+
+/** Whether the credential opens until a time, however often. */
+export function isTimePass(macaroon: Macaroon | undefined): boolean {
+  const names = macaroon?.caveats.map(({ id }) => parseCaveat(id)?.condition ?? '') ?? []
+  return (
+    names.some((name) => name.endsWith('_valid_until')) &&
+    !names.some((name) => name.endsWith('_max_calls') || name.endsWith('_max_spend_msat'))
   )
 }

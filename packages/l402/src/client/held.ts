@@ -1,7 +1,8 @@
 /** Credentials that are in the purse already: which to present, in which order (rules C8, C9). */
 
+import type { Macaroon } from '../core/macaroon.ts'
 import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
-import { fitnessOf, isSingleUse, readMacaroon } from './credential-facts.ts'
+import { fitnessOf, isSingleUse, isTimePass, readMacaroon } from './credential-facts.ts'
 import type { Hop } from './hop.ts'
 import type { Run } from './run.ts'
 import { scopeOf } from './scope.ts'
@@ -17,6 +18,8 @@ export interface HeldOptions {
   readonly tried: ReadonlySet<string>
   /** Only what was paid for this scope and not served yet. */
   readonly owedOnly: boolean
+  /** Whether the lock of the scope is held, so that nobody else is about to present what was bought for it. */
+  readonly locked: boolean
 }
 
 /**
@@ -43,12 +46,25 @@ export async function heldFor(
     const payment = await run.purse.payment(credential.paymentHash)
     const owed = credential.boughtFor === scope && payment !== undefined && payment.served !== 'redeemed'
     if (!owed && options.owedOnly) continue
+    if (!(owed && options.locked) && payment && isAnothers(run, { payment, credential, macaroon })) continue
     if (!owed && credential.rejectedFor.includes(scope)) continue
     if (!owed && payment?.served === 'redeemed' && isSingleUse(macaroon)) continue
     ranked.push({ credential, rank: owed ? 0 : rankOf(credential, scope) })
   }
   ranked.sort((a, b) => a.rank - b.rank)
   return ranked.slice(0, MOST_PRESENTED).map(({ credential }) => credential)
+}
+
+/**
+ * Whether another process may have just bought this and be about to present it: one that counts calls is left to it.
+ */
+function isAnothers(
+  run: Run,
+  held: { payment: PaymentRecord; credential: StoredCredential; macaroon: Macaroon | undefined },
+): boolean {
+  const { payment, credential, macaroon } = held
+  const fresh = run.now() - credential.createdAtMs < run.paymentTimeoutMs
+  return payment.served === 'unserved' && fresh && !isTimePass(macaroon)
 }
 
 function rankOf(credential: StoredCredential, scope: string): number {

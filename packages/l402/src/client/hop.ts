@@ -52,7 +52,7 @@ export function nextHop(hop: Hop, response: Response): Hop | null {
   const becomesGet =
     (response.status === 303 && hop.method !== 'GET' && hop.method !== 'HEAD') ||
     ((response.status === 301 || response.status === 302) && hop.method === 'POST')
-  if (!becomesGet && hop.body instanceof ReadableStream)
+  if (!becomesGet && isOneTime(hop.body))
     throw new TypeError('a redirect asks for a body again that is a stream')
   return movedHop(hop, url, becomesGet ? 'GET' : hop.method)
 }
@@ -71,6 +71,11 @@ export function movedHop(hop: Hop, url: URL, method: string): Hop {
     askedHost: hop.askedHost,
     downgraded: hop.downgraded || (hop.url.protocol === 'https:' && url.protocol === 'http:'),
   }
+}
+
+/** Whether a body can be sent once only. */
+export function isOneTime(body: Hop['body']): body is ReadableStream<Uint8Array> {
+  return body !== null && !(body instanceof Uint8Array)
 }
 
 /** SHA-256 of the body, or `null` without one. */

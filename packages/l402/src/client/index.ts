@@ -1,4 +1,16 @@
+export {
+  type Budget,
+  type BudgetLimits,
+  DEFAULT_BUDGET,
+  type OverBudget,
+  type PaymentRecord,
+  type PaymentState,
+  type PurseStore,
+  type ServedState,
+  type StoredCredential,
+} from '../stores/purse.ts'
 export { buyer } from './buyer.ts'
+export { shownCaveatsOf } from './credential-facts.ts'
 export { defaultFeeReserve } from './fees.ts'
 export { outcomeOf, type PayingFetch, type PayingFetchOptions, payingFetch } from './paying-fetch.ts'
 export { type PrepareOptions, prepareRequest } from './prepare.ts'

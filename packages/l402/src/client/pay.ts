@@ -13,7 +13,7 @@ import type { Run } from './run.ts'
 import { scopeOf } from './scope.ts'
 import type { Purchase } from './types.ts'
 
-/** How long past its own time-out a wallet may take to answer. */
+/** How long past its own time-out a wallet may take to answer; never more than once again. */
 const ANSWER_GRACE_MS = 5_000
 
 /** How paying ended. */
@@ -70,9 +70,10 @@ export async function pay(
       detail: 'the books were changed meanwhile',
     }
   run.emit({ type: 'paying', paymentHash: offer.paymentHash, amountMsat })
-  const answer = await ask(run, wallet, payable)
+  const payment: Recorded = { paymentHash, amountMsat, origin: hop.url.origin, resumed: false }
+  const answer = await ask(run, wallet, { payable, payment })
   try {
-    return await record(run, { paymentHash, amountMsat, origin: hop.url.origin, resumed: false }, answer)
+    return await record(run, payment, answer)
   } catch (error) {
     if (!isL402Error(error, 'store_unavailable')) throw error
     // The books still say in flight, so the next run looks it up.
@@ -156,7 +157,11 @@ async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | 
   }
 }
 
-async function ask(run: Run, wallet: PaymentBackend, payable: Payable): Promise<Answer> {
+async function ask(
+  run: Run,
+  wallet: PaymentBackend,
+  { payable, payment }: { readonly payable: Payable; readonly payment: Recorded },
+): Promise<Answer> {
   const { invoice, challenge, amountMsat, maxFeeMsat } = payable
   const { paymentHash } = invoice
   const asked = guarded(() =>
@@ -168,15 +173,10 @@ async function ask(run: Run, wallet: PaymentBackend, payable: Payable): Promise<
       timeoutMs: run.paymentTimeoutMs,
     }),
   )
-  const answer = await within(asked, run.paymentTimeoutMs + ANSWER_GRACE_MS)
+  const answer = await within(asked, run.paymentTimeoutMs + Math.min(run.paymentTimeoutMs, ANSWER_GRACE_MS))
   if (answer) return answer
   // The wallet may still come back while this process lives; what it proves is recorded then.
-  void asked
-    .then(async (late) => {
-      if (late.status !== 'paid') return
-      await settle(run, paymentHash, late)
-    })
-    .catch(() => {})
+  void asked.then((late) => (late.status === 'paid' ? record(run, payment, late) : undefined)).catch(() => {})
   return { status: 'unknown', detail: 'the wallet did not answer in time' }
 }
 

@@ -24,7 +24,7 @@ export async function prepareRequest(
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
     throw new TypeError(`expected an http or https URL, got ${url.protocol}`)
 
-  const stream = given instanceof ReadableStream ? (given as ReadableStream<Uint8Array>) : undefined
+  const stream = isStream(given) ? given : undefined
   const whole = stream ? (options.bufferStreams ? await bytesOf(stream) : null) : (given ?? null)
   const fromSource = given === undefined || given === null ? await bodyOf(source) : null
   // The platform's own Request checks method and headers and names the content type.
@@ -47,6 +47,11 @@ export async function prepareRequest(
     signal: signal ?? source?.signal ?? null,
     init: { ...settingsOf(source), ...rest },
   }
+}
+
+/** A stream of the platform, or anything else that yields its bytes once. */
+function isStream(body: unknown): body is ReadableStream<Uint8Array> {
+  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body
 }
 
 async function bodyOf(source: Request | undefined): Promise<Uint8Array<ArrayBuffer> | null> {

@@ -58,7 +58,7 @@ async function priceOf(
   if (!hop.downgraded) await run.purse.saveQuote(stored)
   const [held] = hop.headers.has('authorization')
     ? []
-    : await heldFor(run, hop, { tried: new Set(), owedOnly: false })
+    : await heldFor(run, hop, { tried: new Set(), owedOnly: false, locked: false })
   const quote: Quote = {
     ...payable.offer,
     id: stored.id,

@@ -6,7 +6,7 @@ import { formatCredential } from '../core/credential.ts'
 import { encodeMacaroon } from '../core/macaroon.ts'
 import type { StoredCredential } from '../stores/purse.ts'
 import { readMacaroon } from './credential-facts.ts'
-import type { Hop } from './hop.ts'
+import { type Hop, isOneTime } from './hop.ts'
 import type { Run } from './run.ts'
 import { shownUrl } from './scope.ts'
 import type { PreparedRequest } from './types.ts'
@@ -33,9 +33,10 @@ export async function send(
     redirect: 'manual',
     signal: request.signal,
   }
-  if (hop.body instanceof ReadableStream) init.duplex = 'half'
+  if (isOneTime(hop.body)) init.duplex = 'half'
   const response = await run.fetch(hop.url.href, init)
-  if (response.type === 'opaqueredirect') throw opaqueRedirect()
+  if (response.type === 'opaqueredirect' && request.redirect !== 'manual')
+    return await shownRedirect(run, hop, init)
   run.emit({ type: 'response', url, status: response.status })
   return response
 }
@@ -76,7 +77,20 @@ function attach(headers: Headers, credential: StoredCredential): void {
   headers.set('macaroon', encodeHex(encodeMacaroon(proven)))
 }
 
-/** Browsers do not show where a redirect leads, so its next hop cannot be decided by hand (rule C7). */
-function opaqueRedirect(): TypeError {
-  return new TypeError('this platform hides redirects: ask for the URL that the server redirects to')
+/**
+ * Browsers do not show where a redirect leads, so the next hop could not be decided by hand (rule C7). They are asked
+ * to follow it once without any credential of the purse, and the place they come to is taken for the redirect's.
+ */
+async function shownRedirect(run: Run, hop: Hop, init: RequestInit): Promise<Response> {
+  if (hop.method !== 'GET' && hop.method !== 'HEAD')
+    throw new TypeError('this platform hides redirects: ask for the URL that the server redirects to')
+  const landed = await run.fetch(hop.url.href, {
+    ...init,
+    headers: new Headers(hop.headers),
+    redirect: 'follow',
+  })
+  await discard(landed)
+  if (landed.url === '' || landed.url === hop.url.href)
+    throw new TypeError('the server redirects only with a credential, and this platform hides where to')
+  return new Response(null, { status: 302, headers: { location: landed.url } })
 }

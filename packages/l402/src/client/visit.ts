@@ -21,7 +21,9 @@ interface Unpaid {
 
 /** Fetches one hop. The outcome of a redirect is `served`; following it is the caller's business. */
 export async function visit(call: Call, hop: Hop): Promise<FetchOutcome> {
-  const presented = mayPresent(call, hop) ? await presentHeld(call, hop, false) : null
+  const presented = mayPresent(call, hop)
+    ? await presentHeld(call, hop, { owedOnly: false, locked: false })
+    : null
   if (presented && presented.status !== 402) return presented.outcome
   const response = presented?.response ?? (await send(call.run, call.request, { hop, credential: null }))
   if (response.status !== 402) return await answered(call, hop, { response, credential: null })
@@ -44,9 +46,13 @@ type PresentedHeld =
   | { readonly status: 0; readonly outcome: FetchOutcome }
 
 /** Presents what the purse holds, until one opens or none is left; `null` where there was nothing to present. */
-async function presentHeld(call: Call, hop: Hop, owedOnly: boolean): Promise<PresentedHeld | null> {
+async function presentHeld(
+  call: Call,
+  hop: Hop,
+  which: { readonly owedOnly: boolean; readonly locked: boolean },
+): Promise<PresentedHeld | null> {
   const { run, request, tried } = call
-  const held = await heldFor(run, hop, { tried, owedOnly })
+  const held = await heldFor(run, hop, { tried, ...which })
   let last: Response | null = null
   // A stream can be sent once only.
   for (const credential of request.replayable ? held : held.slice(0, 1)) {
@@ -90,7 +96,8 @@ async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutc
   if (first.offer) run.emit({ type: 'challenge', url: shownUrl(hop.url), ...first.offer })
   const hindrance = obstacle(call, hop)
   if (hindrance) {
-    const why = { ...hindrance, offer: first.offer }
+    // What can be paid by nobody is the challenge's fault before it is policy's.
+    const why = first.ok ? { ...hindrance, offer: first.offer } : first
     return refusedOutcome(call, hop, { why, response })
   }
   run.emit({ type: 'waiting', scope })
@@ -101,7 +108,7 @@ async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutc
       const earlier = await finishOpen(call, hop, unpaid)
       if (earlier) return earlier
       // Another process may have bought meanwhile, or one of before may be paid now.
-      const presented = await presentHeld(call, hop, response === null)
+      const presented = await presentHeld(call, hop, { owedOnly: response === null, locked: true })
       if (presented && presented.status !== 402) return presented.outcome
       if (!presented) return await buy(call, hop, unpaid)
       await discard(response)

@@ -1,0 +1,140 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { buyer, prepareRequest } from '../src/client/index.ts'
+import { encodeHex } from '../src/core/bytes.ts'
+import { sqlitePurse } from '../src/stores/purse-sqlite/index.ts'
+import { type Seller, startSeller, testWallet } from './support/seller.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'purse-processes-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+let cases = 0
+let file = ''
+let seller: Seller
+let walletServer: Server
+let walletUrl = ''
+/** Payment hashes that the wallet has paid, each counted. */
+let paid: string[]
+
+beforeEach(async () => {
+  file = join(folder, `${cases++}`, 'purse.db')
+  seller = await startSeller()
+  paid = []
+  // The wallet outlives the buyers.
+  walletServer = createServer((request, response) => {
+    const hash = (request.url ?? '').slice(1)
+    if (request.method === 'POST') paid.push(hash)
+    const preimage = paid.includes(hash) ? seller.secrets.get(hash) : undefined
+    response.end(
+      JSON.stringify(preimage ? { status: 'paid', preimage: encodeHex(preimage) } : { status: 'not_found' }),
+    )
+  })
+  await new Promise<void>((resolve) => walletServer.listen(0, '127.0.0.1', resolve))
+  walletUrl = `http://127.0.0.1:${(walletServer.address() as AddressInfo).port}`
+})
+afterEach(async () => {
+  await seller[Symbol.asyncDispose]()
+  walletServer.closeAllConnections()
+  await new Promise((resolve) => walletServer.close(resolve))
+})
+
+/** Runs a buyer that dies at `point`; its outcome, or `killed`. */
+function buy(point = '', path = '/forecast'): Promise<unknown> {
+  const child = spawn(
+    process.execPath,
+    [
+      '--conditions=turnpike:source',
+      '--disable-warning=ExperimentalWarning',
+      join(import.meta.dirname, 'support/buyer-child.ts'),
+      file,
+      seller.origin + path,
+      walletUrl,
+      point,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    output += chunk
+  })
+  return new Promise((resolve) => {
+    child.once('close', (_, signal) => resolve(signal === 'SIGKILL' ? 'killed' : JSON.parse(output)))
+  })
+}
+
+async function spentMsat(): Promise<bigint> {
+  const purse = sqlitePurse({ file })
+  try {
+    return (await purse.spent()).totalMsat
+  } finally {
+    await purse.close()
+  }
+}
+
+describe('a buyer that is killed', () => {
+  it('with its budget reserved has paid nothing; the next run buys', async () => {
+    expect(await buy('reserved')).toBe('killed')
+    expect(await spentMsat()).toBe(11_000n)
+    expect(await buy()).toEqual({ kind: 'served', status: 200, resumed: [false] })
+    expect(paid).toHaveLength(1)
+    expect(await spentMsat()).toBe(10_000n)
+  })
+
+  it('with its payment in flight is not paid for again before it is certain that nothing was sent', async () => {
+    expect(await buy('before paying')).toBe('killed')
+    expect(await buy()).toMatchObject({ kind: 'payment_unknown' })
+    expect(paid).toEqual([])
+    expect(await spentMsat()).toBe(11_000n)
+    const purse = sqlitePurse({ file })
+    const later = () => Date.now() + 60_000
+    const wallet = testWallet(seller.secrets)
+    const outcome = await buyer({ wallet, purse, now: later }).fetch(
+      await prepareRequest(`${seller.origin}/forecast`),
+    )
+    expect(outcome).toMatchObject({ kind: 'served' })
+    expect((await purse.spent()).totalMsat).toBe(10_003n)
+    await purse.close()
+  })
+
+  it('when the wallet has paid finds that out, and uses the macaroon it paid for', async () => {
+    expect(await buy('paid')).toBe('killed')
+    expect(await spentMsat()).toBe(11_000n)
+    expect(await buy()).toEqual({ kind: 'served', status: 200, resumed: [true] })
+    expect(paid).toHaveLength(1)
+    expect(await spentMsat()).toBe(10_000n)
+    expect(seller.received.at(-1)?.paid).toBe(paid[0])
+  })
+
+  it('with its credential in the purse uses it', async () => {
+    expect(await buy('settled')).toBe('killed')
+    expect(await buy()).toEqual({ kind: 'served', status: 200, resumed: [] })
+    expect(paid).toHaveLength(1)
+  })
+})
+
+describe('several buyers at once', () => {
+  it('buy once what they all ask for (C5)', async () => {
+    const outcomes = await Promise.all(Array.from({ length: 4 }, (_, n) => buy('', `/forecast?n=${n}`)))
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ kind: 'served', status: 200 })
+    expect(paid).toHaveLength(1)
+  })
+
+  it('never spend more than the budget together', async () => {
+    const purse = sqlitePurse({ file })
+    await purse.setBudget({ overall: { dayMsat: 23_000n }, hosts: {} })
+    await purse.close()
+    seller.plan = { caveats: ['services=weather:0', 'weather_max_calls=1'] }
+    seller.uses = 1
+    const outcomes = await Promise.all(Array.from({ length: 4 }, (_, n) => buy('', `/${n}`)))
+    const kinds = outcomes.map((one) => (one as { kind: string }).kind)
+    expect(kinds.filter((kind) => kind === 'served').length).toBe(paid.length)
+    expect(kinds.filter((kind) => kind === 'refused').length).toBe(4 - paid.length)
+    expect(paid.length).toBeLessThanOrEqual(2)
+    expect(await spentMsat()).toBeLessThanOrEqual(23_000n)
+  })
+})
