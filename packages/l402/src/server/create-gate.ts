@@ -35,7 +35,7 @@ export interface GateOptions {
   readonly invoiceExpirySeconds?: number
   /** Milliseconds a backend may take to make an invoice; 10,000 if left out. Then 503. */
   readonly challengeDeadlineMs?: number
-  /** Most verdicts held in memory, some 2 KB each; 20,000 if left out. */
+  /** Most verdicts held in memory, some 6 KB each (a large one counts for several); 20,000 if left out. */
   readonly verdictCacheSize?: number
   /** Leaves `macaroon=` out of challenges (rule S2): then most deployed clients cannot read them. */
   readonly strictSpec?: boolean
