@@ -12,11 +12,12 @@ import { clientPrefix } from './client-prefix.ts'
 import { countedEntitlement } from './entitlement.ts'
 import type { Decision, Entitlement, Gate, GateRequest, Pass, Refused } from './gate.ts'
 import type { KeyRing } from './keys.ts'
+import { checkServiceName } from './route-terms.ts'
 import { type CachedCredential, standingWith, type Verdict, verdictCache } from './verdict-cache.ts'
 
 /** What a service says of its credentials. */
 export interface ServiceOptions {
-  /** Tier in the `services` caveat; 0 if left out. */
+  /** Tier in the `services` caveat, 0 to 255; 0 if left out. */
   readonly tier?: number
   /** What to do with conditions nobody here knows (protocol §5); `skip` if left out, as the specification demands. */
   readonly unknownCaveats?: 'skip' | 'refuse'
@@ -39,7 +40,7 @@ export interface GateOptions {
   readonly verdictCacheSize?: number
   /** Leaves `macaroon=` out of challenges (rule S2): then most deployed clients cannot read them. */
   readonly strictSpec?: boolean
-  /** Macaroon location, e.g. `lsat` for Aperture's clients (rule S9); the service's name if left out. */
+  /** Macaroon location, e.g. `lsat` for Aperture's clients (rule S9), at most 255 bytes; the service's name if left out. */
   readonly location?: string
   /** Milliseconds since 1970. */
   readonly now?: () => number
@@ -243,9 +244,11 @@ function servicePolicies(
   const knownServices = new Set(Object.keys(services))
   const policies = new Map<string, ServicePolicy>()
   for (const [service, { tier = 0, unknownCaveats = 'skip' }] of Object.entries(services)) {
-    if (!Number.isSafeInteger(tier) || tier < 0)
+    checkServiceName(service)
+    // What the `services` caveat can say.
+    if (!Number.isSafeInteger(tier) || tier < 0 || tier > 255)
       throw new RangeError(
-        `invalid tier of service "${service}": expected a whole number from 0, got ${tier}`,
+        `invalid tier of service "${service}": expected a whole number from 0 to 255, got ${tier}`,
       )
     policies.set(service, { service, tier, unknownCaveats, knownServices, enforced: ENFORCED })
   }
