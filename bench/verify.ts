@@ -39,12 +39,7 @@ const [base64, hex] = header.slice('L402 '.length).split(':') as [string, string
 const headers = ['Host', 'api.example', 'Accept', '*/*', 'Authorization', header]
 
 const keys = keyRing([{ id: 'bench', masterKey, active: true }])
-const policy = {
-  service: 'weather',
-  tier: 0,
-  unknownCaveats: 'skip',
-  enforced: new Set(['max_calls']),
-} as const
+const policy: ServicePolicy = { service: 'weather', enforced: new Set(['max_calls']) }
 const request = {
   method: 'GET',
   path: '/forecast/x',

@@ -1,18 +1,6 @@
 import { formatAmount, formatDuration, L402Error, parseAmount, parseDuration } from '@turnpike/l402'
-import type { Budget, BudgetLimits } from '@turnpike/l402/client'
+import type { BudgetLimits } from '@turnpike/l402/client'
 import { UsageError } from './cli/usage-error.ts'
-
-/** Limits that hold until the user sets others: enough to try things, too little to be hurt by. */
-export const DEFAULT_LIMITS: BudgetLimits = {
-  requestMsat: 1_000_000n,
-  dayMsat: 10_000_000n,
-  count: { max: 500, seconds: 86_400 },
-}
-
-/** The budget in force: the stored one, or the defaults where none has been set. */
-export function effectiveBudget(stored: Budget | null): Budget {
-  return stored ?? { overall: DEFAULT_LIMITS, hosts: {} }
-}
 
 /** Limits as typed: `100sat`, `none`, and `N/1d` for the count. */
 export interface TypedLimits {

@@ -2,7 +2,6 @@ import type { PurseStore } from '@turnpike/l402/client'
 import { type Budget, type Buyer, type BuyerOptions, buyer } from '@turnpike/l402/client'
 import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
 import { Agent, fetch as undiciFetch } from 'undici'
-import { effectiveBudget } from './budget.ts'
 import { purseFile } from './paths.ts'
 import { chooseWallet } from './wallet.ts'
 
@@ -16,7 +15,7 @@ export interface Session {
 /** Opens the user's purse, making it if there is none. Throws `store_unavailable` or `store_incompatible`. */
 export async function openSession(env: NodeJS.ProcessEnv): Promise<Session> {
   const purse = sqlitePurse({ file: purseFile(env) })
-  return { purse, budget: effectiveBudget(await purse.budget()), close: () => purse.close() }
+  return { purse, budget: await purse.budget(), close: () => purse.close() }
 }
 
 /** What a run of `get` or `quote` adds to the session. */

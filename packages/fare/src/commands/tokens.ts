@@ -1,5 +1,5 @@
-import { decodeBase64, decodeMacaroon, decodeUtf8, formatAmount } from '@turnpike/l402'
-import type { StoredCredential } from '@turnpike/l402/client'
+import { formatAmount } from '@turnpike/l402'
+import { type StoredCredential, shownCaveatsOf } from '@turnpike/l402/client'
 import { toJson } from '../cli/json.ts'
 import { OPTIONS, parseOptions } from '../cli/options.ts'
 import type { Streams } from '../cli/streams.ts'
@@ -47,17 +47,7 @@ function describe(credential: StoredCredential) {
     boughtAt: timeText(credential.createdAtMs),
     lastUsedAt: timeText(credential.lastUsedAtMs),
     costMsat: credential.costMsat,
-    caveats: caveatTexts(credential.macaroon),
+    caveats: shownCaveatsOf(credential.macaroon),
     rejectedFor: credential.rejectedFor,
-  }
-}
-
-function caveatTexts(macaroon: string): readonly string[] {
-  try {
-    const bytes = decodeBase64(macaroon)
-    if (bytes === undefined) return []
-    return decodeMacaroon(bytes).caveats.map(({ id }) => decodeUtf8(id) ?? '(not text)')
-  } catch {
-    return []
   }
 }

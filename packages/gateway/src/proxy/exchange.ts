@@ -22,21 +22,29 @@ export interface ExchangeOptions {
 
 /**
  * - `waiting` for the upstream's first byte; nothing is settled, the client may still get an answer of ours
- * - `settling` the entitlement; the upstream has answered and is paused
+ * - `gathering` a short answer, so that one that breaks off can still become an answer of ours
+ * - `opening` the books to the use, or giving it back; the upstream has answered and is paused
  * - `streaming` the answer
  * - `over`: what the upstream still does is of no interest
  */
-type Phase = 'waiting' | 'settling' | 'streaming' | 'over'
+type Phase = 'waiting' | 'gathering' | 'opening' | 'streaming' | 'over'
 
 // How long an answer waits for a use to be given back; the ledger goes on trying after that.
 const RELEASE_WAIT_MS = 1_000
+// Answers of a known length up to this go out whole or not at all.
+const GATHER_BYTES = 65_536
+const BOOKS_DOWN: OwnProblem = {
+  code: 'store_unavailable',
+  detail: 'the use could not be recorded; nothing was charged',
+  lines: ['Retry-After', '5'],
+}
 const NO_LINES: HeaderLines = []
 const STATUS_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /**
- * One request at the upstream, as undici's dispatch handler with raw headers. Every entitlement that comes in here is
- * settled once: committed before the first byte of an answer below 500 goes out, released in every other case
- * (protocol §5 rules 3 and 4).
+ * One request at the upstream, as undici's dispatch handler with raw headers. An entitlement that comes in here is told
+ * before the first byte of an answer below 500 goes out, and then ended once: committed when the answer has ended or the
+ * client left in the middle of it, released in every other case (protocol §5 rules 3 and 4).
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions
@@ -45,15 +53,19 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #timer: NodeJS.Timeout | undefined
   #abort: ((error?: Error) => void) | undefined
   #resume: (() => void) | undefined
-  // Set while settling: the answer that waits, and how the upstream went on in the meantime.
+  // The answer that has not gone out yet, what is there of its body, and how the upstream ended.
   #answer: { status: number; text: string; lines: AnswerLines } | undefined
-  #upstreamEnd: 'complete' | 'failed' | undefined
+  #chunks: Buffer[] = []
+  #upstreamEnd: 'complete' | Error | undefined
   // Bytes of the body still to come, where the upstream said how many; else -1.
   #left = -1
   #flushed = false
+  // The hold that is still to be ended.
+  #held: Entitlement | null
 
   constructor(options: ExchangeOptions) {
     this.#options = options
+    this.#held = options.entitlement?.counted === true ? options.entitlement : null
     this.#body = options.hasBody ? new RequestBody(options.req) : null
   }
 
@@ -66,15 +78,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** The client's connection is gone. */
   clientGone(): void {
-    const phase = this.#phase
+    if (this.#phase === 'streaming') this.#commit()
     this.#end()
-    // While settling, the commit stands or fails by itself.
-    if (phase === 'waiting') void this.#options.entitlement?.release()
+    void this.#release()
   }
 
-  /** No byte came in time. */
+  /** No byte came in time, or a short answer did not come whole in time. */
   expire(): void {
-    if (this.#phase !== 'waiting') return
+    if (this.#phase !== 'waiting' && this.#phase !== 'gathering') return
     const problem = upstreamTimeout(this.#body?.starved === true)
     if (problem.code === 'request_timeout') this.#options.res.shouldKeepAlive = false
     this.#fail(problem)
@@ -95,34 +106,26 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
     if (status < 200 || this.#phase !== 'waiting') return true
-    clearTimeout(this.#timer)
     this.#resume = resume
     const { entitlement, crossOrigin } = this.#options
     const lines = answerLines(raw, status, entitlement?.answerHeaders ?? NO_LINES, crossOrigin)
-    const text = STATUS_TEXT.test(statusText) ? statusText : ''
-    if (entitlement === null || !entitlement.counted) {
-      this.#begin(status, text, lines)
+    this.#answer = { status, text: STATUS_TEXT.test(statusText) ? statusText : '', lines }
+    if (lines.length > 0 && lines.length <= GATHER_BYTES && this.#mayHaveBody(status)) {
+      this.#phase = 'gathering'
       return true
     }
-    this.#phase = 'settling'
-    this.#answer = { status, text, lines }
-    const settled = status >= 500 ? releaseSoon(entitlement) : entitlement.commit()
-    settled.then(
-      () => this.#settled(),
-      (error: unknown) => this.#commitFailed(entitlement, error),
-    )
-    return false
+    return this.#open(status)
   }
 
   onData(chunk: Buffer): boolean {
+    if (this.#phase === 'gathering') this.#chunks.push(chunk)
     if (this.#phase !== 'streaming') return true
     const { res } = this.#options
     this.#flushed = true
     if (this.#left >= 0) {
       this.#left -= chunk.length
       if (this.#left === 0) {
-        this.#phase = 'over'
-        res.end(chunk)
+        this.#finish(chunk)
         return true
       }
     }
@@ -132,99 +135,148 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onComplete(trailers: unknown): void {
-    if (this.#phase === 'settling') this.#upstreamEnd = 'complete'
-    if (this.#phase !== 'streaming') return
-    const { res } = this.#options
-    this.#phase = 'over'
-    if (res.chunkedEncoding && Array.isArray(trailers) && trailers.length > 0)
-      res.addTrailers(pairs(trailers))
-    res.end()
+    switch (this.#phase) {
+      case 'gathering':
+        this.#upstreamEnd = 'complete'
+        this.#open(this.#answer?.status ?? 0)
+        break
+      case 'opening':
+        this.#upstreamEnd = 'complete'
+        break
+      case 'streaming': {
+        const { res } = this.#options
+        if (res.chunkedEncoding && Array.isArray(trailers) && trailers.length > 0)
+          res.addTrailers(pairs(trailers))
+        this.#finish()
+      }
+    }
   }
 
   onError(error: Error): void {
     const { res, onFault } = this.#options
-    switch (this.#phase) {
-      case 'waiting':
-        if (this.#body?.cut === true) {
-          this.clientGone()
-          res.destroy()
-          return
-        }
-        this.#fail(upstreamFault(error), error)
-        break
-      case 'settling':
-        this.#upstreamEnd = 'failed'
-        break
-      case 'streaming':
-        // Never a clean end: the client must see that the answer is not whole.
-        onFault('upstream_broke_off', error)
-        this.#end()
-        res.destroy()
+    if (this.#phase === 'over') return
+    if (this.#body?.cut === true) {
+      this.clientGone()
+      res.destroy()
+    } else if (this.#phase === 'waiting' || this.#phase === 'gathering')
+      this.#fail(upstreamFault(error), error)
+    else if (this.#phase === 'opening') this.#upstreamEnd = error
+    else {
+      // Never a clean end: the client must see that the answer is not whole.
+      onFault('upstream_broke_off', error)
+      this.#end()
+      void this.#release()
+      res.destroy()
     }
   }
 
   // ---- the client's side
 
-  #begin(status: number, text: string, { lines, length }: AnswerLines): void {
-    const { res, onFault } = this.#options
-    this.#phase = 'streaming'
+  #mayHaveBody(status: number): boolean {
+    return this.#options.req.method !== 'HEAD' && status !== 204 && status !== 304
+  }
+
+  /** Tells the books before the first byte goes out. Answers whether the upstream may go on meanwhile. */
+  #open(status: number): boolean {
+    clearTimeout(this.#timer)
+    const held = this.#held
+    if (held === null) {
+      this.#begin()
+      return true
+    }
+    this.#phase = 'opening'
+    const opened = status >= 500 ? this.#release() : held.serve()
+    opened.then(
+      () => this.#opened(),
+      (error: unknown) => this.#booksFailed(error),
+    )
+    return false
+  }
+
+  #opened(): void {
+    if (this.#phase !== 'opening') return
+    if (this.#upstreamEnd instanceof Error) this.#fail(upstreamFault(this.#upstreamEnd), this.#upstreamEnd)
+    else this.#begin()
+  }
+
+  /** The head of the answer, and the body where it is there already. */
+  #begin(): void {
+    const { res } = this.#options
+    const answer = this.#answer
+    if (answer === undefined) return
     try {
-      res.writeHead(status, text, lines)
+      res.writeHead(answer.status, answer.text, answer.lines.lines)
     } catch (error) {
       // A header or status that Node will not send.
-      onFault('upstream_invalid', error)
-      this.#end()
-      sendProblem(res, upstreamFault(error))
+      this.#fail(upstreamFault(error), error)
       return
     }
-    this.#left = length > 0 ? length : -1
+    this.#phase = 'streaming'
+    if (this.#upstreamEnd === 'complete') {
+      const last = this.#chunks.pop()
+      for (const chunk of this.#chunks) res.write(chunk)
+      this.#finish(last)
+      return
+    }
+    this.#left = answer.lines.length > 0 ? answer.lines.length : -1
+    this.#resume?.()
     // The first bytes of a body mostly follow at once and share a packet; a stream's head must not wait for them.
     process.nextTick(flush, this)
+  }
+
+  /** The whole answer has gone out. */
+  #finish(last?: Buffer): void {
+    const { res } = this.#options
+    this.#phase = 'over'
+    this.#commit()
+    if (last === undefined) res.end()
+    else res.end(last)
   }
 
   flushHead(): void {
     if (!this.#flushed && this.#phase === 'streaming') this.#options.res.flushHeaders()
   }
 
-  #settled(): void {
-    const answer = this.#answer
-    if (this.#phase !== 'settling' || answer === undefined) return
-    if (this.#upstreamEnd === 'failed') {
-      this.#end()
-      this.#options.res.destroy()
-      return
-    }
-    this.#begin(answer.status, answer.text, answer.lines)
-    if (this.#upstreamEnd === 'complete') this.onComplete(null)
-    else this.#resume?.()
-  }
-
-  #commitFailed(entitlement: Entitlement, error: unknown): void {
-    void entitlement.release()
-    this.#options.onFault('store_unavailable', error)
-    if (this.#phase !== 'settling') return
+  #booksFailed(error: unknown): void {
+    const { res, onFault } = this.#options
+    onFault('store_unavailable', error)
+    // Not waited for: the books are down, and go on trying by themselves.
+    void this.#release()
+    if (this.#phase !== 'opening') return
     this.#end()
-    sendProblem(
-      this.#options.res,
-      {
-        code: 'store_unavailable',
-        detail: 'the use could not be recorded; nothing was charged',
-        lines: ['Retry-After', '5'],
-      },
-      this.#options,
-    )
+    sendProblem(res, BOOKS_DOWN, this.#options)
   }
 
-  #fail(problem: OwnProblem, error?: Error): void {
-    const { res, entitlement, onFault } = this.#options
+  #fail(problem: OwnProblem, error?: unknown): void {
+    const { res, onFault } = this.#options
     onFault(problem.code, error)
     this.#end()
     const answer = (): void => {
       if (!res.destroyed) sendProblem(res, problem, this.#options)
     }
     // Given back before the answer, so that the same credential works again at once.
-    if (entitlement?.counted === true) void releaseSoon(entitlement).then(answer)
-    else answer()
+    if (this.#held === null) answer()
+    else void this.#release().then(answer)
+  }
+
+  #commit(): void {
+    const held = this.#held
+    this.#held = null
+    held?.commit().catch(this.#options.onFault.bind(undefined, 'store_unavailable'))
+  }
+
+  /** Gives the use back; waits for it, but not for long. */
+  async #release(): Promise<void> {
+    const held = this.#held
+    if (held === null) return
+    this.#held = null
+    let timer: NodeJS.Timeout | undefined
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, RELEASE_WAIT_MS)
+    })
+    const released = held.release().catch(this.#options.onFault.bind(undefined, 'store_unavailable'))
+    await Promise.race([released, enough])
+    clearTimeout(timer)
   }
 
   /** Nothing more is wanted from the upstream. */
@@ -244,15 +296,6 @@ function expire(exchange: Exchange): void {
 
 function flush(exchange: Exchange): void {
   exchange.flushHead()
-}
-
-async function releaseSoon(entitlement: Entitlement): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const enough = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, RELEASE_WAIT_MS)
-  })
-  await Promise.race([entitlement.release(), enough])
-  clearTimeout(timer)
 }
 
 function pairs(raw: readonly unknown[]): [string, string][] {

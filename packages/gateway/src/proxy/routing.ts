@@ -36,7 +36,7 @@ export interface HostTable {
 export type Routing = readonly HostTable[]
 
 /** The routes of a host, with what is asked of them for every request. */
-export interface HostRoutes {
+interface HostRoutes {
   readonly routes: RouteTable<ProxyRoute>
   /** Whether some route takes `%2F`. */
   readonly takesEncodedSlash: boolean

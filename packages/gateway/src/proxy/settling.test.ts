@@ -10,6 +10,7 @@ import {
   gateOf,
   get,
   open,
+  parseAnswer,
   passGate,
   type RawAnswer,
   REFUSED,
@@ -59,14 +60,14 @@ function problemOf(answer: RawAnswer): unknown {
   return JSON.parse(answer.body)
 }
 
-describe('a use is committed before the first byte goes out', () => {
+describe('a use is in the books before the first byte goes out, and counts when the answer ends', () => {
   it.each([false, true])(
     'and is not, while the books are still writing (gate answers later: %s)',
     async (later) => {
       const upstream = await startUpstream()
       const { gateway, books, records } = await start(upstream.origin, { later })
       let written: (() => void) | undefined
-      books.commit = () =>
+      books.serve = () =>
         new Promise((resolve) => {
           written = resolve
         })
@@ -84,7 +85,7 @@ describe('a use is committed before the first byte goes out', () => {
       written?.()
       await closed(socket)
       expect(got).toMatch(/^HTTP\/1\.1 200 OK\r\n.*\{"ok":true\}$/s)
-      expect(books.entries).toEqual(['commit'])
+      expect(books.entries).toEqual(['serve', 'commit'])
       expect(records.at(-1)).toMatchObject({ status: 200, outcome: 'proxied', paid: true, complete: true })
     },
   )
@@ -93,7 +94,7 @@ describe('a use is committed before the first byte goes out', () => {
     const upstream = await startUpstream((_, res) => res.writeHead(status).end())
     const { gateway, books } = await start(upstream.origin)
     expect((await get(gateway.port, '/paid/x')).status).toBe(status)
-    expect(books.entries).toEqual(['commit'])
+    expect(books.entries).toEqual(['serve', 'commit'])
   })
 
   it('HEAD uses it as GET does', async () => {
@@ -101,7 +102,7 @@ describe('a use is committed before the first byte goes out', () => {
     const { gateway, books } = await start(upstream.origin)
     const answer = await sendRaw(gateway.port, request('HEAD', '/paid/x'))
     expect(answer).toMatchObject({ status: 200, body: '' })
-    expect(books.entries).toEqual(['commit'])
+    expect(books.entries).toEqual(['serve', 'commit'])
   })
 
   it('a time pass asks the books for nothing', async () => {
@@ -124,7 +125,7 @@ describe('a use is committed before the first byte goes out', () => {
       })
     })
     const { gateway, books, faults } = await start(upstream.origin)
-    books.commit = () => Promise.reject(new L402Error('store_unavailable', 'the disk is full'))
+    books.serve = () => Promise.reject(new L402Error('store_unavailable', 'the disk is full'))
     const answer = await get(gateway.port, '/paid/x')
     expect(answer.status).toBe(503)
     expect(answer.head).toMatch(/^Retry-After: \d+$/m)
@@ -315,7 +316,7 @@ describe('the client keeps what it paid for', () => {
 
 describe('an answer that breaks off', () => {
   it.each<[string, string, (socket: Socket) => void]>([
-    ['with a length', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart', (socket) => socket.end()],
+    ['with a length', 'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\npart', (socket) => socket.end()],
     [
       'in chunks',
       'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n',
@@ -323,7 +324,7 @@ describe('an answer that breaks off', () => {
     ],
     [
       'by a reset',
-      'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart',
+      'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\npart',
       (socket) => socket.resetAndDestroy(),
     ],
     [
@@ -331,7 +332,7 @@ describe('an answer that breaks off', () => {
       'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n',
       (socket) => socket.write('zz\r\n'),
     ],
-  ])('%s is never ended cleanly', async (_, bytes, stop) => {
+  ])('%s gives the use back, and is never ended cleanly', async (_, bytes, stop) => {
     let upstreamSocket: Socket | undefined
     const upstream = await rawAnswer((socket) => {
       upstreamSocket = socket
@@ -345,21 +346,46 @@ describe('an answer that breaks off', () => {
     if (upstreamSocket !== undefined) stop(upstreamSocket)
     const text = begun + (await rest)
     expect(text).not.toMatch(/\r\n0\r\n/)
-    expect(books.entries).toEqual(['commit'])
+    expect(books.entries).toEqual(['serve', 'release'])
     await expect.poll(() => records.length).toBe(1)
     expect(records[0]).toMatchObject({ status: 200, complete: false, code: 'upstream_broke_off' })
     expect(faults).toEqual(['upstream_broke_off'])
   })
 
-  it('while the books are still writing is not sent at all', async () => {
+  it.each<[string, (socket: Socket) => void]>([
+    ['by closing', (socket) => socket.end()],
+    ['by a reset', (socket) => socket.resetAndDestroy()],
+  ])('%s, short and of a known length, is 502 and the use is given back', async (_, stop) => {
+    const upstream = await rawAnswer((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart', () => stop(socket))
+    })
+    const { gateway, books, faults } = await start(upstream.origin)
+    const answer = await get(gateway.port, '/paid/x')
+    expect(answer.status).toBe(502)
+    expect(problemOf(answer)).toMatchObject({ code: 'upstream_closed' })
+    expect(answer.body).not.toContain('part')
+    expect(books.entries).toEqual(['release'])
+    expect(faults).toEqual(['upstream_closed'])
+  })
+
+  it('by stopping, short and of a known length, is 504 and the use is given back', async () => {
+    const upstream = await rawAnswer((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart')
+    })
+    const { gateway, books } = await start(upstream.origin, { timeoutMs: 50 })
+    expect((await get(gateway.port, '/paid/x')).status).toBe(504)
+    expect(books.entries).toEqual(['release'])
+  })
+
+  it('while the books are still writing is 502', async () => {
     let upstreamSocket: Socket | undefined
     const upstream = await rawAnswer((socket) => {
       upstreamSocket = socket
-      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart')
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\npart')
     })
     const { gateway, books } = await start(upstream.origin)
     let written: (() => void) | undefined
-    books.commit = () =>
+    books.serve = () =>
       new Promise((resolve) => {
         written = resolve
       })
@@ -370,8 +396,37 @@ describe('an answer that breaks off', () => {
     upstreamSocket?.resetAndDestroy()
     await get(gateway.port, '/nowhere')
     written?.()
-    expect(await all).toBe('')
-    expect(books.entries).toEqual(['commit'])
+    expect(parseAnswer(await all).status).toBe(502)
+    expect(books.entries).toEqual(['serve', 'release'])
+  })
+
+  it('because the client left counts', async () => {
+    const upstream = await startUpstream((_, res) => res.write('begun'))
+    const { gateway, books } = await start(upstream.origin)
+    const socket = open(gateway.port)
+    socket.write(request('GET', '/paid/x'))
+    await readUntil(socket, /begun/)
+    expect(books.entries).toEqual(['serve'])
+    socket.destroy()
+    await expect.poll(() => books.entries).toEqual(['serve', 'commit'])
+    await expect.poll(() => gateway.dataPlane.inFlight()).toBe(0)
+  })
+
+  it('because the client left while the books were still writing does not count', async () => {
+    const upstream = await startUpstream()
+    const { gateway, books } = await start(upstream.origin)
+    let written: (() => void) | undefined
+    books.serve = () =>
+      new Promise((resolve) => {
+        written = resolve
+      })
+    const socket = open(gateway.port)
+    socket.write(request('GET', '/paid/x'))
+    await expect.poll(() => written).toBeDefined()
+    socket.destroy()
+    await expect.poll(() => gateway.dataPlane.inFlight()).toBe(0)
+    written?.()
+    await expect.poll(() => books.entries).toEqual(['release', 'serve'])
   })
 })
 

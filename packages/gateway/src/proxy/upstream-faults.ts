@@ -20,7 +20,7 @@ export function upstreamFault(error: unknown): OwnProblem {
     case 'UND_ERR_SOCKET':
       return {
         code: 'upstream_closed',
-        detail: 'the service behind this gateway closed the connection before it answered',
+        detail: 'the service behind this gateway closed the connection before it had answered',
       }
     default:
       return {

@@ -27,7 +27,7 @@ import {
 } from '../../src/proxy/index.ts'
 
 /** What an upstream saw of one request. */
-export interface Seen {
+interface Seen {
   readonly method: string
   readonly url: string
   readonly rawHeaders: readonly string[]
@@ -109,8 +109,8 @@ export async function startRawUpstream(onConnection: (socket: Socket) => void): 
 /** Writes down, in order, what was done with entitlements. */
 export interface Books {
   readonly entries: string[]
-  /** Replaces the commit of the stub entitlement. */
-  commit?: () => Promise<void>
+  /** What the stub entitlement waits for. */
+  serve?: () => Promise<void>
   release?: () => Promise<void>
 }
 
@@ -129,8 +129,11 @@ export function passGate(
     service,
     counted,
     answerHeaders: counted ? ['RateLimit-Policy', '"calls";q=5', 'RateLimit', '"calls";r=4'] : [],
+    serve: async () => {
+      await books.serve?.()
+      books.entries.push('serve')
+    },
     commit: async () => {
-      await books.commit?.()
       books.entries.push('commit')
     },
     release: async () => {

@@ -67,7 +67,7 @@ export function challengesOf(response: Response): readonly L402Challenge[] | Not
 }
 
 /** Decodes and checks one challenge of {@link challengesOf} or of a quote. */
-export function checkChallenge(run: Run, hop: Hop, challenge: L402Challenge): Payable | NotPaid {
+function checkChallenge(run: Run, hop: Hop, challenge: L402Challenge): Payable | NotPaid {
   const invoice = readInvoice(challenge.invoice)
   if (typeof invoice === 'string') return unpayable('malformed', invoice)
   const macaroon = readMacaroon(challenge.macaroon)

@@ -82,7 +82,7 @@ function parsePath(path: string, match: string): PathPattern {
  * The form in which paths are compared: characters that may stand in a path either way (`@` and `%40`) are decoded, so
  * that neither spelling slips past a route. `%25`, `%2F`, `%2A` and what lies outside ASCII stay encoded.
  */
-export function comparable(path: string): string {
+function comparable(path: string): string {
   if (!path.includes('%')) return path
   return path.replace(/%(?:2[146789BC]|3[ABD]|40)/g, (text) =>
     String.fromCharCode(Number.parseInt(text.slice(1), 16)),
