@@ -72,6 +72,15 @@ describe('limits', () => {
     expect(wallet.paid).toHaveLength(1)
   })
 
+  it('gives back what it held where another process took the last of the budget', async () => {
+    const late = { ok: false, limit: 'day', limitMsat: 1n, wouldBeMsat: 2n } as const
+    const fare = buyer({ wallet, purse: { ...purse, reserve: async () => late } })
+    const outcome = await fare.fetch(await prepareRequest(seller.origin))
+    expect(outcome).toMatchObject({ kind: 'refused', reason: 'over_budget', overBudget: late })
+    expect(fare.spentMsat).toBe(0n)
+    expect(wallet.paid).toEqual([])
+  })
+
   it('holds maxMsat when several requests run at once', async () => {
     const fare = buyer({ wallet, purse, maxMsat: 33_000n })
     const outcomes = await Promise.all(

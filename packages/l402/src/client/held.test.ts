@@ -153,6 +153,18 @@ describe('paid and not served (C8)', () => {
     expect(await get()).toMatchObject({ kind: 'served', response: { status: 404 } })
   })
 
+  it('sends once more over a new connection what may be sent twice', async () => {
+    let failures = 0
+    seller.behaviour = (received, response) => {
+      if (!received.paid || failures > 0) return undefined
+      failures++
+      return response.destroy()
+    }
+    expect(await get()).toMatchObject({ kind: 'served' })
+    expect(seller.received).toHaveLength(3)
+    expect(wallet.paid).toHaveLength(1)
+  })
+
   it('reports a connection that fails after paying, and keeps the credential', async () => {
     let broken = true
     seller.behaviour = (received, response) => {
@@ -161,6 +173,8 @@ describe('paid and not served (C8)', () => {
     }
     const outcome = await get('/forecast', {}, { method: 'POST', body: 'x' })
     expect(outcome).toMatchObject({ kind: 'not_served', response: null })
+    // A POST may have been taken before the connection broke: it is not sent again by itself.
+    expect(seller.received).toHaveLength(2)
     broken = false
     expect(await get('/forecast', {}, { method: 'POST', body: 'x' })).toMatchObject({
       kind: 'served',
