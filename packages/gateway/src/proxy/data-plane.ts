@@ -1,17 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Decision, Entitlement, Gate, RouteTerms } from '@turnpike/l402/server'
+import {
+  type Decision,
+  type Entitlement,
+  type Gate,
+  optionsLines,
+  type RouteTerms,
+} from '@turnpike/l402/server'
 import { type OwnProblem, sendNothing, sendRefused } from './answers.ts'
-import { preflightLines } from './cors.ts'
 import { Exchange } from './exchange.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
-import {
-  BAD_EXPECTATION,
-  INTERNAL,
-  METHODS,
-  methodNotAllowed,
-  NO_ROUTE,
-  NO_WEBSOCKET,
-} from './own-problems.ts'
+import { BAD_EXPECTATION, INTERNAL, methodNotAllowed, NO_ROUTE, NO_WEBSOCKET } from './own-problems.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
 import { compileRouting, type HostFinder, type ProxyRoute, type Routing } from './routing.ts'
 import { UpstreamPools } from './upstream-pools.ts'
@@ -206,14 +204,9 @@ function answerOptions(visit: Visit, head: RequestHead, { path, route, routes }:
     visit.answer(NO_ROUTE, head)
     return
   }
-  const methods = known === 'any' ? METHODS : [...known, 'OPTIONS']
   const requested = visit.req.headers['access-control-request-headers'] ?? ''
   visit.leaveBody(head)
-  sendNothing(visit.res, [
-    'Allow',
-    methods.join(', '),
-    ...(head.crossOrigin && route !== undefined ? preflightLines(methods, requested) : []),
-  ])
+  sendNothing(visit.res, optionsLines(known, head.crossOrigin && route !== undefined ? requested : undefined))
 }
 
 function ignore(): void {}

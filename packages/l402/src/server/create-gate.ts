@@ -5,7 +5,13 @@ import type { HeaderLines } from '../core/header-lines.ts'
 import { type Refusal, refuse } from '../core/refusal.ts'
 import type { InvoiceBackend } from '../lightning/backend.ts'
 import type { Ledger } from '../stores/ledger.ts'
-import { challengeAnswer, rateLimitHeaders, tooManyAnswer, unavailableAnswer } from './answers.ts'
+import {
+  challengeAnswer,
+  lightningUnavailable,
+  rateLimitHeaders,
+  storeUnavailable,
+  tooManyAnswer,
+} from './answers.ts'
 import { type ChallengeLimitOptions, challengeLimit } from './challenge-limit.ts'
 import { createChallenger } from './challenger.ts'
 import { clientPrefix } from './client-prefix.ts'
@@ -151,11 +157,7 @@ export function createGate(options: GateOptions): Gate {
       return refuse('exhausted', 'all calls of this credential are used up', { condition })
     } catch (error) {
       if (!isL402Error(error, 'store_unavailable')) throw error
-      return unavailableAnswer(
-        request,
-        'store_unavailable',
-        'the books cannot be written right now; nothing was used',
-      )
+      return storeUnavailable(request)
     }
   }
 
@@ -184,11 +186,7 @@ export function createGate(options: GateOptions): Gate {
     } catch (error) {
       if (!isL402Error(error, 'lightning_unavailable') && !isL402Error(error, 'lightning_invalid'))
         throw error
-      return unavailableAnswer(
-        request,
-        'lightning_unavailable',
-        'no invoice can be made right now; nothing was charged',
-      )
+      return lightningUnavailable(request)
     }
   }
 
