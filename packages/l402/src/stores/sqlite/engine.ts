@@ -3,7 +3,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { RevocationKind } from '../lib/revocations.ts'
 import { RevocationSet } from '../lib/revocations.ts'
 import { BatchReader, Op, USE_BYTES } from './batch.ts'
-import { forgetOwner, giveBack, sweepOwners, takeIds } from './owners.ts'
+import { type GiveBack, giveBack, prepareGiveBack } from './give-back.ts'
+import { forgetOwner, sweepOwners, takeIds } from './owners.ts'
 import { connect } from './schema.ts'
 import { transaction } from './transaction.ts'
 
@@ -33,6 +34,7 @@ export class Engine {
   readonly #db: DatabaseSync
   readonly #inode: number
   readonly #statements: Statements
+  readonly #giveBack: GiveBack
   readonly #recorded = new Set<string>()
   readonly #revocations = new RevocationSet()
   #revocationSeq = 0n
@@ -45,6 +47,7 @@ export class Engine {
     this.#db = connect(options.file, options.busyTimeoutMs)
     this.#inode = statSync(options.file).ino
     this.#statements = prepare(this.#db)
+    this.#giveBack = prepareGiveBack(this.#db)
   }
 
   /** Throws what SQLite throws; then nothing of the batch was done. */
@@ -109,7 +112,7 @@ export class Engine {
     else if (op === Op.serve) this.#statements.serve.run(reader.i64())
     else if (op === Op.release) {
       const row = this.#statements.takeReservation.get(reader.i64())
-      if (row !== undefined) giveBack(this.#statements.subtract, row['uses'] as Uint8Array)
+      if (row !== undefined) giveBack(this.#giveBack, row['uses'] as Uint8Array)
     } else if (op === Op.read) {
       for (let n = reader.u32(); n > 0; n--)
         answers.push((this.#statements.used.get(reader.take(32))?.['used'] as bigint | undefined) ?? 0n)
@@ -138,7 +141,7 @@ export class Engine {
       const room = each.i64()
       const row = room < 0n ? undefined : this.#statements.add.get(key, amount, room)
       if (row === undefined) {
-        giveBack(this.#statements.subtract, uses.subarray(0, index * USE_BYTES))
+        giveBack(this.#giveBack, uses.subarray(0, index * USE_BYTES))
         answers.length = at - 2
         answers.push(0n, BigInt(index))
         return
@@ -183,7 +186,6 @@ function prepare(db: DatabaseSync) {
       `INSERT INTO counters VALUES (?1, ?2)
        ON CONFLICT(key) DO UPDATE SET used = used + ?2 WHERE used <= ?3 RETURNING used`,
     ),
-    subtract: db.prepare('UPDATE counters SET used = used - ?2 WHERE key = ?1'),
     used: integers('SELECT used FROM counters WHERE key = ?'),
     hold: db.prepare('INSERT INTO reservations VALUES (?, ?, 0, ?)'),
     serve: db.prepare('UPDATE reservations SET serving = 1 WHERE id = ?'),

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { BatchReader } from './batch.ts'
+import { DatabaseSync } from 'node:sqlite'
+import { giveBack, prepareGiveBack } from './give-back.ts'
 import { transaction } from './transaction.ts'
 
 /**
@@ -93,16 +93,7 @@ export function sweepOwners(db: DatabaseSync, file: string, self: bigint): void 
 /** Ends everything an owner holds, and its row: what was being served counts, the rest is given back. In a transaction. */
 export function forgetOwner(db: DatabaseSync, id: bigint): void {
   const held = db.prepare('DELETE FROM reservations WHERE owner = ? RETURNING serving, uses').all(id)
-  const subtract = db.prepare('UPDATE counters SET used = used - ?2 WHERE key = ?1')
-  for (const row of held) if (row['serving'] === 0) giveBack(subtract, row['uses'] as Uint8Array)
+  const statements = prepareGiveBack(db)
+  for (const row of held) if (row['serving'] === 0) giveBack(statements, row['uses'] as Uint8Array)
   db.prepare('DELETE FROM owners WHERE id = ?').run(id)
-}
-
-/** Subtracts the uses of a reservation, as they stand in its row. */
-export function giveBack(subtract: StatementSync, uses: Uint8Array): void {
-  const reader = new BatchReader(uses)
-  while (reader.more) {
-    subtract.run(reader.take(32), reader.i64())
-    reader.i64()
-  }
 }

@@ -100,6 +100,22 @@ describe('a ledger file', () => {
     await after.close()
   })
 
+  it('keeps no row of a counter that was given back whole: a holder can name new ones without end', async () => {
+    const ledger = sqliteLedger({ file })
+    const parent = freshKey()
+    await ledger.commit((await reserved(ledger, use(parent, 100n))).id)
+    for (let i = 0; i < 10; i++) {
+      const held = await reserved(ledger, use(parent, 100n), use(freshKey(), 1n), use(freshKey(), 1n))
+      if (i % 2 === 0) await ledger.serve(held.id)
+      await ledger.release(held.id)
+    }
+    await reserved(ledger, use(parent, 100n), use(freshKey(), 1n))
+    await ledger.close()
+    const db = new DatabaseSync(file, { readOnly: true })
+    expect(db.prepare('SELECT key, used FROM counters').all()).toEqual([{ key: parent, used: 1 }])
+    db.close()
+  })
+
   it('records a payment once, with its first reservation (rule 1)', async () => {
     let now = 1_000
     const ledger = sqliteLedger({ file, now: () => now })
