@@ -7,7 +7,7 @@ import { encodeHex } from '../core/bytes.ts'
 import { isL402Error } from '../core/errors.ts'
 import type { PaymentBackend, PaymentOutcome } from '../lightning/backend.ts'
 import type { PaymentIntent, StoredCredential } from '../stores/purse.ts'
-import { checkPolicy, type NotPaid, overDetail, type Payable, refusedBy, unpayable } from './gate.ts'
+import { checkPolicy, type NotPaid, overDetail, overMax, type Payable, refusedBy, unpayable } from './gate.ts'
 import { bodyDigestOf, type Hop } from './hop.ts'
 import type { Run } from './run.ts'
 import { scopeOf } from './scope.ts'
@@ -137,12 +137,9 @@ async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | 
     wallet: run.walletName,
   }
   const budget = await run.budget()
-  const late = await checkPolicy(run, hop, payable)
-  if (late) return late
   // Nothing is awaited between this check and the hold: two calls of one run cannot both see the last satoshi.
-  const { maxMsat } = run.options
-  if (maxMsat !== undefined && run.spentMsat + amountMsat + maxFeeMsat > maxMsat)
-    return refusedBy('over_max', 'the limit of this run is used up by payments beside this one', { offer })
+  const over = overMax(run, payable)
+  if (over) return over
   run.hold(paymentHash, amountMsat + maxFeeMsat)
   try {
     const answer = await run.purse.reserve(intent, budget)

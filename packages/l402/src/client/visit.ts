@@ -4,7 +4,7 @@ import { encodeHex, equalBytes } from '../core/bytes.ts'
 import type { L402Challenge } from '../core/challenge.ts'
 import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
 import { answered, type Call, notServed, refusedOutcome, unpaidOutcome } from './call.ts'
-import { challengesOf, firstPayable, type NotPaid, refusedBy } from './gate.ts'
+import { challengesOf, firstPayable, forbidden, type NotPaid, refusedBy } from './gate.ts'
 import { heldFor, owedPayment } from './held.ts'
 import type { Hop } from './hop.ts'
 import { lookUp, pay, record } from './pay.ts'
@@ -76,15 +76,11 @@ async function reject(call: Call, hop: Hop, credential: StoredCredential): Promi
 
 /** Why nothing is bought for this request, whatever the price. */
 function obstacle(call: Call, hop: Hop): NotPaid | undefined {
-  const { options } = call.run
   if (!mayPresent(call, hop))
     return refusedBy('own_authorization', 'the request has its own Authorization, which is never replaced')
   if (!call.request.replayable)
     return refusedBy('not_replayable', 'the body is a stream, which cannot be sent again after paying')
-  if (options.noPay || options.maxMsat === 0n) return refusedBy('no_pay', 'paying is turned off')
-  if (hop.downgraded)
-    return refusedBy('downgrade', 'a redirect led from https to http; nothing is paid there')
-  return undefined
+  return forbidden(call.run, hop)
 }
 
 async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutcome> {

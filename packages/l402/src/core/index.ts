@@ -1,6 +1,15 @@
 export { formatAmount, parseAmount } from './amount.ts'
 export { type AuthChallenge, parseAuthChallenges } from './auth-header.ts'
-export { decodeInvoice, encodeInvoice, type Invoice } from './bolt11/index.ts'
+export {
+  decodeInvoice,
+  decodeUnverifiedInvoice,
+  encodeInvoice,
+  type FallbackAddress,
+  type Invoice,
+  type InvoiceFields,
+  type RouteHop,
+  type UnverifiedInvoice,
+} from './bolt11/index.ts'
 export {
   concatBytes,
   decodeBase64,

@@ -6,7 +6,7 @@ import { problemBody } from './problem.ts'
 import { REASONS } from './reason-table.ts'
 
 /** Whether a request is gRPC (protocol §1): its `content-type` starts with `application/grpc`. */
-export function isGrpc(headers: HeaderLines): boolean {
+function isGrpc(headers: HeaderLines): boolean {
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string
     if (name.length === 12 && name.toLowerCase() === 'content-type')

@@ -86,7 +86,7 @@ export function createChallenger(options: ChallengerOptions): Challenger {
 }
 
 /** The caveats of a new credential, in the order they are minted: what it opens, then for how long and how often. */
-export function mintedCaveats(terms: RouteTerms, tier: number, nowSeconds: number): readonly string[] {
+function mintedCaveats(terms: RouteTerms, tier: number, nowSeconds: number): readonly string[] {
   const { service, grants } = terms
   const caveats = [
     formatCaveat('services', `${service}:${tier}`),

@@ -45,7 +45,7 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
 }
 
 /** The capability that binds a credential to the route it was sold for: the match itself, commas percent-encoded. */
-export function routeCapability(name: string): string {
+function routeCapability(name: string): string {
   return name.replaceAll(',', '%2C')
 }
 
@@ -54,7 +54,7 @@ export function routeCapability(name: string): string {
  *
  * @throws RangeError
  */
-export function checkServiceName(service: string): void {
+function checkServiceName(service: string): void {
   if (!/^[a-z0-9][a-z0-9_-]{0,63}$/.test(service))
     throw new RangeError(
       `invalid service name "${service}": expected up to 64 of a-z, 0-9, "_" and "-", beginning with a letter or digit`,

@@ -2,7 +2,7 @@
 
 export type JsonAnswer = Readonly<Record<string, unknown>>
 
-export type CallOutcome =
+type CallOutcome =
   | { readonly kind: 'answered'; readonly status: number; readonly body: JsonAnswer }
   /** No connection came about: nothing was sent. */
   | { readonly kind: 'refused' }

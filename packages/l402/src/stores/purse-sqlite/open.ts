@@ -12,7 +12,7 @@ const NOT_A_DATABASE = 26
 const BUSY_TIMEOUT_MS = 5_000
 
 /** SQLite's primary result code of an error, if it is one of SQLite's. */
-export function sqliteCode(error: unknown): number | undefined {
+function sqliteCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error)) return undefined
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
 }
