@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { encodeHex, encodeUtf8 } from '../../core/bytes.ts'
 import { sha256 } from '../../core/hash.ts'
 import { type LockQueue, lockQueue } from '../lib/lock-queue.ts'
-import { isBusy, makeFolder, storeFault } from './open.ts'
+import { isBusy, makeFile, makeFolder, storeFault } from './open.ts'
 
 /** How often a lock that another process holds is tried again. */
 const RETRY_MS = 15
@@ -46,6 +46,7 @@ async function acquire(folder: string, file: string, signal?: AbortSignal): Prom
   let db: DatabaseSync | undefined
   try {
     makeFolder(folder)
+    makeFile(file)
     db = new DatabaseSync(file)
     // No waiting inside SQLite: that would stop the event loop.
     db.exec('PRAGMA busy_timeout = 0')
