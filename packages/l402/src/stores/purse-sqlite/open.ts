@@ -90,12 +90,20 @@ export function makeFolder(folder: string): void {
   mkdirSync(folder, { mode: 0o700 })
 }
 
-function makePrivate(file: string): void {
-  makeFolder(dirname(file))
+/** Makes an empty file, 0600, where there is none. */
+export function makeFile(file: string): boolean {
   try {
     closeSync(openSync(file, 'wx', 0o600))
+    return true
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    return false
+  }
+}
+
+function makePrivate(file: string): void {
+  makeFolder(dirname(file))
+  if (!makeFile(file)) {
     // Never opened and closed by hand when it exists: that would drop this process's own POSIX locks on it.
     if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600)
   }
