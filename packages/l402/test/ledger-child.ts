@@ -1,11 +1,12 @@
 /**
- * One of several processes on one ledger file; started by ledger-processes.test.ts as
- * `node ledger-child.ts MODE FILE`, told what to do by its mode, and killed by its parent when it likes.
+ * One of several processes on one ledger; started as `node ledger-child.ts MODE FILE` (or the URL of a database), told
+ * what to do by its mode, and killed by its parent when it likes.
  */
 
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
 import type { ReserveRequest } from '../src/stores/ledger.ts'
+import { postgresStore } from '../src/stores/postgres/index.ts'
 import { sqliteLedger } from '../src/stores/sqlite/index.ts'
 
 const [mode = '', file = ''] = process.argv.slice(2)
@@ -29,7 +30,7 @@ function request(limit: bigint, ...counters: readonly number[]): ReserveRequest 
   return { redemption, uses: counters.map((n) => ({ key: counter(n), limit, amount: 1n })) }
 }
 
-const ledger = sqliteLedger({ file })
+const ledger = file.startsWith('postgres:') ? await postgresStore({ url: file }) : sqliteLedger({ file })
 
 /** Asks for more than there is, all at once; says how many it got. */
 async function burst(): Promise<void> {

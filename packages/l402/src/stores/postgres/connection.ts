@@ -71,6 +71,7 @@ export async function connect(
   try {
     await client.connect()
   } catch (error) {
+    void connection.close()
     throw new L402Error(
       'store_unavailable',
       `the ledger at ${connection.address} could not be reached: ${connection.tell(error)}`,
@@ -80,7 +81,11 @@ export async function connect(
 }
 
 /** The types of `pg` do not know of these. */
-type PgClient = Client & { ref(): void; unref(): void }
+type PgClient = Client & {
+  ref(): void
+  unref(): void
+  readonly connection: { readonly stream: { destroy(): void } }
+}
 
 /** SQLSTATEs after which the session is of no use: not the owner any more, read-only, shutting down. */
 const FATAL = new Set(['TP001', '25006', '57P01', '57P02', '57P03', '57P05'])
@@ -147,8 +152,12 @@ class PgConnection implements Connection {
 
   async close(): Promise<void> {
     this.over = true
+    const { connection } = this.#client
+    // Whoever waits for this end must see it, though nothing else keeps the process; and it comes though nobody answers.
+    const timer = setTimeout(() => connection.stream.destroy(), GRACE_MS)
     // With a statement on its way this cuts the connection.
     await this.#client.end().catch(() => {})
+    clearTimeout(timer)
   }
 
   /** An error's text alone: what hangs on it (details, parameters) may hold keys. */
