@@ -4,6 +4,7 @@ import { BlockList, isIP } from 'node:net'
 import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
 import { compileRoutes, createGate, type Gate, keyRing, type MasterKey } from '@turnpike/l402/server'
 import { memoryLedger } from '@turnpike/l402/store/memory'
+import { postgresStore } from '@turnpike/l402/store/postgres'
 import { sqliteLedger } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
 import { type Config, type ServiceConfig, sampleUpstream } from './config/config.ts'
@@ -18,8 +19,15 @@ export interface OpenLightning {
 }
 
 /** Opens the books. Throws `store_unavailable` or `store_incompatible`. */
-export function openLedger({ store }: Config): Ledger {
-  return store.kind === 'memory' ? memoryLedger() : sqliteLedger({ file: store.file })
+export async function openLedger({ store }: Config): Promise<Ledger> {
+  switch (store.kind) {
+    case 'memory':
+      return memoryLedger()
+    case 'sqlite':
+      return sqliteLedger({ file: store.file })
+    case 'postgres':
+      return postgresStore({ url: store.url })
+  }
 }
 
 /** Opens the Lightning backend. Throws `lightning_unavailable` or `sandbox_forbidden`. */

@@ -55,15 +55,28 @@ export const checkCommand: Command = {
   },
 }
 
+/** Where the books are, without a password. */
+function describeStore(store: Config['store']): string {
+  switch (store.kind) {
+    case 'memory':
+      return 'memory (forgets at the end)'
+    case 'sqlite':
+      return `sqlite:${store.file}`
+    case 'postgres': {
+      const { protocol, host, pathname } = new URL(store.url)
+      return `${protocol}//${host}${pathname}`
+    }
+  }
+}
+
 /** What a configuration does, as text. */
 function describeConfig(config: Config): string {
-  const store = config.store.kind === 'memory' ? 'memory (forgets at the end)' : `sqlite:${config.store.file}`
   const { limit } = config.challenges
   const facts = [
     ['listen', config.listen.map(addressUrl).join(', ')],
     ['admin', addressUrl(config.admin.listen)],
     ['lightning', `${config.lightning.backend} (play money)`],
-    ['store', store],
+    ['store', describeStore(config.store)],
     [
       'challenges',
       limit === null

@@ -77,8 +77,9 @@ export function readStore(
   if (value === 'memory') return { kind: 'memory' }
   const sqlite = /^sqlite:(?!\/\/)(.+)$/s.exec(value)?.[1]
   if (sqlite !== undefined && !sqlite.includes('\0')) return { kind: 'sqlite', file: resolve(folder, sqlite) }
-  const expected = 'expected "memory" or "sqlite:FILE"'
-  const scheme = /^(postgres|postgresql|redis|rediss):/.exec(value)?.[1]
+  if (/^postgres(ql)?:\/\//.test(value) && URL.canParse(value)) return { kind: 'postgres', url: value }
+  const expected = 'expected "memory", "sqlite:FILE" or "postgres://USER:PASSWORD@HOST/DATABASE"'
+  const scheme = /^(redis|rediss):/.exec(value)?.[1]
   const what = scheme === undefined ? 'not a store' : `the store "${scheme}" is not available yet`
   issues.push({ position: source.locate(['store']), message: `store: ${what}, ${expected}` })
   return undefined

@@ -276,8 +276,13 @@ describe('a wrong configuration is told by file, line and column', () => {
     ['an unknown network', top('network: main'), /:1:10: network: this is "main", expected "mainnet" or/],
     [
       'a store of later',
-      top('store: postgres://localhost/x'),
-      /:1:8: store: the store "postgres" is not available yet, expected "memory" or "sqlite:FILE"/,
+      top('store: redis://localhost/x'),
+      /:1:8: store: the store "redis" is not available yet, expected "memory", "sqlite:FILE" or "postgres:/,
+    ],
+    [
+      'a store that is no URL',
+      top('store: postgres://u:hush@h:port/x'),
+      /:1:8: store: not a store, expected (?!.*hush)/,
     ],
     ['no store', top('store: mysql'), /:1:8: store: not a store/],
     ['a store that is no text', top('store: 5'), /:1:8: store: this is 5, expected "memory"/],
