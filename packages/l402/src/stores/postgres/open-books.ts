@@ -37,6 +37,18 @@ export class OpenBooks {
     if (end !== 'serve' && this.#open.has(id) && !this.#owed.has(id)) this.#owed.set(id, end)
   }
 
+  /**
+   * Whether the batch was written will never be known, and nobody was told of the reservations it may have made: they
+   * are given back. Its session has ended by then, so it cannot come after that.
+   */
+  doubt({ places }: Batch): void {
+    for (const { id, uses, call } of places) {
+      if (call === undefined) continue
+      this.#open.set(id, uses)
+      this.#owed.set(id, 'release')
+    }
+  }
+
   /** Releases whose uses must be looked up: of reservations not made here. */
   foreignReleases(calls: readonly BatchCall[]): readonly bigint[] {
     return calls.flatMap((call) => (call.do === 'release' && !this.#open.has(call.id) ? [call.id] : []))

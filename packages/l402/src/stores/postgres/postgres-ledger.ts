@@ -215,7 +215,10 @@ export class PostgresLedger implements Ledger {
   async #sendBatch({ connection, owner }: Session, calls: readonly BatchCall[]): Promise<void> {
     const foreign = await usesHeld(connection, this.#books.foreignReleases(calls))
     const batch = this.#books.build(calls, owner, foreign)
-    const [row] = await connection.run(BATCH, batch.values)
+    const [row] = await connection.run(BATCH, batch.values).catch((error: unknown) => {
+      if (connection.over) this.#books.doubt(batch)
+      throw error
+    })
     const answer = readBatch(batch, row)
     // What was refused as revoked is known to be revoked when the caller hears of it.
     if (answer.latest !== this.#seq) await this.#poll({ connection, owner }).catch(() => {})
