@@ -28,7 +28,10 @@ export interface DataPlaneOptions {
   readonly routing: Routing
   readonly gate: Gate
   readonly hooks?: DataPlaneHooks
-  /** Connections to each upstream origin. @default 256 */
+  /**
+   * Most connections to each upstream origin; as many as are needed if left out. With a limit, that many slow clients of
+   * a free route keep everybody else waiting.
+   */
   readonly connectionsPerOrigin?: number
 }
 
@@ -61,8 +64,8 @@ interface Going {
  * @throws TypeError for routing in which a host has two tables.
  */
 export function createDataPlane(options: DataPlaneOptions): DataPlane {
-  const { gate, hooks = {}, connectionsPerOrigin = 256 } = options
-  const pools = new UpstreamPools(connectionsPerOrigin)
+  const { gate, hooks = {} } = options
+  const pools = new UpstreamPools(options.connectionsPerOrigin)
   let hosts: HostFinder = compileRouting(options.routing)
   let inFlight = 0
   let drained: PromiseWithResolvers<void> | undefined

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import {
   chmodSync,
   existsSync,
@@ -13,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Ledger } from '../ledger.ts'
 import {
@@ -80,6 +82,23 @@ describe('a ledger file', () => {
     expect(db.prepare('PRAGMA busy_timeout').get()).toEqual({ timeout: 1_234 })
     db.close()
     await ledger.close()
+  })
+
+  it('waits for another process that is making the same file', async () => {
+    const making = new Worker(
+      `const { parentPort, workerData } = require('node:worker_threads')
+       const db = new (require('node:sqlite').DatabaseSync)(workerData)
+       db.exec('BEGIN IMMEDIATE')
+       parentPort.postMessage('begun')
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+       db.exec('ROLLBACK')`,
+      { eval: true, workerData: file },
+    )
+    await once(making, 'message')
+    const ledger = sqliteLedger({ file })
+    await ledger.ping()
+    await ledger.close()
+    await making.terminate()
   })
 
   it('keeps what was used, and gives back what was open, over close and open', async () => {
