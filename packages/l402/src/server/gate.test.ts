@@ -9,7 +9,7 @@ import { decodeIdentifier } from '../core/identifier.ts'
 import { decodeMacaroon, encodeMacaroon } from '../core/macaroon.ts'
 import { memoryLightning } from '../lightning/memory.ts'
 import type { Ledger } from '../stores/ledger.ts'
-import { memoryLedger } from '../stores/memory/index.ts'
+import { memoryStore } from '../stores/memory/index.ts'
 import { createGate, type GateOptions } from './create-gate.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused, RouteTerms } from './gate.ts'
 import { keyRing } from './keys.ts'
@@ -38,7 +38,7 @@ afterEach(async () => {
 function bench(options: Partial<GateOptions> = {}): Bench {
   const now = (): number => self.clock
   const lightning = memoryLightning({ now })
-  const ledger = options.ledger ?? memoryLedger()
+  const ledger = options.ledger ?? memoryStore()
   opened.push(ledger)
   const gate = createGate({
     lightning,
@@ -361,7 +361,7 @@ describe('limits and faults', () => {
   })
 
   it('answers 503 while the books cannot be written, never free (rule 9)', async () => {
-    const ledger = memoryLedger()
+    const ledger = memoryStore()
     const broken: Ledger = {
       ...ledger,
       isRevoked: () => false,
