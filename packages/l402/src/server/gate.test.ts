@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { decodeInvoice } from '../core/bolt11/index.ts'
 import { decodeBase64, decodeHex, encodeBase64, encodeHex } from '../core/bytes.ts'
@@ -397,6 +398,34 @@ describe('limits and faults', () => {
     }
     const answer = refused(await bench({ lightning: garbled as never }).ask(PASS))
     expect(answer).toMatchObject({ status: 503, reason: 'lightning_unavailable' })
+  })
+
+  it('tells nothing of a credential back: no token, no preimage, no value of a caveat', async () => {
+    const { ask, buy } = bench({
+      services: { weather: { unknownCaveats: 'refuse' } },
+      challengeLimit: { limit: 10_000, perSeconds: 1 },
+    })
+    const credential = await buy(PASS)
+    const secret = fc.stringMatching(/^[a-z0-9]{12,64}$/)
+    const condition = fc.constantFrom(
+      ...['services', 'crit', 'dpop_jkt', 'preimage', 'note', ''],
+      ...['paths', 'methods', 'ip', 'origin', 'valid_until', 'max_calls', 'rate'].map(
+        (name) => `weather_${name}`,
+      ),
+    )
+    await fc.assert(
+      fc.asyncProperty(condition, secret, fc.boolean(), async (name, value, broken) => {
+        const presented = narrowed(
+          credential,
+          name === '' ? `${value.padEnd(64, 'k')}=x` : `${name}=${value}`,
+        )
+        const [token = '', preimage = ''] = presented.slice('L402 '.length).split(':')
+        const text = broken ? presented.replace('L402 ', 'L402 A') : presented
+        const { headers, body } = refused(await ask(PASS, text))
+        const told = [...headers, body].join('\n')
+        for (const kept of [token, preimage, value]) expect(told.includes(kept)).toBe(false)
+      }),
+    )
   })
 
   it('keeps no more verdicts than allowed, and only of valid credentials', async () => {
