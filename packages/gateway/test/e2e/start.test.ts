@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { sqliteLedger } from '@turnpike/l402/store/sqlite'
+import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ask } from './client.ts'
 import { buy, cleanUp, configOf, folderWith, newFolder, run, serve, start } from './program.ts'
@@ -111,7 +111,7 @@ describe('a bad ledger', () => {
   /** A folder with a ledger of our own. */
   const ledgerIn = async (): Promise<string> => {
     const folder = folderWith(configOf())
-    await sqliteLedger({ file: join(folder, 'turnpike.db') }).close()
+    await sqliteStore({ file: join(folder, 'turnpike.db') }).close()
     return folder
   }
 
