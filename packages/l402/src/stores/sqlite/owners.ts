@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { BatchReader } from './batch.ts'
 import { transaction } from './transaction.ts'
 
@@ -94,15 +94,17 @@ export function sweepOwners(db: DatabaseSync, file: string, self: bigint): void 
 export function forgetOwner(db: DatabaseSync, id: bigint): void {
   const held = db.prepare('DELETE FROM reservations WHERE owner = ? RETURNING serving, uses').all(id)
   const subtract = db.prepare('UPDATE counters SET used = used - ?2 WHERE key = ?1')
-  for (const row of held) if (row['serving'] === 0) giveBack(subtract, row['uses'] as Uint8Array)
+  for (const row of held) {
+    if (row['serving'] === 0) giveBack(row['uses'] as Uint8Array, (key, amount) => subtract.run(key, amount))
+  }
   db.prepare('DELETE FROM owners WHERE id = ?').run(id)
 }
 
-/** Subtracts the uses of a reservation, as they stand in its row. */
-export function giveBack(subtract: StatementSync, uses: Uint8Array): void {
+/** Names each use of a reservation, as they stand in its row, to whoever takes it off its counter. */
+export function giveBack(uses: Uint8Array, subtract: (key: Uint8Array, amount: bigint) => void): void {
   const reader = new BatchReader(uses)
   while (reader.more) {
-    subtract.run(reader.take(32), reader.i64())
+    subtract(reader.take(32), reader.i64())
     reader.i64()
   }
 }
