@@ -14,6 +14,10 @@ const checks: Record<string, string[]> = {
     'packages/l402/tsconfig.portable.json',
   ),
   'lint, format and layers': bin('@biomejs/biome/bin/biome', 'check', '.'),
+  'examples of docstrings and README compile': node(
+    '--conditions=turnpike:source',
+    'scripts/check-examples.ts',
+  ),
   'bundles: no node: module, size budgets': node('scripts/check-bundles.ts'),
   'packages as they would be published': node('scripts/check-packages.ts'),
   'generated docs in sync': [process.execPath, '--conditions=turnpike:source', 'scripts/docs.ts', '--check'],

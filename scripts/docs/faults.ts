@@ -31,7 +31,7 @@ export const FAULTS: Readonly<Record<L402ErrorCode, FaultEntry>> = {
     remedy: 'Repeat once the node is back.',
   },
   lightning_invalid: {
-    thrownBy: ['lightning', 'server'],
+    thrownBy: ['stores', 'lightning', 'server'],
     meaning:
       'The Lightning backend answered with what breaks its contract, such as another amount than asked for.',
     remedy: 'Look at the backend; its invoice was not sold and its answer not believed.',

@@ -25,7 +25,7 @@ export function moneyFirst(outcome: FetchOutcome): string {
 }
 
 /** `Paid 10 sat (fee 0 msat) …` or an empty text. */
-export function spentText(purchases: readonly Purchase[]): string {
+function spentText(purchases: readonly Purchase[]): string {
   return purchases
     .map(({ amountMsat, feeMsat, resumed, credentialId }) => {
       const fee = feeMsat === 0n ? '' : ` and ${formatAmount(feeMsat)} in fees`

@@ -113,6 +113,8 @@ describe('a right configuration', () => {
       challenges: { limit: { count: 60, windowSeconds: 60 }, invoiceExpirySeconds: 600 },
       drainTimeoutMs: 30_000,
     })
+    expect(config.challenges.exempt).toEqual(['127.0.0.1/32', '::1/128'])
+    expect(parseConfig(top('challenges: { limit: 5/1m }'), where).challenges.exempt).toEqual([])
     expect(parseConfig(top('challenges: { limit: off }'), where).challenges.limit).toBeNull()
   })
 

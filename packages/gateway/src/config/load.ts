@@ -11,6 +11,8 @@ import { fileSchema } from './schema.ts'
 import { readServices } from './services.ts'
 import { readYaml, type YamlSource } from './yaml-source.ts'
 
+const LOOPBACK: readonly string[] = ['127.0.0.1/32', '::1/128']
+
 /** Largest configuration file, in bytes. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024
 
@@ -100,7 +102,8 @@ export function parseConfig(
     services,
     challenges: {
       limit: data.challenges?.limit === undefined ? { count: 60, windowSeconds: 60 } : data.challenges.limit,
-      exempt: data.challenges?.exempt ?? [],
+      // Left out altogether, this machine is not limited: it is where things are tried, and where a proxy in front sits.
+      exempt: data.challenges === undefined ? LOOPBACK : (data.challenges.exempt ?? []),
       invoiceExpirySeconds: data.challenges?.invoiceExpiry ?? 600,
     },
     admin: {

@@ -6,11 +6,11 @@ const MAX_HEADER_BYTES = 65_536
 /** One pool of kept-alive connections per upstream origin. */
 export class UpstreamPools {
   readonly #pools = new Map<string, Pool>()
-  readonly #connections: number
+  readonly #connections: number | null
 
-  /** `connections`: how many each upstream gets at most. */
-  constructor(connections: number) {
-    this.#connections = connections
+  /** `connections`: how many each upstream gets at most; `undefined`: no limit. */
+  constructor(connections: number | undefined) {
+    this.#connections = connections ?? null
   }
 
   /** The pool of an origin, made at its first use. */

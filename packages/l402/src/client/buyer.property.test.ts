@@ -75,7 +75,8 @@ describe('whatever a wallet says', () => {
           headers.push(header)
           return new Response('', { status: 402, headers: { 'www-authenticate': header } })
         }
-        const paying = payingFetch({ wallet, purse, fetch, onEvent: (event) => told.push(event) })
+        const onEvent = (event: unknown) => told.push(event)
+        const paying = payingFetch({ wallet, purse, fetch, paymentTimeoutMs: 1_000, onEvent })
         for (const [pay, lookUp] of script) {
           wallet.onPay = ({ paymentHash }) => answer(pay, encodeHex(paymentHash))
           wallet.onLookup = (hash) => answer(lookUp, hash)

@@ -2,8 +2,9 @@
 
 import { decodeBase64, decodeUtf8, encodeHex } from '../core/bytes.ts'
 import { parseCaveat } from '../core/caveat.ts'
+import { capabilities } from '../core/conditions/capabilities.ts'
 import { methods } from '../core/conditions/methods.ts'
-import { paths } from '../core/conditions/paths.ts'
+import { matchesPath, parsePathPattern, paths } from '../core/conditions/paths.ts'
 import { services } from '../core/conditions/services.ts'
 import { validUntil } from '../core/conditions/valid-until.ts'
 import { isL402Error } from '../core/errors.ts'
@@ -61,7 +62,7 @@ export interface Presented {
 }
 
 /**
- * Reads `_valid_until`, `_methods` and `_paths`. A credential for several services fits if it does for any of them;
+ * Reads `_valid_until`, `_methods`, `_paths`, and `_capabilities` that are named after routes. A credential for several services fits if it does for any of them;
  * what cannot be read does not speak against it.
  */
 export function fitnessOf(macaroon: Macaroon | undefined, request: Presented): Fitness {
@@ -75,7 +76,7 @@ export function fitnessOf(macaroon: Macaroon | undefined, request: Presented): F
     }
   }
   for (const { condition, value } of caveats) {
-    const [, service = '', name] = /^(.+)_(valid_until|methods|paths)$/.exec(condition) ?? []
+    const [, service = '', name] = /^(.+)_(valid_until|methods|paths|capabilities)$/.exec(condition) ?? []
     if (name === undefined || verdicts.get(service) === 'expired') continue
     if (name === 'valid_until') {
       const end = validUntil.parse(value)
@@ -94,8 +95,29 @@ function admits(name: string, value: string, request: Presented): boolean {
     const allowed = methods.parse(value)
     return allowed === undefined || methods.admits(allowed, request.method)
   }
+  if (name === 'capabilities') return mayOpenRoute(value, request)
   const allowed = paths.parse(value)
   return allowed === undefined || paths.admits(allowed, request.path)
+}
+
+/** A path that a server cannot read in another way than it is written. */
+const PLAIN_PATH = /^(\/[A-Za-z0-9._~-]+)*\/?$/
+/** A route by its methods, if any, and its path, as gateways name capabilities: `GET /forecast/*`, `GET%2CPOST /x`. */
+const ROUTE = /^(?:([A-Z]+(?:%2C[A-Z]+)*) )?(\/.*)$/
+
+/** False only if every capability is named after a route, and none of these is the one asked for. */
+function mayOpenRoute(value: string, { method, path }: Presented): boolean {
+  const names = capabilities.parse(value)
+  if (names === undefined || names.size === 0 || !PLAIN_PATH.test(path)) return true
+  for (const name of names) {
+    const [, methodList, route = ''] = ROUTE.exec(name) ?? []
+    const pattern = parsePathPattern(route)
+    if (!pattern) return true
+    const allowed = methodList?.split('%2C')
+    const fits = !allowed || allowed.includes(method) || (method === 'HEAD' && allowed.includes('GET'))
+    if (fits && matchesPath(pattern, path)) return true
+  }
+  return false
 }
 
 /** Whether the credential says that it is good for one call only. */
@@ -108,11 +130,14 @@ export function isSingleUse(macaroon: Macaroon | undefined): boolean {
   )
 }
 
+/** Whether the credential is used up by calls or by what they cost. */
+export function countsCalls(macaroon: Macaroon | undefined): boolean {
+  const names = macaroon?.caveats.map(({ id }) => parseCaveat(id)?.condition ?? '') ?? []
+  return names.some((name) => name.endsWith('_max_calls') || name.endsWith('_max_spend_msat'))
+}
+
 /** Whether the credential opens until a time, however often. */
 export function isTimePass(macaroon: Macaroon | undefined): boolean {
   const names = macaroon?.caveats.map(({ id }) => parseCaveat(id)?.condition ?? '') ?? []
-  return (
-    names.some((name) => name.endsWith('_valid_until')) &&
-    !names.some((name) => name.endsWith('_max_calls') || name.endsWith('_max_spend_msat'))
-  )
+  return names.some((name) => name.endsWith('_valid_until')) && !countsCalls(macaroon)
 }

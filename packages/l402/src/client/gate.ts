@@ -67,7 +67,7 @@ export function challengesOf(response: Response): readonly L402Challenge[] | Not
 }
 
 /** Decodes and checks one challenge of {@link challengesOf} or of a quote. */
-export function checkChallenge(run: Run, hop: Hop, challenge: L402Challenge): Payable | NotPaid {
+function checkChallenge(run: Run, hop: Hop, challenge: L402Challenge): Payable | NotPaid {
   const invoice = readInvoice(challenge.invoice)
   if (typeof invoice === 'string') return unpayable('malformed', invoice)
   const macaroon = readMacaroon(challenge.macaroon)
@@ -109,30 +109,37 @@ export function firstPayable(run: Run, hop: Hop, challenges: readonly L402Challe
   return checked.find((one) => one.ok) ?? checked[0] ?? unpayable('no_challenge', 'there is no challenge')
 }
 
+/** What policy forbids whatever the price: paying at all, or paying here. */
+export function forbidden(run: Run, hop: Hop): NotPaid | undefined {
+  const { noPay, maxMsat, allowHost, payOtherHosts } = run.options
+  const host = hop.url.hostname
+  if (noPay || maxMsat === 0n) return refusedBy('no_pay', 'paying is turned off')
+  if (hop.downgraded)
+    return refusedBy('downgrade', 'a redirect led from https to http; nothing is paid there')
+  if (allowHost && !allowHost(host)) return refusedBy('host_not_allowed', `paying ${host} is not allowed`)
+  if (payOtherHosts === false && host !== hop.askedHost)
+    return refusedBy('host_not_allowed', 'a redirect led to another host; nothing is paid there')
+  return undefined
+}
+
+/** Whether this payment would break the limit of the run. */
+export function overMax(run: Run, payable: Payable): NotPaid | undefined {
+  const { maxMsat } = run.options
+  const wouldBeMsat = run.spentMsat + payable.amountMsat + payable.maxFeeMsat
+  if (maxMsat === undefined || wouldBeMsat <= maxMsat) return undefined
+  const overBudget: OverBudget = { ok: false, limit: 'max', limitMsat: maxMsat, wouldBeMsat }
+  return refusedBy('over_max', overDetail(overBudget), { offer: payable.offer, overBudget })
+}
+
 /** Whether policy and limits allow this payment now. Holds nothing yet. */
 export async function checkPolicy(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | undefined> {
-  const { options } = run
   const { amountMsat, maxFeeMsat, offer } = payable
-  if (options.noPay || options.maxMsat === 0n) return refusedBy('no_pay', 'paying is turned off', { offer })
-  if (hop.downgraded)
-    return refusedBy('downgrade', 'a redirect led from https to http; nothing is paid there', { offer })
-  if (options.allowHost && !options.allowHost(hop.url.hostname))
-    return refusedBy('host_not_allowed', `paying ${hop.url.hostname} is not allowed`, { offer })
-  if (options.payOtherHosts === false && hop.url.hostname !== hop.askedHost)
-    return refusedBy('host_not_allowed', 'a redirect led to another host; nothing is paid there', { offer })
-  const price = amountMsat + maxFeeMsat
-  if (options.maxMsat !== undefined && run.spentMsat + price > options.maxMsat) {
-    const overBudget: OverBudget = {
-      ok: false,
-      limit: 'max',
-      limitMsat: options.maxMsat,
-      wouldBeMsat: run.spentMsat + price,
-    }
-    return refusedBy('over_max', overDetail(overBudget), { offer, overBudget })
-  }
+  const why = forbidden(run, hop)
+  if (why) return { ...why, offer }
   const cost = { host: hop.url.hostname, amountMsat, maxFeeMsat, createdAtMs: run.now() }
   const fits = await run.purse.fits(cost, await run.budget())
-  return fits.ok ? undefined : refusedBy('over_budget', overDetail(fits), { offer, overBudget: fits })
+  if (!fits.ok) return refusedBy('over_budget', overDetail(fits), { offer, overBudget: fits })
+  return overMax(run, payable)
 }
 
 /** One sentence about a limit. */

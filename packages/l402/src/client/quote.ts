@@ -15,6 +15,7 @@ import {
 } from './gate.ts'
 import { heldFor } from './held.ts'
 import { bodyDigestOf, firstHop, type Hop, movedHop, nextHop } from './hop.ts'
+import { isOnBooks } from './pay.ts'
 import type { Run } from './run.ts'
 import { shownUrl } from './scope.ts'
 import { discard, send } from './send.ts'
@@ -87,7 +88,7 @@ async function objection(
     return refusedBy('not_replayable', 'the body is a stream, which cannot be sent again after paying', {
       offer,
     })
-  if (await run.purse.payment(payable.invoice.paymentHash))
+  if (await isOnBooks(run, payable.invoice.paymentHash))
     return unpayable('already_used', 'this invoice is on the books already', offer)
   return await checkPolicy(run, hop, payable)
 }

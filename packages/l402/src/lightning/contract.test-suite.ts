@@ -9,7 +9,7 @@ import type { Network } from '../core/network.ts'
 import type { CreatedInvoice, InvoiceBackend, PaymentBackend, PaymentOutcome, PayRequest } from './backend.ts'
 
 /** Both ends of one network. */
-export interface LightningUnderTest {
+interface LightningUnderTest {
   readonly invoices: InvoiceBackend
   readonly payments: PaymentBackend
   close(): Promise<void>

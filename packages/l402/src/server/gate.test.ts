@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { decodeInvoice } from '../core/bolt11/index.ts'
 import { decodeBase64, decodeHex, encodeBase64, encodeHex } from '../core/bytes.ts'
 import { attenuateMacaroon } from '../core/chain.ts'
 import { findL402Challenges } from '../core/challenge.ts'
@@ -214,9 +215,14 @@ describe('what does not pass', () => {
       code: 'missing',
       macaroon: challenge.macaroon,
       invoice: challenge.invoice,
+      type: 'urn:turnpike:problem:missing',
+      title: 'Payment Required',
       priceSats: 10,
       priceMsat: 10_000,
+      expiresAt: decodeInvoice(challenge.invoice).expiresAt,
+      offers: [{ scheme: 'L402', service: 'weather', priceSats: 10, grants: { validSeconds: 3600 } }],
     })
+    expect(problem.detail).toBeTypeOf('string')
     const { identifier } = decodeMacaroon(decodeBase64(challenge.macaroon) as Uint8Array)
     expect(encodeHex(decodeIdentifier(identifier).paymentHash)).toBe(problem.paymentHash)
   })
@@ -366,6 +372,31 @@ describe('limits and faults', () => {
     const { ask, buy } = bench({ ledger: broken })
     const answer = refused(await ask(BUNDLE, await buy(BUNDLE)))
     expect(answer).toMatchObject({ status: 503, reason: 'store_unavailable' })
+  })
+
+  it.each([
+    ['a tier that no caveat can name', { services: { weather: { tier: 256 } } }],
+    ['a negative tier', { services: { weather: { tier: -1 } } }],
+    ['a service whose name no caveat can hold', { services: { 'a:b': {} } }],
+    ['a cache without room', { verdictCacheSize: 1 }],
+    ['a limit of nothing', { challengeLimit: { limit: 0, perSeconds: 1 } }],
+    ['no time for an invoice', { challengeDeadlineMs: 0 }],
+  ])('says at set-up what is wrong: %s', (_, options) => {
+    expect(() => bench(options)).toThrow(RangeError)
+  })
+
+  it('answers 503 when the node makes an invoice that cannot be read', async () => {
+    const lightning = memoryLightning()
+    const garbled = {
+      ...lightning,
+      network: lightning.network,
+      createInvoice: async (request: Parameters<typeof lightning.createInvoice>[0]) => ({
+        ...(await lightning.createInvoice(request)),
+        invoice: 'lnbcrt1garbled',
+      }),
+    }
+    const answer = refused(await bench({ lightning: garbled as never }).ask(PASS))
+    expect(answer).toMatchObject({ status: 503, reason: 'lightning_unavailable' })
   })
 
   it('keeps no more verdicts than allowed, and only of valid credentials', async () => {

@@ -1,9 +1,8 @@
 export { decodeInvoice, decodeUnverifiedInvoice, type UnverifiedInvoice } from './decode.ts'
 export { encodeInvoice } from './encode.ts'
-export {
-  type FallbackAddress,
-  type Invoice,
-  type InvoiceFields,
-  MAX_INVOICE_LENGTH,
-  type RouteHop,
+export type {
+  FallbackAddress,
+  Invoice,
+  InvoiceFields,
+  RouteHop,
 } from './invoice.ts'

@@ -1,7 +1,7 @@
 import type { CounterUse, ReserveRequest } from '../ledger.ts'
 
 /** The largest number a counter can hold: 2^63−1. */
-export const COUNTER_MAX: bigint = 2n ** 63n - 1n
+const COUNTER_MAX: bigint = 2n ** 63n - 1n
 
 /** Wrong use of the API, found before anything is queued: `TypeError` or `RangeError`. */
 export function checkReserve({ redemption, uses }: ReserveRequest): void {

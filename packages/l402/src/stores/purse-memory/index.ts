@@ -79,9 +79,11 @@ export function memoryPurse(options: MemoryPurseOptions = {}): PurseStore {
     },
     async reserve(intent, limits) {
       assertIntent(intent)
-      if (payments.has(encodeHex(intent.paymentHash))) throw alreadyOnBooks(intent.paymentHash)
+      const before = payments.get(encodeHex(intent.paymentHash))
+      if (before && before.state !== 'failed') throw alreadyOnBooks(intent.paymentHash)
       const fits = checkBudget(limits, intent, spentSince)
       if (!fits.ok) return fits
+      payments.delete(encodeHex(intent.paymentHash))
       put({
         ...intent,
         state: 'reserved',

@@ -116,9 +116,11 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
       assertIntent(intent)
       // Check and intent in one transaction: two processes cannot both see the last satoshi.
       return write(() => {
-        if (find(intent.paymentHash)) throw alreadyOnBooks(intent.paymentHash)
+        const before = find(intent.paymentHash)
+        if (before && before.state !== 'failed') throw alreadyOnBooks(intent.paymentHash)
         const fits = checkBudget(limits, intent, spentSince)
         if (!fits.ok) return fits
+        sql('DELETE FROM payments WHERE payment_hash = ?').run(intent.paymentHash)
         insert('INTO payments', {
           ...intentParameters(intent),
           state: 'reserved',

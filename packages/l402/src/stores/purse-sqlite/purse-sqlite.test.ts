@@ -40,7 +40,7 @@ function otherProcess(body: string, file: string) {
       '-e',
       source,
     ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    { stdio: ['pipe', 'pipe', 'inherit'] },
   )
   children.add(child)
   let output = ''
@@ -168,17 +168,23 @@ describe('sqlitePurse', () => {
     const file = newFile()
     const body = (first: number): string => `
       const purse = sqlitePurse({ file })
-      for (let n = ${first}; n < ${first} + 20; n++) {
+      print('ready')
+      await new Promise((resolve) => process.stdin.once('data', resolve))
+      for (let n = ${first}; n < ${first} + 80; n++) {
         const paymentHash = sha256(new Uint8Array([n]))
         const intent = { paymentHash, origin: 'o', host: 'h', method: 'GET', url: 'u', bodyDigest: null,
           scope: 's', macaroon: 'm', invoice: 'i', amountMsat: 10n, maxFeeMsat: 1n, payee: '', createdAtMs: Date.now(),
           expiresAt: 0, wallet: '' }
-        const answer = await purse.reserve(intent, { overall: { dayMsat: 110n }, hosts: {} })
+        const answer = await purse.reserve(intent, { overall: { dayMsat: 1100n }, hosts: {} })
         print(answer.ok ? 'held' : 'over')
-      }`
-    const outputs = await Promise.all([0, 20, 40].map((first) => otherProcess(body(first), file).ended))
-    expect(outputs.join('').match(/held/g)).toHaveLength(10)
-    expect(outputs.join('').match(/over/g)).toHaveLength(50)
+      }
+      process.exit()`
+    const others = [0, 80, 160].map((first) => otherProcess(body(first), file))
+    await Promise.all(others.map((other) => other.says('ready')))
+    for (const { child } of others) child.stdin.end('go')
+    const outputs = await Promise.all(others.map((other) => other.ended))
+    expect(outputs.join('').match(/held/g)).toHaveLength(100)
+    expect(outputs.join('').match(/over/g)).toHaveLength(140)
   })
 
   it('keeps a lock from other processes until its holder lets go or dies (C5)', async () => {

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { BatchReader } from './batch.ts'
 
 interface Touched {
   readonly key: Uint8Array
@@ -15,12 +16,14 @@ interface Touched {
 export class Counters {
   readonly #read: StatementSync
   readonly #write: StatementSync
+  readonly #remove: StatementSync
   readonly #touched = new Map<string, Touched>()
 
   constructor(db: DatabaseSync) {
     this.#read = db.prepare('SELECT used FROM counters WHERE key = ?')
     this.#read.setReadBigInts(true)
     this.#write = db.prepare('INSERT INTO counters VALUES (?1, ?2) ON CONFLICT(key) DO UPDATE SET used = ?2')
+    this.#remove = db.prepare('DELETE FROM counters WHERE key = ?')
   }
 
   used(key: Uint8Array): bigint {
@@ -36,17 +39,27 @@ export class Counters {
     return counter.used
   }
 
-  /** Gives back. A counter that somebody has removed from the file stays away. */
-  subtract(key: Uint8Array, amount: bigint): void {
-    const counter = this.#touch(key)
-    if (!counter.known && !counter.changed) return
-    counter.used -= amount
-    counter.changed = true
+  /** Subtracts the uses of a reservation, as they stand in its row. */
+  giveBack(uses: Uint8Array): void {
+    const reader = new BatchReader(uses)
+    while (reader.more) {
+      const counter = this.#touch(reader.take(32))
+      const amount = reader.i64()
+      reader.i64()
+      // One that somebody has removed from the file stays away.
+      if (!counter.known && !counter.changed) continue
+      counter.used -= amount
+      counter.changed = true
+    }
   }
 
-  /** Before the transaction's end. */
+  /** Before the transaction's end. Nothing stays of a counter that was never used: a holder can name new ones without end. */
   writeBack(): void {
-    for (const { key, used, changed } of this.#touched.values()) if (changed) this.#write.run(key, used)
+    for (const { key, known, used, changed } of this.#touched.values()) {
+      if (!changed) continue
+      if (used !== 0n) this.#write.run(key, used)
+      else if (known) this.#remove.run(key)
+    }
     this.#touched.clear()
   }
 

@@ -4,7 +4,7 @@ import type { RevocationKind } from '../lib/revocations.ts'
 import { RevocationSet } from '../lib/revocations.ts'
 import { BatchReader, Op, USE_BYTES } from './batch.ts'
 import { Counters } from './counters.ts'
-import { forgetOwner, giveBack, sweepOwners, takeIds } from './owners.ts'
+import { forgetOwner, sweepOwners, takeIds } from './owners.ts'
 import { connect } from './schema.ts'
 import { transaction } from './transaction.ts'
 
@@ -114,7 +114,7 @@ export class Engine {
     else if (op === Op.serve) this.#statements.serve.run(reader.i64())
     else if (op === Op.release) {
       const row = this.#statements.takeReservation.get(reader.i64())
-      if (row !== undefined) this.#giveBack(row['uses'] as Uint8Array)
+      if (row !== undefined) this.#counters.giveBack(row['uses'] as Uint8Array)
     } else if (op === Op.read) {
       for (let n = reader.u32(); n > 0; n--) answers.push(this.#counters.used(reader.take(32)))
     } else if (op === Op.revoke) {
@@ -142,7 +142,7 @@ export class Engine {
       const room = each.i64()
       const used = room < 0n ? undefined : this.#counters.add(key, amount, room)
       if (used === undefined) {
-        this.#giveBack(uses.subarray(0, index * USE_BYTES))
+        this.#counters.giveBack(uses.subarray(0, index * USE_BYTES))
         answers.length = at - 2
         answers.push(0n, BigInt(index))
         return
@@ -162,10 +162,6 @@ export class Engine {
     this.#statements.record.run(paymentHash, tokenId, new TextDecoder().decode(service), nowMs)
     if (this.#recorded.size >= RECORDED_MAX) this.#recorded.clear()
     this.#recorded.add(hash)
-  }
-
-  #giveBack(uses: Uint8Array): void {
-    giveBack(uses, (key, amount) => this.#counters.subtract(key, amount))
   }
 
   #takeId(): bigint {

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { BatchReader } from './batch.ts'
+import { Counters } from './counters.ts'
 import { transaction } from './transaction.ts'
 
 /**
@@ -93,18 +93,8 @@ export function sweepOwners(db: DatabaseSync, file: string, self: bigint): void 
 /** Ends everything an owner holds, and its row: what was being served counts, the rest is given back. In a transaction. */
 export function forgetOwner(db: DatabaseSync, id: bigint): void {
   const held = db.prepare('DELETE FROM reservations WHERE owner = ? RETURNING serving, uses').all(id)
-  const subtract = db.prepare('UPDATE counters SET used = used - ?2 WHERE key = ?1')
-  for (const row of held) {
-    if (row['serving'] === 0) giveBack(row['uses'] as Uint8Array, (key, amount) => subtract.run(key, amount))
-  }
+  const counters = new Counters(db)
+  for (const row of held) if (row['serving'] === 0) counters.giveBack(row['uses'] as Uint8Array)
+  counters.writeBack()
   db.prepare('DELETE FROM owners WHERE id = ?').run(id)
-}
-
-/** Names each use of a reservation, as they stand in its row, to whoever takes it off its counter. */
-export function giveBack(uses: Uint8Array, subtract: (key: Uint8Array, amount: bigint) => void): void {
-  const reader = new BatchReader(uses)
-  while (reader.more) {
-    subtract(reader.take(32), reader.i64())
-    reader.i64()
-  }
 }

@@ -2,6 +2,7 @@ import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { L402Error } from '../../core/errors.ts'
+import { sqliteCode, useWriteAheadLog } from '../lib/write-ahead-log.ts'
 
 /** `PRAGMA application_id` of a ledger file: 'TPLG'. */
 const APPLICATION_ID = 0x54504c47
@@ -37,8 +38,7 @@ export function prepareFile(file: string, busyTimeoutMs: number): DatabaseSync {
   try {
     db = connect(file, busyTimeoutMs)
     checkOrigin(db, file)
-    const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode']
-    if (mode !== 'wal')
+    if (!useWriteAheadLog(db, busyTimeoutMs))
       throw new L402Error(
         'store_unavailable',
         `the ledger ${file} is on a file system without SQLite's WAL mode`,
@@ -115,8 +115,8 @@ const SQLITE_NOTADB = 26
 /** The fault to throw when a file does not open. */
 export function openFault(error: unknown, file: string): unknown {
   if (error instanceof L402Error) return error
-  const { errcode, message } = error as { errcode?: number; message: string }
-  const primary = (errcode ?? 0) & 0xff
+  const { message } = error as Error
+  const primary = sqliteCode(error)
   if (primary === SQLITE_NOTADB || primary === SQLITE_CORRUPT)
     return new L402Error(
       'store_incompatible',

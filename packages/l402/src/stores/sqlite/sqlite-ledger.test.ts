@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import {
   chmodSync,
   existsSync,
@@ -13,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Ledger } from '../ledger.ts'
 import {
@@ -82,6 +84,23 @@ describe('a ledger file', () => {
     await ledger.close()
   })
 
+  it('waits for another process that is making the same file', async () => {
+    const making = new Worker(
+      `const { parentPort, workerData } = require('node:worker_threads')
+       const db = new (require('node:sqlite').DatabaseSync)(workerData)
+       db.exec('BEGIN IMMEDIATE')
+       parentPort.postMessage('begun')
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+       db.exec('ROLLBACK')`,
+      { eval: true, workerData: file },
+    )
+    await once(making, 'message')
+    const ledger = sqliteLedger({ file })
+    await ledger.ping()
+    await ledger.close()
+    await making.terminate()
+  })
+
   it('keeps what was used, and gives back what was open, over close and open', async () => {
     const key = freshKey()
     const before = sqliteLedger({ file })
@@ -98,6 +117,22 @@ describe('a ledger file', () => {
     await after.release(open.id)
     expect(await usedOf(after, key)).toBe(2n)
     await after.close()
+  })
+
+  it('keeps no row of a counter that was given back whole: a holder can name new ones without end', async () => {
+    const ledger = sqliteLedger({ file })
+    const parent = freshKey()
+    await ledger.commit((await reserved(ledger, use(parent, 100n))).id)
+    for (let i = 0; i < 10; i++) {
+      const held = await reserved(ledger, use(parent, 100n), use(freshKey(), 1n), use(freshKey(), 1n))
+      if (i % 2 === 0) await ledger.serve(held.id)
+      await ledger.release(held.id)
+    }
+    await reserved(ledger, use(parent, 100n), use(freshKey(), 1n))
+    await ledger.close()
+    const db = new DatabaseSync(file, { readOnly: true })
+    expect(db.prepare('SELECT key, used FROM counters').all()).toEqual([{ key: parent, used: 1 }])
+    db.close()
   })
 
   it('records a payment once, with its first reservation (rule 1)', async () => {

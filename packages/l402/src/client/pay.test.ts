@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { testWallet } from '../../test/support/seller.ts'
+import { type Stage, setStage } from '../../test/support/stage.ts'
+import { encodeHex } from '../core/bytes.ts'
+import { buyer } from './buyer.ts'
+
+let seller: Stage['seller']
+let wallet: Stage['wallet']
+let purse: Stage['purse']
+let get: Stage['get']
+let spent: Stage['spent']
+
+beforeEach(async () => {
+  ;({ seller, wallet, purse, get, spent } = await setStage())
+})
+afterEach(() => seller[Symbol.asyncDispose]())
+
+describe('a payment that does not go well', () => {
+  it('that failed frees the budget, and the next run buys anew', async () => {
+    wallet.onPay = () => ({ status: 'failed', detail: 'no route' })
+    expect(await get()).toMatchObject({ kind: 'payment_failed', detail: 'no route' })
+    expect(await spent()).toBe(0n)
+    wallet.onPay = testWallet(seller.secrets).onPay
+    expect(await get()).toMatchObject({ kind: 'served' })
+  })
+
+  it.each([[{ status: 'unknown', detail: 'time-out' }], [{ status: 'pending' }]] as const)(
+    'that is %j is looked up, and nothing else is paid meanwhile (C3)',
+    async (end) => {
+      wallet.onPay = () => end
+      expect(await get()).toMatchObject({ kind: 'payment_unknown' })
+      const hash = encodeHex(wallet.paid[0]?.paymentHash as Uint8Array)
+      wallet.onLookup = () => ({ status: 'pending' })
+      expect(await get()).toMatchObject({ kind: 'payment_unknown', paymentHash: hash })
+      expect(await spent()).toBe(11_000n)
+      expect(wallet.paid).toHaveLength(1)
+      expect(new Set(wallet.lookedUp)).toEqual(new Set([hash]))
+      // Paid after all: the old macaroon opens, nothing is paid again.
+      const preimage = seller.secrets.get(hash) as Uint8Array
+      wallet.onLookup = () => ({ status: 'paid', preimage, feeMsat: 7n })
+      const outcome = await get()
+      expect(outcome).toMatchObject({ kind: 'served' })
+      expect(outcome.purchases).toEqual([
+        expect.objectContaining({ resumed: true, paymentHash: hash, feeMsat: 7n }),
+      ])
+      expect(wallet.paid).toHaveLength(1)
+      expect(await spent()).toBe(10_007n)
+    },
+  )
+
+  it('that turns out failed lets the same call buy', async () => {
+    wallet.onPay = () => ({ status: 'unknown', detail: '' })
+    await get()
+    wallet.onPay = testWallet(seller.secrets).onPay
+    wallet.onLookup = () => ({ status: 'failed', detail: 'no route' })
+    expect(await get()).toMatchObject({ kind: 'served' })
+    expect(wallet.paid).toHaveLength(2)
+    expect(await spent()).toBe(10_003n)
+  })
+
+  it('is not concluded by a wallet that was not asked, nor before the request can have arrived', async () => {
+    let time = Date.now()
+    const now = () => time
+    wallet.onPay = () => ({ status: 'unknown', detail: '' })
+    await get('/forecast', { walletName: 'one', now })
+    wallet.onLookup = () => ({ status: 'failed', detail: 'never seen' })
+    expect(await get('/forecast', { walletName: 'two', now })).toMatchObject({ kind: 'payment_unknown' })
+    wallet.onLookup = () => ({ status: 'not_found' })
+    expect(await get('/forecast', { walletName: 'one', now })).toMatchObject({ kind: 'payment_unknown' })
+    time += 60_000
+    wallet.onPay = testWallet(seller.secrets).onPay
+    expect(await get('/forecast', { walletName: 'two', now })).toMatchObject({ kind: 'payment_unknown' })
+    expect(await get('/forecast', { walletName: 'one', now })).toMatchObject({ kind: 'served' })
+  })
+
+  it('stays unknown when the wallet breaks, and its words are not repeated', async () => {
+    wallet.onPay = () => Promise.reject(new Error('POST /pay?key=SECRET failed'))
+    const outcome = await get()
+    expect(outcome).toMatchObject({ kind: 'payment_unknown', detail: 'the wallet broke its contract' })
+    expect(await spent()).toBe(11_000n)
+  })
+
+  it('is unproven when the preimage is not the right one (C4)', async () => {
+    wallet.onPay = () => ({ status: 'paid', preimage: new Uint8Array(32), feeMsat: 1n })
+    expect(await get()).toMatchObject({ kind: 'paid_unproven' })
+    expect(await purse.credentials()).toEqual([])
+    expect(await spent()).toBe(10_001n)
+    // Not bought again; and once the wallet knows the preimage, it opens.
+    expect(await get()).toMatchObject({ kind: 'paid_unproven' })
+    expect(wallet.paid).toHaveLength(1)
+    wallet.onLookup = (hash) => ({
+      status: 'paid',
+      preimage: seller.secrets.get(hash) as Uint8Array,
+      feeMsat: 1n,
+    })
+    expect(await get()).toMatchObject({ kind: 'served' })
+    expect(wallet.paid).toHaveLength(1)
+  })
+
+  it('is recovered by name of the scope, whoever asks', async () => {
+    wallet.onPay = () => ({ status: 'unknown', detail: '' })
+    await get('/a')
+    await get('/b')
+    const hash = encodeHex(wallet.paid[0]?.paymentHash as Uint8Array)
+    wallet.onLookup = (asked) =>
+      asked === hash
+        ? { status: 'paid', preimage: seller.secrets.get(hash) as Uint8Array, feeMsat: 0n }
+        : { status: 'failed', detail: 'no route' }
+    const fare = buyer({ wallet, purse })
+    const found = await fare.recover()
+    // What an earlier run paid is not spent by this one.
+    expect(fare.spentMsat).toBe(0n)
+    expect(found.map(({ state }) => state)).toEqual(['settled', 'failed'])
+    expect(await purse.openPayments()).toEqual([])
+    expect(await get('/a')).toMatchObject({ kind: 'served', reused: true })
+  })
+})
