@@ -72,7 +72,7 @@ export interface ConfigParts {
 }
 
 /** The routes that most tests sell. */
-export const ROUTES: readonly string[] = [
+const ROUTES: readonly string[] = [
   '{ match: "/free/*", free: true }',
   '{ match: "/pass/*", price: 10 sat, grants: { valid: 1h } }',
   '{ match: "/paid/*", price: 1 sat, grants: { calls: 3 } }',
