@@ -18,7 +18,7 @@ import {
   summariseCaveats,
 } from '@turnpike/l402'
 import { createGate, deriveRootKey, keyRing } from '@turnpike/l402/server'
-import { memoryLedger } from '@turnpike/l402/store/memory'
+import { memoryStore } from '@turnpike/l402/store/memory'
 import { memoryLightning } from '../packages/l402/src/lightning/memory.ts'
 import { judgeHeaders } from '../packages/l402/src/server/verdict-cache.ts'
 import { interleaved, median, printTable } from './lib/stats.ts'
@@ -73,7 +73,7 @@ function oneHash(): number {
 
 const gate = createGate({
   lightning: memoryLightning(),
-  ledger: memoryLedger(),
+  ledger: memoryStore(),
   keys,
   services: { weather: {} },
 })

@@ -2,11 +2,11 @@ import { statSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { RevocationKind } from '../lib/revocations.ts'
 import { RevocationSet } from '../lib/revocations.ts'
+import { transaction } from '../lib/transaction.ts'
 import { BatchReader, Op, USE_BYTES } from './batch.ts'
 import { Counters } from './counters.ts'
 import { forgetOwner, sweepOwners, takeIds } from './owners.ts'
 import { connect } from './schema.ts'
-import { transaction } from './transaction.ts'
 
 /** What a worker needs to open its connection. */
 export interface EngineOptions {

@@ -1,8 +1,8 @@
 import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { transaction } from '../lib/transaction.ts'
 import { Counters } from './counters.ts'
-import { transaction } from './transaction.ts'
 
 /**
  * Who holds which reservation. Every open ledger is an owner and keeps a small file `<file>.owner-<id>` locked through

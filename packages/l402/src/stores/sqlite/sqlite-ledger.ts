@@ -20,7 +20,7 @@ import { EngineThread } from './thread.ts'
 import type { Reply } from './worker.ts'
 
 /** Where the books are, and how patient they are. */
-export interface SqliteLedgerOptions {
+export interface SqliteStoreOptions {
   /** Path of the database; made (0600) if it is missing, in a folder that exists. Beside it: `-wal`, `-shm`, `.owner-*`. */
   readonly file: string
   /** Milliseconds since the epoch, for what is recorded; default `Date.now`. */
@@ -44,12 +44,12 @@ export interface SqliteLedgerOptions {
  * of a newer version.
  *
  * @example
- * const ledger = sqliteLedger({ file: 'turnpike.db' })
+ * const ledger = sqliteStore({ file: 'turnpike.db' })
  */
-export function sqliteLedger(options: SqliteLedgerOptions): Ledger {
+export function sqliteStore(options: SqliteStoreOptions): Ledger {
   const { busyTimeoutMs = 5_000 } = options
   if (options.file === '' || options.file === ':memory:')
-    throw new RangeError('sqliteLedger needs the path of a file; memoryLedger() keeps books in memory')
+    throw new RangeError('sqliteStore needs the path of a file; memoryStore() keeps books in memory')
   // Absolute: the process may change its folder, and SQLite reads `file:…` names as URIs.
   const file = ensureFile(resolve(options.file))
   const revocations = new RevocationSet()
@@ -108,7 +108,7 @@ class SqliteLedger implements Ledger {
   #busy = false
   #closing: Promise<void> | undefined
 
-  constructor(options: SqliteLedgerOptions, owner: Owner, revocations: RevocationSet) {
+  constructor(options: SqliteStoreOptions, owner: Owner, revocations: RevocationSet) {
     const { file, now = Date.now, busyTimeoutMs = 5_000, pollMs = 500, sweepMs = 5_000 } = options
     this.#owner = owner
     this.#revocations = revocations
