@@ -54,7 +54,9 @@ async function drain(url: string, { authorization }: Bought): Promise<number> {
   }
 }
 
-const bundle = (calls: number): string[] => [`{ match: "/paid/*", price: 1 sat, grants: { calls: ${calls} } }`]
+const bundle = (calls: number): string[] => [
+  `{ match: "/paid/*", price: 1 sat, grants: { calls: ${calls} } }`,
+]
 
 describe('killed at a random moment under load', () => {
   const CALLS = 35
@@ -68,25 +70,28 @@ describe('killed at a random moment under load', () => {
     setImmediate(() => res.end('true}'))
   }
 
-  it.each([10, 45, 80, 120])('after %d answers: nothing free, nothing lost, nothing stuck', async (answers) => {
-    const upstream = await startUpstream(upstreamAnswer)
-    const folder = folderWith(configOf({ upstream: upstream.origin, routes: bundle(CALLS) }))
-    const first = await serve(folder)
-    const tallies: Tally[] = []
-    for (let i = 0; i < 4; i++) tallies.push({ bought: await buy(first, '/paid/x'), served: 0, unknown: 0 })
-    const loaded = load(first.url, tallies, 12)
-    await until(() => tallies.reduce((sum, { served }) => sum + served, 0) >= answers, 'some were served')
-    await first.kill()
-    await loaded
-    const second = await serve(folder)
-    const rest = await Promise.all(tallies.map(({ bought }) => drain(second.url, bought)))
-    for (const [i, { served, unknown }] of tallies.entries()) {
-      const left = rest[i] ?? 0
-      expect(served + left).toBeLessThanOrEqual(CALLS)
-      expect(served + unknown + left).toBeGreaterThanOrEqual(CALLS)
-    }
-    expect((await second.stop()).code).toBe(0)
-  })
+  it.each([10, 45, 80, 120])(
+    'after %d answers: nothing free, nothing lost, nothing stuck',
+    async (answers) => {
+      const upstream = await startUpstream(upstreamAnswer)
+      const folder = folderWith(configOf({ upstream: upstream.origin, routes: bundle(CALLS) }))
+      const first = await serve(folder)
+      const tallies: Tally[] = []
+      for (let i = 0; i < 4; i++) tallies.push({ bought: await buy(first, '/paid/x'), served: 0, unknown: 0 })
+      const loaded = load(first.url, tallies, 12)
+      await until(() => tallies.reduce((sum, { served }) => sum + served, 0) >= answers, 'some were served')
+      await first.kill()
+      await loaded
+      const second = await serve(folder)
+      const rest = await Promise.all(tallies.map(({ bought }) => drain(second.url, bought)))
+      for (const [i, { served, unknown }] of tallies.entries()) {
+        const left = rest[i] ?? 0
+        expect(served + left).toBeLessThanOrEqual(CALLS)
+        expect(served + unknown + left).toBeGreaterThanOrEqual(CALLS)
+      }
+      expect((await second.stop()).code).toBe(0)
+    },
+  )
 
   it('again and again on one store', async () => {
     const upstream = await startUpstream(upstreamAnswer)

@@ -132,7 +132,10 @@ describe('SIGHUP', () => {
     }
     expect(gateway.output()).toMatch(/not reloaded[^\n]*turnpike\.yaml:3:8: store/)
 
-    const routes = ['{ match: "/pass/*", price: 20 sat, grants: { valid: 1h } }', '{ match: "/free/*", price: 1 sat }']
+    const routes = [
+      '{ match: "/pass/*", price: 20 sat, grants: { valid: 1h } }',
+      '{ match: "/free/*", price: 1 sat }',
+    ]
     await reloaded(gateway, configOf({ upstream: upstream.origin, routes }), 'configuration reloaded')
     expect(await status('/free/x')).toBe(402)
     expect(await status('/paid/x')).toBe(404)

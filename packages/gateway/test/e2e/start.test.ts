@@ -1,8 +1,18 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { sqliteLedger } from '@turnpike/l402/store/sqlite'
+import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ask } from './client.ts'
 import { buy, cleanUp, configOf, folderWith, newFolder, run, serve, start } from './program.ts'
@@ -111,14 +121,22 @@ describe('a bad ledger', () => {
   /** A folder with a ledger of our own. */
   const ledgerIn = async (): Promise<string> => {
     const folder = folderWith(configOf())
-    await sqliteLedger({ file: join(folder, 'turnpike.db') }).close()
+    await sqliteStore({ file: join(folder, 'turnpike.db') }).close()
     return folder
   }
 
   it.each<[string, (file: string) => void, RegExp]>([
     ['other bytes', (file) => writeFileSync(file, 'x'.repeat(10_000)), /turnpike\.db is not a ledger/],
-    ['a head of other bytes', (file) => writeFileSync(file, 'garbage!', { flag: 'r+' }), /turnpike\.db is not a ledger/],
-    ['a newer version', (file) => sql(file, 'PRAGMA user_version = 99'), /version 99, this program knows up to \d/],
+    [
+      'a head of other bytes',
+      (file) => writeFileSync(file, 'garbage!', { flag: 'r+' }),
+      /turnpike\.db is not a ledger/,
+    ],
+    [
+      'a newer version',
+      (file) => sql(file, 'PRAGMA user_version = 99'),
+      /version 99, this program knows up to \d/,
+    ],
     ['of another program', (file) => sql(file, 'PRAGMA application_id = 1'), /another program/],
     ['cut off', (file) => truncateSync(file, 5_000), /turnpike\.db/],
   ])('%s: 69, names the file, and leaves it as it is', async (_, spoil, message) => {
@@ -172,7 +190,9 @@ describe('starting', () => {
     expect(code).toBe(1)
     expect(err).toContain(`127.0.0.1:${running.port}`)
     expect(readdirSync(folder).sort()).toEqual(['turnpike.db', 'turnpike.key', 'turnpike.yaml'])
-    const admin = folderWith(configOf().replace('admin: { listen: 127.0.0.1:0', `admin: { listen: ${new URL(running.admin).host}`))
+    const admin = folderWith(
+      configOf().replace('admin: { listen: 127.0.0.1:0', `admin: { listen: ${new URL(running.admin).host}`),
+    )
     expect((await run(admin, ['serve'])).code).toBe(1)
   })
 
@@ -229,20 +249,28 @@ describe('starting', () => {
     expect(statSync(join(folder, 'turnpike.key')).mode & 0o777).toBe(0o600)
     const before = ['turnpike.yaml', 'turnpike.key'].map((name) => readFileSync(join(folder, name), 'utf8'))
     expect((await run(folder, ['init'])).code).toBe(1)
-    expect(['turnpike.yaml', 'turnpike.key'].map((name) => readFileSync(join(folder, name), 'utf8'))).toEqual(before)
+    expect(['turnpike.yaml', 'turnpike.key'].map((name) => readFileSync(join(folder, name), 'utf8'))).toEqual(
+      before,
+    )
     const added = await run(folder, ['keys', 'new'])
     expect([added.code, added.out]).toEqual([0, expect.stringMatching(/^[0-9a-f]{12}\n$/)])
     const keys = readFileSync(join(folder, 'turnpike.key'), 'utf8')
     expect(keys.startsWith(before[1] ?? '?')).toBe(true)
     expect((await run(folder, ['check'])).code).toBe(0)
-    const text = readFileSync(join(folder, 'turnpike.yaml'), 'utf8').replaceAll(/127\.0\.0\.1:840[23]/g, '127.0.0.1:0')
+    const text = readFileSync(join(folder, 'turnpike.yaml'), 'utf8').replaceAll(
+      /127\.0\.0\.1:840[23]/g,
+      '127.0.0.1:0',
+    )
     writeFileSync(join(folder, 'turnpike.yaml'), text)
     const gateway = await serve(folder)
     expect((await ask(gateway.url, 'GET', '/health')).status).toBe(200)
     const { authorization } = await buy(gateway, '/forecast/lisbon')
-    const answer = await ask(gateway.url, 'GET', '/forecast/lisbon', { headers: { Authorization: authorization } })
+    const answer = await ask(gateway.url, 'GET', '/forecast/lisbon', {
+      headers: { Authorization: authorization },
+    })
     expect(JSON.parse(answer.body)).toMatchObject({ city: 'lisbon' })
     const { out, err } = await gateway.stop()
-    for (const secret of keys.match(/[A-Za-z0-9+/]{43}=/g) ?? []) expect(out + err + added.err).not.toContain(secret)
+    for (const secret of keys.match(/[A-Za-z0-9+/]{43}=/g) ?? [])
+      expect(out + err + added.err).not.toContain(secret)
   })
 })
