@@ -5,7 +5,7 @@
  *   counted   one use per request in the books (SQLite): reserved, opened to serving, committed
  *   402       unpaid requests; a real invoice each, made by a sandbox node in the gateway's own process
  *   nginx     proxy_pass to the same upstream, where nginx is installed
- * All but `402` carry the same credential text's length on the wire. The unpaid ones have a gateway of their own, so
+ * All but `402` send a credential, so that the bytes on the wire are alike. The unpaid ones have a gateway of their own, so
  * that its thousands of open invoices weigh on nothing else. Prints CPU per request of the proxy's process with its
  * threads, requests/s, how much of one core the proxy had, and the ratios that matter.
  *
