@@ -49,7 +49,10 @@ export function loadKeys(
   for (const { id } of keys) {
     if (ids.has(id)) {
       const where = [...config.files, ...config.env].join(', ')
-      throw new CommandError(exitCode.config, `${where}: the key "${id}" stands there twice, expected it once`)
+      throw new CommandError(
+        exitCode.config,
+        `${where}: the key "${id}" stands there twice, expected it once`,
+      )
     }
     ids.add(id)
   }
