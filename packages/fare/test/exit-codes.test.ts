@@ -16,12 +16,14 @@ async function bothWays(
   expected: { code: number; error: string | null; says: RegExp; sandbox?: string; out?: string },
 ): Promise<void> {
   const sandbox = expected.sandbox ?? gateway.admin
-  const human = await newBuyer(sandbox).fare('get', ...args)
+  const [human, report] = await Promise.all([
+    newBuyer(sandbox).fare('get', ...args),
+    newBuyer(sandbox).report(...args),
+  ])
   expect(human.code).toBe(expected.code)
   expect(human.out).toBe(expected.out ?? '')
   expect(human.err).toMatch(expected.says)
   expect(human.err.trimEnd().split('\n').length).toBeLessThanOrEqual(1)
-  const report = await newBuyer(sandbox).report(...args)
   expect(report).toMatchObject({ exitCode: expected.code, ok: expected.error === null })
   expect(report.error?.code ?? null).toBe(expected.error)
   if (report.error) expect(`fare: ${report.error.message}`).toMatch(expected.says)
@@ -177,11 +179,10 @@ describe('the command line', () => {
     [['payments', '--limit', 'x'], /--limit/],
   ])('refuses %j with a hint', async (args, hint) => {
     const buyer = newBuyer(gateway.admin)
-    const human = await buyer.run(args)
+    const [human, json] = await Promise.all([buyer.run(args), buyer.run([...args, '--json'])])
     expect(human).toMatchObject({ code: 2, out: '' })
     expect(human.err).toMatch(hint)
     expect(human.err).not.toMatch(/\n {4}at /)
-    const json = await buyer.run([...args, '--json'])
     expect(json).toMatchObject({ code: 2, err: '' })
     expect(JSON.parse(json.out)).toMatchObject({ ok: false, exitCode: 2, error: { code: 'usage' } })
   })

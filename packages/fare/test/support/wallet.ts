@@ -4,6 +4,8 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach } from 'vitest'
 
+const JSON_TYPE = { 'content-type': 'application/json' }
+
 /** A running wallet. */
 export interface FakeWallet {
   readonly url: string
@@ -36,9 +38,9 @@ export async function startWallet(real: string, port = 0): Promise<FakeWallet> {
         wallet.asked.push(invoice)
         if (wallet.onPay(response, invoice) !== undefined) return
       } else if (wallet.onLookup(response, path.split('/').at(-1) ?? '') !== undefined) return
-      const init = request.method === 'POST' ? { method: 'POST', body } : {}
+      const init = request.method === 'POST' ? { method: 'POST', body, headers: JSON_TYPE } : {}
       const answer = await fetch(real + path, init)
-      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text())
+      response.writeHead(answer.status, JSON_TYPE).end(await answer.text())
     })
   })
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
@@ -50,6 +52,7 @@ export async function startWallet(real: string, port = 0): Promise<FakeWallet> {
     async payForReal(invoice) {
       const answer = await fetch(`${real}/sandbox/v1/pay`, {
         method: 'POST',
+        headers: JSON_TYPE,
         body: JSON.stringify({ invoice }),
       })
       return (await answer.json()) as { preimage: string; feeMsat: string }
