@@ -1,4 +1,4 @@
-import { accessSync, constants, createWriteStream, existsSync } from 'node:fs'
+import { accessSync, constants, createWriteStream, statSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
 import type { Streams } from './streams.ts'
@@ -71,8 +71,11 @@ export function outputFile(
   if (output === '-' || (output === undefined && !remoteName)) return undefined
   const file = output ?? nameIn(url)
   try {
-    if (file === '') throw new Error('no file name')
-    accessSync(existsSync(file) ? file : dirname(resolve(file)), constants.W_OK)
+    if (file === '') throw new Error('it has no name')
+    const found = statSync(file, { throwIfNoEntry: false })
+    if (found?.isDirectory()) throw new Error('it is a folder')
+    // The dot: only a folder has one in it.
+    accessSync(found ? file : `${dirname(resolve(file))}/.`, constants.W_OK)
   } catch (error) {
     throw new UsageError(`cannot write ${file}: ${error instanceof Error ? error.message : String(error)}`)
   }
