@@ -11,7 +11,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { postgresStore } from '@turnpike/l402/store/postgres'
-import { sqliteLedger } from '@turnpike/l402/store/sqlite'
+import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import { Client } from 'pg'
 import { findPostgres, startPostgres } from '../lab/lib/postgres.ts'
 
@@ -20,7 +20,7 @@ const ROUND_MS = 500
 
 const row = new Uint8Array(48)
 
-type Ledger = ReturnType<typeof sqliteLedger>
+type Ledger = ReturnType<typeof sqliteStore>
 
 interface Round {
   readonly perSecond: number
@@ -98,7 +98,7 @@ function median(values: readonly number[]): number {
 async function sqlite(): Promise<void> {
   // Beside this file, not in the system's temporary folder: that one may be in memory, where nothing costs anything.
   const folder = mkdtempSync(join(import.meta.dirname, '.ledger-'))
-  const ledger = sqliteLedger({ file: join(folder, 'ledger.db') })
+  const ledger = sqliteStore({ file: join(folder, 'ledger.db') })
   const bare = new DatabaseSync(join(folder, 'bare.db'))
   bare.exec(
     'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE rows(id INTEGER PRIMARY KEY, data BLOB)',

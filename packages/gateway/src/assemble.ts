@@ -3,9 +3,9 @@
 import { BlockList, isIP } from 'node:net'
 import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
 import { compileRoutes, createGate, type Gate, keyRing, type MasterKey } from '@turnpike/l402/server'
-import { memoryLedger } from '@turnpike/l402/store/memory'
+import { memoryStore } from '@turnpike/l402/store/memory'
 import { postgresStore } from '@turnpike/l402/store/postgres'
-import { sqliteLedger } from '@turnpike/l402/store/sqlite'
+import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
 import { type Config, type ServiceConfig, sampleUpstream } from './config/config.ts'
 import { routeMatch } from './config/match.ts'
@@ -22,9 +22,9 @@ export interface OpenLightning {
 export async function openLedger({ store }: Config): Promise<Ledger> {
   switch (store.kind) {
     case 'memory':
-      return memoryLedger()
+      return memoryStore()
     case 'sqlite':
-      return sqliteLedger({ file: store.file })
+      return sqliteStore({ file: store.file })
     case 'postgres':
       return postgresStore({ url: store.url })
   }

@@ -62,7 +62,7 @@ export interface Presented {
 }
 
 /**
- * Reads `_valid_until`, `_methods`, `_paths`, and `_capabilities` that are named after routes. A credential for several services fits if it does for any of them;
+ * Reads `_valid_until`, `_methods` and `_paths`. A credential for several services fits if it does for any of them;
  * what cannot be read does not speak against it.
  */
 export function fitnessOf(macaroon: Macaroon | undefined, request: Presented): Fitness {
@@ -76,7 +76,7 @@ export function fitnessOf(macaroon: Macaroon | undefined, request: Presented): F
     }
   }
   for (const { condition, value } of caveats) {
-    const [, service = '', name] = /^(.+)_(valid_until|methods|paths|capabilities)$/.exec(condition) ?? []
+    const [, service = '', name] = /^(.+)_(valid_until|methods|paths)$/.exec(condition) ?? []
     if (name === undefined || verdicts.get(service) === 'expired') continue
     if (name === 'valid_until') {
       const end = validUntil.parse(value)
@@ -95,29 +95,34 @@ function admits(name: string, value: string, request: Presented): boolean {
     const allowed = methods.parse(value)
     return allowed === undefined || methods.admits(allowed, request.method)
   }
-  if (name === 'capabilities') return mayOpenRoute(value, request)
   const allowed = paths.parse(value)
   return allowed === undefined || paths.admits(allowed, request.path)
 }
 
-/** A path that a server cannot read in another way than it is written. */
-const PLAIN_PATH = /^(\/[A-Za-z0-9._~-]+)*\/?$/
 /** A route by its methods, if any, and its path, as gateways name capabilities: `GET /forecast/*`, `GET%2CPOST /x`. */
 const ROUTE = /^(?:([A-Z]+(?:%2C[A-Z]+)*) )?(\/.*)$/
 
-/** False only if every capability is named after a route, and none of these is the one asked for. */
-function mayOpenRoute(value: string, { method, path }: Presented): boolean {
-  const names = capabilities.parse(value)
-  if (names === undefined || names.size === 0 || !PLAIN_PATH.test(path)) return true
-  for (const name of names) {
-    const [, methodList, route = ''] = ROUTE.exec(name) ?? []
-    const pattern = parsePathPattern(route)
-    if (!pattern) return true
-    const allowed = methodList?.split('%2C')
-    const fits = !allowed || allowed.includes(method) || (method === 'HEAD' && allowed.includes('GET'))
-    if (fits && matchesPath(pattern, path)) return true
+/**
+ * Whether the credential's capabilities are named after routes and one of these is the request's: a hint, no more.
+ * `undefined` where they are other names.
+ */
+export function namesRoute(
+  macaroon: Macaroon | undefined,
+  { method, path }: Pick<Presented, 'method' | 'path'>,
+): boolean | undefined {
+  let found: boolean | undefined
+  for (const { id } of macaroon?.caveats ?? []) {
+    const caveat = parseCaveat(id)
+    if (!caveat?.condition.endsWith('_capabilities')) continue
+    for (const name of capabilities.parse(caveat.value) ?? []) {
+      const [, methodList, route = ''] = ROUTE.exec(name) ?? []
+      const pattern = parsePathPattern(route)
+      if (!pattern) return undefined
+      const fits = methodList === undefined || methods.admits(new Set(methodList.split('%2C')), method)
+      found = found || (fits && matchesPath(pattern, path))
+    }
   }
-  return false
+  return found
 }
 
 /** Whether the credential says that it is good for one call only. */

@@ -3,7 +3,14 @@
 import { encodeHex, equalBytes } from '../core/bytes.ts'
 import type { Macaroon } from '../core/macaroon.ts'
 import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
-import { countsCalls, fitnessOf, isSingleUse, isTimePass, readMacaroon } from './credential-facts.ts'
+import {
+  countsCalls,
+  fitnessOf,
+  isSingleUse,
+  isTimePass,
+  namesRoute,
+  readMacaroon,
+} from './credential-facts.ts'
 import type { Hop } from './hop.ts'
 import type { Run } from './run.ts'
 import { scopeOf } from './scope.ts'
@@ -44,7 +51,9 @@ export async function heldFor(
     const macaroon = readMacaroon(credential.macaroon)
     // A token that is no macaroon can only stand in Authorization itself.
     if (!macaroon && hop.headers.has('authorization')) continue
-    if (fitnessOf(macaroon, request) !== 'fits') continue
+    const fitness = fitnessOf(macaroon, request)
+    // Where it was bought it fits: the server may see another path than the one asked for.
+    if (fitness === 'expired' || (fitness === 'elsewhere' && credential.boughtFor !== scope)) continue
     const payment = await run.purse.payment(credential.paymentHash)
     const owed = debts.has(encodeHex(credential.paymentHash))
     if (!owed && options.owedOnly) continue
@@ -52,7 +61,7 @@ export async function heldFor(
     if (!owed && credential.rejectedFor.includes(scope)) continue
     // Its one call was had; an answer that was cut off (status 0) may have been given back.
     if (!owed && payment?.served === 'redeemed' && payment.lastStatus !== 0 && isSingleUse(macaroon)) continue
-    ranked.push({ credential, rank: owed ? 0 : rankOf(credential, scope) })
+    ranked.push({ credential, rank: owed ? 0 : rankOf(credential, scope, namesRoute(macaroon, request)) })
   }
   ranked.sort((a, b) => a.rank - b.rank)
   return ranked.slice(0, MOST_PRESENTED).map(({ credential }) => credential)
@@ -70,9 +79,11 @@ function isAnothers(
   return payment.served === 'unserved' && fresh && !isTimePass(macaroon)
 }
 
-function rankOf(credential: StoredCredential, scope: string): number {
+/** Lower is better. `named`: whether its capabilities are named after this route. */
+function rankOf(credential: StoredCredential, scope: string, named: boolean | undefined): number {
   if (credential.boughtFor === scope) return 1
-  return credential.rejectedFor.length === 0 ? 2 : 3
+  if (named !== undefined) return named ? 2 : 5
+  return credential.rejectedFor.length === 0 ? 3 : 4
 }
 
 /** What was paid for a scope and not served, newest first. What was served after it settles the matter. */

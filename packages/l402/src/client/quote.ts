@@ -3,6 +3,7 @@
 import { encodeHex, equalBytes } from '../core/bytes.ts'
 import type { StoredQuote } from '../stores/purse.ts'
 import { refusedOutcome, startCall } from './call.ts'
+import { namesRoute, readMacaroon } from './credential-facts.ts'
 import { follow } from './follow.ts'
 import {
   challengesOf,
@@ -17,7 +18,7 @@ import { heldFor } from './held.ts'
 import { bodyDigestOf, firstHop, type Hop, movedHop, nextHop } from './hop.ts'
 import { isOnBooks } from './pay.ts'
 import type { Run } from './run.ts'
-import { shownUrl } from './scope.ts'
+import { scopeOf, shownUrl } from './scope.ts'
 import { discard, send } from './send.ts'
 import type { FetchOutcome, PreparedRequest, Quote, QuoteOutcome } from './types.ts'
 import { visitQuoted } from './visit.ts'
@@ -57,9 +58,15 @@ async function priceOf(
   const refusal = await objection(run, { request, hop, payable })
   // A downgraded hop is not kept: its way there would be forgotten.
   if (!hop.downgraded) await run.purse.saveQuote(stored)
-  const [held] = hop.headers.has('authorization')
+  const held = hop.headers.has('authorization')
     ? []
     : await heldFor(run, hop, { tried: new Set(), owedOnly: false, locked: false })
+  const { method } = hop
+  const likely = held.find(
+    ({ macaroon, boughtFor }) =>
+      boughtFor === scopeOf(method, hop.url) ||
+      namesRoute(readMacaroon(macaroon), { method, path: hop.url.pathname }) !== false,
+  )
   const quote: Quote = {
     ...payable.offer,
     id: stored.id,
@@ -69,7 +76,7 @@ async function priceOf(
     refusal: refusal
       ? { kind: refusal.kind, reason: refusal.reason, detail: refusal.detail, overBudget: refusal.overBudget }
       : null,
-    heldCredentialId: held?.id ?? null,
+    heldCredentialId: likely?.id ?? null,
   }
   return { kind: 'quote', quote, response }
 }

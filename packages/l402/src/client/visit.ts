@@ -58,13 +58,28 @@ async function presentHeld(
   // A stream can be sent once only.
   for (const credential of request.replayable ? held : held.slice(0, 1)) {
     await discard(last)
-    const response = await send(run, request, { hop, credential })
+    const response = await send(run, request, { hop, credential }).catch((cause: unknown) => ({ cause }))
+    if ('cause' in response)
+      return { status: 0, outcome: await stillUnserved(call, hop, { credential, ...response }) }
     if (response.status !== 402)
       return { status: 0, outcome: await answered(call, hop, { response, credential }) }
     await reject(call, hop, credential)
     last = response
   }
   return last && { status: 402, response: last }
+}
+
+/** What was paid for this scope before and cannot even be presented is not served; anything else is a plain failure. */
+async function stillUnserved(
+  call: Call,
+  hop: Hop,
+  { credential, cause }: { readonly credential: StoredCredential; readonly cause: unknown },
+): Promise<FetchOutcome> {
+  const payment = await call.run.purse.payment(credential.paymentHash)
+  const owed = payment?.served !== 'redeemed' && credential.boughtFor === scopeOf(hop.method, hop.url)
+  if (!payment || !owed || call.request.signal?.aborted) throw cause
+  const detail = 'the connection failed again'
+  return await notServed(call, hop, { credential, response: null, detail, cause })
 }
 
 /** A 402 marks a credential as rejected for the scope; nothing is deleted (rule C9). */

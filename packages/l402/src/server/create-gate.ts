@@ -100,12 +100,13 @@ export function createGate(options: GateOptions): Gate {
     let denial = before
     for (let i = from; i < verdict.credentials.length; i++) {
       const cached = verdict.credentials[i] as CachedCredential
-      const summary = satisfy(cached, policy, request)
+      const standing = standingWith(cached, policy)
+      const summary = satisfy(cached, standing.summary, request)
       if (!summary.ok) {
         denial = denied(denial, summary, cached)
         continue
       }
-      if (summary.counters.length === 0) return standingWith(cached, policy).timePass
+      if (summary.counters.length === 0) return standing.timePass
       return reserve(request, cached, summary).then((outcome) =>
         'ok' in outcome ? admit(request, verdict, i + 1, denied(denial, outcome, cached)) : outcome,
       )
@@ -114,20 +115,23 @@ export function createGate(options: GateOptions): Gate {
   }
 
   /** Revocation, then caveats (protocol §2): nothing of this is cached but what the caveats come to. */
-  function satisfy(cached: CachedCredential, policy: ServicePolicy, request: GateRequest): Summary | Refusal {
+  function satisfy(
+    cached: CachedCredential,
+    summary: Summary | Refusal,
+    request: GateRequest,
+  ): Summary | Refusal {
     if (ledger.isRevoked(cached.verified.identifier))
       return refuse('revoked', 'this credential has been revoked')
-    const { summary } = standingWith(cached, policy)
     if (!summary.ok) return summary
+    const { method, path, clientAddress } = request
+    const { capability } = request.route
+    const nowSeconds = now() / 1000
     const origin = headerValue(request.headers, 'origin')
-    const cleared = clearCaveats(summary, {
-      nowSeconds: now() / 1000,
-      method: request.method,
-      path: request.path,
-      capability: request.route.capability,
-      clientAddress: request.clientAddress,
-      ...(origin === undefined ? {} : { origin }),
-    })
+    // Not spread into one: that would cost as much as all the rest of it.
+    const cleared =
+      origin === undefined
+        ? clearCaveats(summary, { nowSeconds, method, path, capability, clientAddress })
+        : clearCaveats(summary, { nowSeconds, method, path, capability, clientAddress, origin })
     return cleared.ok ? summary : cleared
   }
 

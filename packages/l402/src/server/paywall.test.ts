@@ -7,7 +7,7 @@ import { decodeIdentifier } from '../core/identifier.ts'
 import { decodeMacaroon } from '../core/macaroon.ts'
 import { memoryLightning } from '../lightning/memory.ts'
 import type { Ledger } from '../stores/ledger.ts'
-import { memoryLedger } from '../stores/memory/index.ts'
+import { memoryStore } from '../stores/memory/index.ts'
 import { type Paywall, type PaywallPass, type PaywallService, paywall } from './paywall.ts'
 
 const keys = [{ id: 'k1', masterKey: new Uint8Array(32).fill(1), active: true }]
@@ -18,7 +18,7 @@ const weather: PaywallService = {
   ],
 }
 
-function open(services: Record<string, PaywallService> = { weather }, store: Ledger = memoryLedger()) {
+function open(services: Record<string, PaywallService> = { weather }, store: Ledger = memoryStore()) {
   const lightning = memoryLightning()
   const gate = paywall({ lightning, store, keys, services })
   async function buy(url: string): Promise<string> {
@@ -137,7 +137,7 @@ describe('paywall', () => {
   })
 
   it('answers 503 where the use cannot be written, and gives the handler’s answer to nobody (rule 9)', async () => {
-    const store = memoryLedger()
+    const store = memoryStore()
     let down = true
     let cancelled = false
     const body = new ReadableStream({
@@ -173,7 +173,7 @@ describe('paywall', () => {
     expect(routes({ match: 'GET /x', price: '1 sat', grants: { valid: -1 } })).toThrow('valid')
     expect(() => open({ 'a:b': weather })).toThrow('service name')
     expect(() =>
-      paywall({ lightning: memoryLightning(), store: memoryLedger(), keys: [], services: {} }),
+      paywall({ lightning: memoryLightning(), store: memoryStore(), keys: [], services: {} }),
     ).toThrow('at least one active key')
   })
 })

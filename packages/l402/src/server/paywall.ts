@@ -63,11 +63,11 @@ export type Paywall = (request: Request, info?: RequestInfo) => Promise<PaywallP
  * ```ts
  * import { memoryLightning } from '@turnpike/l402/lightning/memory'
  * import { paywall } from '@turnpike/l402/server'
- * import { memoryLedger } from '@turnpike/l402/store/memory'
+ * import { memoryStore } from '@turnpike/l402/store/memory'
  *
  * const gate = paywall({
  *   lightning: memoryLightning(),
- *   store: memoryLedger(),
+ *   store: memoryStore(),
  *   keys: [{ id: 'first', masterKey: crypto.getRandomValues(new Uint8Array(32)), active: true }],
  *   services: { weather: { routes: [{ match: 'GET /forecast/*', price: '10 sat', grants: { valid: '1h' } }] } },
  * })

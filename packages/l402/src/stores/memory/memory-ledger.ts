@@ -14,7 +14,7 @@ interface Held {
  * Books that end with the process: for tests and `store: memory`. What was sold is forgotten, so a restart gives every
  * credential its uses back.
  */
-export function memoryLedger(): Ledger {
+export function memoryStore(): Ledger {
   const counters = new Map<string, bigint>()
   const reservations = new Map<bigint, readonly Held[]>()
   const revocations = new RevocationSet()

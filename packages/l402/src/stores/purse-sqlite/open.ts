@@ -4,6 +4,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isL402Error, L402Error } from '../../core/errors.ts'
+import { transaction } from '../lib/transaction.ts'
 import { sqliteCode, useWriteAheadLog } from '../lib/write-ahead-log.ts'
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
 
@@ -33,23 +34,6 @@ export function storeFault(error: unknown, file: string): unknown {
     )
   }
   return error
-}
-
-/** Runs `work` in one transaction that holds the write lock from its beginning. */
-export function immediate<T>(db: DatabaseSync, work: () => T): T {
-  db.exec('BEGIN IMMEDIATE')
-  try {
-    const result = work()
-    db.exec('COMMIT')
-    return result
-  } catch (error) {
-    try {
-      db.exec('ROLLBACK')
-    } catch {
-      // SQLite has rolled back by itself.
-    }
-    throw error
-  }
 }
 
 /** Opens the database of a purse, making folder (0700), file (0600) and tables where they are missing (rule C10). */
@@ -131,7 +115,7 @@ function assertOurs(db: DatabaseSync, file: string): void {
 
 function migrate(db: DatabaseSync, file: string): void {
   if (pragma(db, 'user_version') === MIGRATIONS.length) return
-  immediate(db, () => {
+  transaction(db, () => {
     // Another process may have been first, or be newer.
     assertOurs(db, file)
     for (const step of MIGRATIONS.slice(pragma(db, 'user_version'))) db.exec(step)

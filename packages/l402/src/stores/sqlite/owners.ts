@@ -1,8 +1,8 @@
 import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { giveBack, prepareGiveBack } from './give-back.ts'
-import { transaction } from './transaction.ts'
+import { transaction } from '../lib/transaction.ts'
+import { Counters } from './counters.ts'
 
 /**
  * Who holds which reservation. Every open ledger is an owner and keeps a small file `<file>.owner-<id>` locked through
@@ -93,7 +93,8 @@ export function sweepOwners(db: DatabaseSync, file: string, self: bigint): void 
 /** Ends everything an owner holds, and its row: what was being served counts, the rest is given back. In a transaction. */
 export function forgetOwner(db: DatabaseSync, id: bigint): void {
   const held = db.prepare('DELETE FROM reservations WHERE owner = ? RETURNING serving, uses').all(id)
-  const statements = prepareGiveBack(db)
-  for (const row of held) if (row['serving'] === 0) giveBack(statements, row['uses'] as Uint8Array)
+  const counters = new Counters(db)
+  for (const row of held) if (row['serving'] === 0) counters.giveBack(row['uses'] as Uint8Array)
+  counters.writeBack()
   db.prepare('DELETE FROM owners WHERE id = ?').run(id)
 }

@@ -2,6 +2,7 @@ import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { L402Error } from '../../core/errors.ts'
+import { transaction } from '../lib/transaction.ts'
 import { sqliteCode, useWriteAheadLog } from '../lib/write-ahead-log.ts'
 
 /** `PRAGMA application_id` of a ledger file: 'TPLG'. */
@@ -96,17 +97,12 @@ function checkOrigin(db: DatabaseSync, file: string): void {
 
 function migrate(db: DatabaseSync, file: string): void {
   if (versionOf(db) === MIGRATIONS.length) return
-  db.exec('BEGIN IMMEDIATE')
-  try {
+  transaction(db, () => {
     checkOrigin(db, file) // another process may have been here first
     for (let version = versionOf(db); version < MIGRATIONS.length; version++)
       db.exec(MIGRATIONS[version] ?? '')
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}`)
-    db.exec('COMMIT')
-  } catch (error) {
-    db.exec('ROLLBACK')
-    throw error
-  }
+  })
 }
 
 const SQLITE_CORRUPT = 11
