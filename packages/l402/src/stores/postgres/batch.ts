@@ -93,7 +93,7 @@ export function buildBatch(calls: readonly BatchCall[], context: BatchContext): 
 }
 
 /** What came of a reservation. */
-export type Outcome = (Reservation & { readonly hash: string }) | NotReserved
+type Outcome = (Reservation & { readonly hash: string }) | NotReserved
 
 /** What came of a batch. */
 export interface BatchAnswer {

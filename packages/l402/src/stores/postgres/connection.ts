@@ -20,7 +20,7 @@ export interface ServerOptions {
 export type Row = readonly (string | null)[]
 
 /** A statement that the server keeps prepared under its name. */
-export interface Prepared {
+interface Prepared {
   readonly name: string
   readonly text: string
 }

@@ -32,7 +32,7 @@ export interface EndCall extends Pending<void> {
 }
 
 /** A call about no reservation: `ping`, or the end of one that cannot be. */
-export interface OtherCall extends Pending<void> {
+interface OtherCall extends Pending<void> {
   readonly do: 'ping' | 'nothing'
 }
 

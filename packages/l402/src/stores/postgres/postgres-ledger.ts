@@ -221,6 +221,7 @@ export class PostgresLedger implements Ledger {
     })
     const answer = readBatch(batch, row)
     // What was refused as revoked is known to be revoked when the caller hears of it.
+    if (answer.latest < this.#seq) this.#seq = 0n // an older copy of the books
     if (answer.latest !== this.#seq) await this.#poll({ connection, owner }).catch(() => {})
     this.#books.settle(calls, batch, answer)
   }
