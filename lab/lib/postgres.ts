@@ -32,7 +32,9 @@ export function findPostgres(): string | undefined {
     ...versions.map((version) => join(root, version, 'bin')),
     ...(process.env['PATH'] ?? '').split(delimiter),
   ]
-  return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'pg_ctl')))
+  return folders.find((folder) =>
+    ['initdb', 'pg_ctl', 'postgres', 'psql'].every((program) => existsSync(join(folder, program))),
+  )
 }
 
 /** Starts a server. Its programs refuse to run as root: then they run as `postgres`, or `nobody`. */
