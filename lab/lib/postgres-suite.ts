@@ -9,6 +9,9 @@ import { findPostgres, type PostgresServer, secret, startPostgres } from './post
 /** Where PostgreSQL is, if it is. */
 export const programs: string | undefined = findPostgres()
 
+// The reporter names no test of a file that is skipped as a whole.
+if (programs === undefined) console.log('SKIPPED: PostgreSQL is not installed')
+
 /** Runs from the first test to the last. */
 export let server: PostgresServer
 beforeAll(async () => {
