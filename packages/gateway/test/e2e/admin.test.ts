@@ -7,14 +7,24 @@ let upstream: Upstream
 let gateway: Program
 beforeAll(async () => {
   upstream = await startUpstream()
-  gateway = await start({ upstream: upstream.origin, routes: ['{ match: "/*", price: 1 sat, grants: { calls: 3 } }'] })
+  gateway = await start({
+    upstream: upstream.origin,
+    routes: ['{ match: "/*", price: 1 sat, grants: { calls: 3 } }'],
+  })
 })
 afterAll(async () => {
   await cleanUp()
   await closeUpstreams()
 })
 
-const ADMIN_PATHS = ['/metrics', '/healthz', '/readyz', '/sandbox/v1/balance', '/sandbox/v1/pay', '/api/v1/tokens']
+const ADMIN_PATHS = [
+  '/metrics',
+  '/healthz',
+  '/readyz',
+  '/sandbox/v1/balance',
+  '/sandbox/v1/pay',
+  '/api/v1/tokens',
+]
 
 describe('the admin listener', () => {
   it('alone has health, metrics and the wallet', async () => {
@@ -35,12 +45,24 @@ describe('the admin listener', () => {
   })
 
   it('answers nothing else, and no other method', async () => {
-    for (const path of ['/', '/api/v1/tokens', '/metrics/', '/../metrics', '/sandbox/v2/pay', '//healthz', '/%6detrics'])
+    for (const path of [
+      '/',
+      '/api/v1/tokens',
+      '/metrics/',
+      '/../metrics',
+      '/sandbox/v2/pay',
+      '//healthz',
+      '/%6detrics',
+    ])
       expect((await ask(gateway.admin, 'GET', path)).status).toBe(404)
     for (const path of ['/metrics', '/healthz', '/readyz'])
       expect((await ask(gateway.admin, 'DELETE', path)).status).toBe(405)
     const { port } = new URL(gateway.admin)
-    for (const bytes of ['\0\0\0', 'GET / HTTP/9\r\n\r\n', `GET /${'a'.repeat(50_000)} HTTP/1.1\r\nHost: a\r\n\r\n`])
+    for (const bytes of [
+      '\0\0\0',
+      'GET / HTTP/9\r\n\r\n',
+      `GET /${'a'.repeat(50_000)} HTTP/1.1\r\nHost: a\r\n\r\n`,
+    ])
       for (const status of (await sendRaw(Number(port), bytes)).statuses) expect(status).toBeLessThan(500)
   })
 
@@ -61,7 +83,10 @@ describe('the admin listener', () => {
       { ...json, Host: '10.0.0.1' },
     ]
     for (const headers of attempts) {
-      const refused = await ask(gateway.admin, 'POST', '/sandbox/v1/pay', { headers: { Host: host, ...headers }, body })
+      const refused = await ask(gateway.admin, 'POST', '/sandbox/v1/pay', {
+        headers: { Host: host, ...headers },
+        body,
+      })
       expect([refused.status, refused.header('access-control-allow-origin')]).toEqual([403, ''])
     }
     const preflight = await ask(gateway.admin, 'OPTIONS', '/sandbox/v1/pay', {
@@ -107,12 +132,17 @@ describe('what is written down', () => {
     ]
     for (const [path, headers] of asks) await ask(gateway.url, 'GET', path, { headers })
     await sendRaw(gateway.port, `GET /x HTTP/1.1\r\nHost: a\r\n${marker}\r\n\r\n`)
-    await sendRaw(gateway.port, `GET /%0a%7b"level":"error"%7d HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+    await sendRaw(
+      gateway.port,
+      `GET /%0a%7b"level":"error"%7d HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
+    )
     const { out, err } = await gateway.stop()
     expect(out).toBe('')
-    for (const secret of [marker, macaroon.slice(0, 40), preimage, tokenId, 'lnbcrt']) expect(err).not.toContain(secret)
+    for (const secret of [marker, macaroon.slice(0, 40), preimage, tokenId, 'lnbcrt'])
+      expect(err).not.toContain(secret)
     // One JSON object per line, whatever was asked for.
-    for (const line of err.trimEnd().split('\n')) expect(JSON.parse(line)).toMatchObject({ level: expect.any(String) })
+    for (const line of err.trimEnd().split('\n'))
+      expect(JSON.parse(line)).toMatchObject({ level: expect.any(String) })
     expect(err).toContain('"reason":"bad_preimage"')
   })
 })

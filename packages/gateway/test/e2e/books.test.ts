@@ -3,7 +3,16 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ask, type Response, until } from './client.ts'
-import { type Bought, buy, cleanUp, configOf, folderWith, type Program, serve, type StartOptions } from './program.ts'
+import {
+  type Bought,
+  buy,
+  cleanUp,
+  configOf,
+  folderWith,
+  type Program,
+  type StartOptions,
+  serve,
+} from './program.ts'
 import { closeUpstreams, startUpstream, type Upstream } from './upstream.ts'
 
 afterEach(async () => {
@@ -27,7 +36,13 @@ async function shop(options: StartOptions = {}): Promise<Shop> {
   const books = join(folder, 'books')
   mkdirSync(books)
   const gateway = await serve(folder, options)
-  return { gateway, upstream, books, pass: await buy(gateway, '/pass/x'), bundle: await buy(gateway, '/paid/x') }
+  return {
+    gateway,
+    upstream,
+    books,
+    pass: await buy(gateway, '/pass/x'),
+    bundle: await buy(gateway, '/paid/x'),
+  }
 }
 
 const use = ({ gateway }: Shop, path: string, { authorization }: Bought): Promise<Response> =>
@@ -90,7 +105,9 @@ describe('books that cannot be written', () => {
 
   it('because the disk is full', async () => {
     // A limit on the size of files: what goes beyond it fails as on a full disk.
-    const where = await shop({ wrap: (command) => ['sh', '-c', 'ulimit -f 100 && exec "$@"', 'sh', ...command] })
+    const where = await shop({
+      wrap: (command) => ['sh', '-c', 'ulimit -f 100 && exec "$@"', 'sh', ...command],
+    })
     let served = 0
     await until(async () => {
       const bought = await buy(where.gateway, '/paid/x')
@@ -112,7 +129,8 @@ describe('books that cannot be written', () => {
     const file = join(where.books, 'ledger.db')
     writeFileSync(file, Buffer.alloc(statSync(file).size, 0x5a), { flag: 'r+' })
     where.upstream.forget()
-    for (let i = 0; i < 8; i++) expect([200, 402, 503]).toContain((await use(where, '/paid/x', where.bundle)).status)
+    for (let i = 0; i < 8; i++)
+      expect([200, 402, 503]).toContain((await use(where, '/paid/x', where.bundle)).status)
     expect(where.upstream.seen.length).toBeLessThanOrEqual(2)
     expect((await use(where, '/pass/x', where.pass)).status).toBe(200)
   })

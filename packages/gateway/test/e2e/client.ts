@@ -25,17 +25,20 @@ export function ask(base: string, method: string, path: string, options: AskOpti
   const { headers = {}, body, agent = false } = options
   const { hostname, port } = new URL(base)
   return new Promise((resolve, reject) => {
-    const sent = request({ hostname, port, method, path, agent, headers: { ...headers } as never }, (answer) => {
-      let text = ''
-      answer.setEncoding('latin1').on('data', (chunk: string) => {
-        text += chunk
-      })
-      answer.on('error', reject)
-      answer.on('end', () => {
-        const all = (name: string): readonly string[] => answer.headersDistinct[name] ?? []
-        resolve({ status: answer.statusCode ?? 0, header: (name) => all(name)[0] ?? '', all, body: text })
-      })
-    })
+    const sent = request(
+      { hostname, port, method, path, agent, headers: { ...headers } as never },
+      (answer) => {
+        let text = ''
+        answer.setEncoding('latin1').on('data', (chunk: string) => {
+          text += chunk
+        })
+        answer.on('error', reject)
+        answer.on('end', () => {
+          const all = (name: string): readonly string[] => answer.headersDistinct[name] ?? []
+          resolve({ status: answer.statusCode ?? 0, header: (name) => all(name)[0] ?? '', all, body: text })
+        })
+      },
+    )
     sent.on('error', reject)
     sent.end(body)
   })
@@ -78,7 +81,10 @@ export function readUntil(socket: Socket, pattern: RegExp): Promise<string> {
 }
 
 /** Sends bytes and reads until the gateway closes the connection; the statuses of all answers, in order. */
-export async function sendRaw(port: number, bytes: string | Buffer): Promise<{ statuses: number[]; text: string }> {
+export async function sendRaw(
+  port: number,
+  bytes: string | Buffer,
+): Promise<{ statuses: number[]; text: string }> {
   const socket = open(port)
   socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
   const text = await readAll(socket)

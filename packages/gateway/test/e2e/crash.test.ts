@@ -54,10 +54,12 @@ async function drain(url: string, { authorization }: Bought): Promise<number> {
   }
 }
 
-const bundle = (calls: number): string[] => [`{ match: "/paid/*", price: 1 sat, grants: { calls: ${calls} } }`]
+const bundle = (calls: number): string[] => [
+  `{ match: "/paid/*", price: 1 sat, grants: { calls: ${calls} } }`,
+]
 
 describe('killed at a random moment under load', () => {
-  const CALLS = 35
+  const CALLS = 30
   // A quarter of the answers come in pieces, so that some are cut off in the middle.
   const upstreamAnswer: Parameters<typeof startUpstream>[0] = (_, res) => {
     if (Math.random() < 0.75) {
@@ -68,7 +70,7 @@ describe('killed at a random moment under load', () => {
     setImmediate(() => res.end('true}'))
   }
 
-  it.each([10, 45, 80, 120])('after %d answers: nothing free, nothing lost, nothing stuck', async (answers) => {
+  it.each([10, 45, 90])('after %d answers: nothing free, nothing lost, nothing stuck', async (answers) => {
     const upstream = await startUpstream(upstreamAnswer)
     const folder = folderWith(configOf({ upstream: upstream.origin, routes: bundle(CALLS) }))
     const first = await serve(folder)
@@ -90,10 +92,10 @@ describe('killed at a random moment under load', () => {
 
   it('again and again on one store', async () => {
     const upstream = await startUpstream(upstreamAnswer)
-    const folder = folderWith(configOf({ upstream: upstream.origin, routes: bundle(100) }))
+    const folder = folderWith(configOf({ upstream: upstream.origin, routes: bundle(70) }))
     let gateway = await serve(folder)
     const tally: Tally = { bought: await buy(gateway, '/paid/x'), served: 0, unknown: 0 }
-    for (let round = 1; round <= 4; round++) {
+    for (let round = 1; round <= 3; round++) {
       const loaded = load(gateway.url, [tally], 8)
       const wanted = tally.served + 15
       await until(() => tally.served >= wanted, 'some were served')
@@ -102,8 +104,8 @@ describe('killed at a random moment under load', () => {
       gateway = await serve(folder)
     }
     const left = await drain(gateway.url, tally.bought)
-    expect(tally.served + left).toBeLessThanOrEqual(100)
-    expect(tally.served + tally.unknown + left).toBeGreaterThanOrEqual(100)
+    expect(tally.served + left).toBeLessThanOrEqual(70)
+    expect(tally.served + tally.unknown + left).toBeGreaterThanOrEqual(70)
   })
 })
 

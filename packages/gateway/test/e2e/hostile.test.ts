@@ -91,7 +91,9 @@ const spellings: readonly (readonly [string, readonly number[]])[] = [
     'paid/x',
     '?/paid/x',
   ].map((target) => [target, [400]] as const),
-  ...['/PAID/x', '/Free/x', '/paidx', '/paid%3f/x', '/', '/free', '/pai%64%20/x'].map((target) => [target, [404]] as const),
+  ...['/PAID/x', '/Free/x', '/paidx', '/paid%3f/x', '/', '/free', '/pai%64%20/x'].map(
+    (target) => [target, [404]] as const,
+  ),
 ]
 
 describe('from the free prefix towards the paid one', () => {
@@ -118,14 +120,32 @@ describe('from the free prefix towards the paid one', () => {
     'X-Rewrite-URL',
     'X-Original-Method',
   ])('%s does not reach the upstream', async (name) => {
-    const { statuses } = await sendRaw(gateway.port, request('/free/x', `${name}: /paid/smuggled\r\n${CLOSE}`))
+    const { statuses } = await sendRaw(
+      gateway.port,
+      request('/free/x', `${name}: /paid/smuggled\r\n${CLOSE}`),
+    )
     expect(statuses).toEqual([200])
     expectOnlyFree()
   })
 
   it('what the gateway says of who paid, and for whom it asks, cannot be forged', async () => {
-    const forged = ['X-L402-Token-Id', 'x-l402-payment-hash', 'X-L402-Service', 'X_L402_Token_Id', 'X-L402-Anything']
-    const addresses = ['X-Forwarded-For', 'X-Forwarded-Host', 'X-Forwarded-Proto', 'X-Real-IP', 'Forwarded', 'X_Forwarded_For', 'True-Client-IP', 'X-Forwarded-Prefix']
+    const forged = [
+      'X-L402-Token-Id',
+      'x-l402-payment-hash',
+      'X-L402-Service',
+      'X_L402_Token_Id',
+      'X-L402-Anything',
+    ]
+    const addresses = [
+      'X-Forwarded-For',
+      'X-Forwarded-Host',
+      'X-Forwarded-Proto',
+      'X-Real-IP',
+      'Forwarded',
+      'X_Forwarded_For',
+      'True-Client-IP',
+      'X-Forwarded-Prefix',
+    ]
     const lines = [...forged, ...addresses].map((name) => `${name}: smuggled\r\n`).join('')
     const hidden = 'Connection: close, X-L402-Token-Id, X-Forwarded-For, Host\r\n'
     const { statuses } = await sendRaw(
@@ -142,7 +162,9 @@ describe('from the free prefix towards the paid one', () => {
       'x-forwarded-proto': 'http',
     })
     upstream.forget()
-    expect((await sendRaw(gateway.port, request('/free/x', `${hidden}Host: a\r\n${lines}`))).statuses).toEqual([200])
+    expect(
+      (await sendRaw(gateway.port, request('/free/x', `${hidden}Host: a\r\n${lines}`))).statuses,
+    ).toEqual([200])
     expect(upstream.bytes()).not.toMatch(/smuggled|l402/i)
   })
 
@@ -159,7 +181,8 @@ const SMUGGLED = 'GET /paid/smuggled HTTP/1.1\r\nHost: a\r\n\r\n'
 
 describe('one framing', () => {
   // What follows is a request to one reader and a body to another.
-  const post = (lines: string, body: string): string => `POST /free/x HTTP/1.1\r\nHost: a\r\n${lines}\r\n${body}`
+  const post = (lines: string, body: string): string =>
+    `POST /free/x HTTP/1.1\r\nHost: a\r\n${lines}\r\n${body}`
   const chunked = `0\r\n\r\n${SMUGGLED}`
   it.each<[string, string]>([
     ['both lengths', post(`Content-Length: ${SMUGGLED.length}\r\nTransfer-Encoding: chunked\r\n`, chunked)],
@@ -175,7 +198,10 @@ describe('one framing', () => {
     ['a huge length', post('Content-Length: 99999999999999999999\r\n', SMUGGLED)],
     ['a length before a space and a colon', post('Content-Length : 0\r\n', SMUGGLED)],
     ['a coding before a space and a colon', post('Transfer-Encoding : chunked\r\n', chunked)],
-    ['a length name with an underscore beside a coding', post(`Content_Length: 0\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n`, chunked)],
+    [
+      'a length name with an underscore beside a coding',
+      post(`Content_Length: 0\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n`, chunked),
+    ],
     ['identity', post('Transfer-Encoding: identity\r\n', SMUGGLED)],
     ['gzip, chunked', post('Transfer-Encoding: gzip, chunked\r\n', chunked)],
     ['chunked, identity', post('Transfer-Encoding: chunked, identity\r\n', chunked)],
@@ -204,7 +230,10 @@ describe('one framing', () => {
     ['a Host with a space', 'GET /free/x HTTP/1.1\r\nHost: a b\r\n\r\n'],
     ['a Host with a port of letters', 'GET /free/x HTTP/1.1\r\nHost: a:x\r\n\r\n'],
     ['an empty Host', 'GET /free/x HTTP/1.1\r\nHost:\r\n\r\n'],
-    ['HTTP/1.0 with a coding', 'POST /free/x HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+    [
+      'HTTP/1.0 with a coding',
+      'POST /free/x HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
     ['HTTP/0.9', 'GET /free/x\r\n\r\n'],
     ['HTTP/2.0', 'GET /free/x HTTP/2.0\r\nHost: a\r\n\r\n'],
     ['HTTP/1.2', 'GET /free/x HTTP/1.2\r\nHost: a\r\n\r\n'],
@@ -270,7 +299,9 @@ describe('one framing', () => {
   it('a refused request’s body is not read as a request', async () => {
     const socket = open(gateway.port)
     const body = request('/free/smuggled')
-    socket.write(`POST /paid/x HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}${request('/free/y')}`)
+    socket.write(
+      `POST /paid/x HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}${request('/free/y')}`,
+    )
     expect(statusesIn(await readAll(socket))).toEqual([402, 200])
     expect(upstream.seen.map(({ url }) => url)).toEqual(['/free/y'])
   })
@@ -342,7 +373,8 @@ describe('a connection', () => {
 
   it('that trickles its body does not keep others from being served', async () => {
     const slow = Array.from({ length: 300 }, () => open(gateway.port))
-    for (const socket of slow) socket.write('POST /free/slow HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n')
+    for (const socket of slow)
+      socket.write('POST /free/slow HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n')
     for (let i = 0; i < 10; i++) {
       for (const socket of slow) socket.write('a')
       expect((await ask(gateway.url, 'GET', '/free/x')).status).toBe(200)
@@ -367,7 +399,23 @@ describe('mutated requests', () => {
           cut: fc.nat(6),
           put: fc.oneof(
             fc.string({ maxLength: 4, unit: 'binary-ascii' }),
-            fc.constantFrom('\r\n', '\n', ' ', '\t', '%2e', '%2f', '/', '..', '\\', ':', ',', ';', '\0', '\r\n\r\n', '\xff'),
+            fc.constantFrom(
+              '\r\n',
+              '\n',
+              ' ',
+              '\t',
+              '%2e',
+              '%2f',
+              '/',
+              '..',
+              '\\',
+              ':',
+              ',',
+              ';',
+              '\0',
+              '\r\n\r\n',
+              '\xff',
+            ),
           ),
         }),
         { minLength: 1, maxLength: 4 },

@@ -195,10 +195,18 @@ export interface Bought {
 }
 
 /** The one challenge in an answer. */
-export function challengeOf(answer: Response): { macaroon: string; invoice: string; tokenId: string; paymentHash: string } {
+export function challengeOf(answer: Response): {
+  macaroon: string
+  invoice: string
+  tokenId: string
+  paymentHash: string
+} {
   const [challenge, ...more] = findL402Challenges(answer.all('www-authenticate'))
-  if (challenge === undefined || more.length > 0) throw new Error(`no challenge in an answer of ${answer.status}`)
-  const { tokenId, paymentHash } = decodeIdentifier(decodeMacaroon(Buffer.from(challenge.macaroon, 'base64')).identifier)
+  if (challenge === undefined || more.length > 0)
+    throw new Error(`no challenge in an answer of ${answer.status}`)
+  const { tokenId, paymentHash } = decodeIdentifier(
+    decodeMacaroon(Buffer.from(challenge.macaroon, 'base64')).identifier,
+  )
   return { ...challenge, tokenId: encodeHex(tokenId), paymentHash: encodeHex(paymentHash) }
 }
 
@@ -232,7 +240,9 @@ export async function buy(
 /** Ends what runs, throws the folders away, and looks for secrets in everything that was written (rule C10). */
 export async function cleanUp(): Promise<void> {
   const metrics = await Promise.all(
-    [...programs].map(async ({ admin }) => (await ask(admin, 'GET', '/metrics').catch(() => undefined))?.body ?? ''),
+    [...programs].map(
+      async ({ admin }) => (await ask(admin, 'GET', '/metrics').catch(() => undefined))?.body ?? '',
+    ),
   )
   await Promise.all([...programs].map((program) => program.kill()))
   programs.clear()

@@ -1,6 +1,6 @@
 import { attenuateMacaroon, decodeInvoice, decodeMacaroon, encodeMacaroon } from '@turnpike/l402'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { ask, open, readAll, type Response, statusesIn } from './client.ts'
+import { ask, open, type Response, readAll, statusesIn } from './client.ts'
 import { type Bought, buy, challengeOf, cleanUp, type Program, pay, start } from './program.ts'
 import { closeUpstreams, startUpstream, type Upstream } from './upstream.ts'
 
@@ -119,10 +119,12 @@ describe('a purchase by plain HTTP', () => {
 
   it('a pass opens its route as often as wanted, HEAD too, and no other route', async () => {
     const pass = await buy(gateway, '/pass/x')
-    for (const path of ['/pass/x', '/pass/y', '/pass/x']) expect(await using(pass.authorization, path)).toBe(200)
+    for (const path of ['/pass/x', '/pass/y', '/pass/x'])
+      expect(await using(pass.authorization, path)).toBe(200)
     const headers = { Authorization: pass.authorization }
     expect((await ask(gateway.url, 'HEAD', '/pass/x', { headers })).status).toBe(200)
-    for (const path of ['/paid/x', '/once', '/both/x']) expect(await using(pass.authorization, path)).toBe(402)
+    for (const path of ['/paid/x', '/once', '/both/x'])
+      expect(await using(pass.authorization, path)).toBe(402)
     const elsewhere = await get('/paid/x', headers)
     expect(JSON.parse(elsewhere.body).code).toBe('caveat_failed')
     expect(upstream.seen).toHaveLength(4)
@@ -161,7 +163,12 @@ describe('a purchase by plain HTTP', () => {
     expect(await using(child('demo_paths=/paid/a'), '/paid/a')).toBe(200)
     expect(await using(child('demo_max_calls=1'), '/paid/x')).toBe(200)
     expect(await using(child('demo_max_calls=1'), '/paid/x')).toBe(402)
-    for (const widening of ['demo_max_calls=9', 'services=demo:0,other:0', 'demo_capabilities=/pass/*', 'demo_max_calls= 1']) {
+    for (const widening of [
+      'demo_max_calls=9',
+      'services=demo:0,other:0',
+      'demo_capabilities=/pass/*',
+      'demo_max_calls= 1',
+    ]) {
       expect(await using(child(widening), '/paid/x')).toBe(402)
     }
     expect(await using(parent.authorization, '/paid/x')).toBe(200)
@@ -193,18 +200,42 @@ describe('a credential is read as every known client writes it (V1–V6)', () =>
     ['no scheme', (b) => [`Authorization: ${b.macaroon}:${b.preimage}`]],
     ['url-safe', (b) => [`Authorization: L402 ${urlSafe(b.macaroon)}:${b.preimage}`]],
     ['no padding', (b) => [`Authorization: L402 ${b.macaroon.replaceAll('=', '')}:${b.preimage}`]],
-    ['url-safe without padding', (b) => [`Authorization: L402 ${urlSafe(b.macaroon).replaceAll('=', '')}:${b.preimage}`]],
-    ['LSAT and L402 lines', (b) => [`Authorization: LSAT ${b.macaroon}:${b.preimage}`, `Authorization: L402 ${b.macaroon}:${b.preimage}`]],
-    ['a broken line, then a good one', (b) => ['Authorization: LSAT AAAA:00', `Authorization: L402 ${b.macaroon}:${b.preimage}`]],
+    [
+      'url-safe without padding',
+      (b) => [`Authorization: L402 ${urlSafe(b.macaroon).replaceAll('=', '')}:${b.preimage}`],
+    ],
+    [
+      'LSAT and L402 lines',
+      (b) => [
+        `Authorization: LSAT ${b.macaroon}:${b.preimage}`,
+        `Authorization: L402 ${b.macaroon}:${b.preimage}`,
+      ],
+    ],
+    [
+      'a broken line, then a good one',
+      (b) => ['Authorization: LSAT AAAA:00', `Authorization: L402 ${b.macaroon}:${b.preimage}`],
+    ],
     ['Bearer, then L402, joined', (b) => [`Authorization: Bearer abc.def, L402 ${b.macaroon}:${b.preimage}`]],
-    ['Bearer and L402 lines', (b) => ['Authorization: Bearer abc', `Authorization: L402 ${b.macaroon}:${b.preimage}`]],
+    [
+      'Bearer and L402 lines',
+      (b) => ['Authorization: Bearer abc', `Authorization: L402 ${b.macaroon}:${b.preimage}`],
+    ],
     ['L402, then Basic, joined', (b) => [`Authorization: L402 ${b.macaroon}:${b.preimage}, Basic YTpi`]],
     ['hex with a preimage caveat (V3)', (b) => [`Macaroon: ${withPreimage(b).toString('hex')}`]],
-    ['the same beside Bearer', (b) => ['Authorization: Bearer abc', `Macaroon: ${withPreimage(b).toString('hex').toUpperCase()}`]],
+    [
+      'the same beside Bearer',
+      (b) => ['Authorization: Bearer abc', `Macaroon: ${withPreimage(b).toString('hex').toUpperCase()}`],
+    ],
     ['Grpc-Metadata-Macaroon', (b) => [`Grpc-Metadata-Macaroon: ${withPreimage(b).toString('hex')}`]],
     ['token metadata', (b) => [`token: ${withPreimage(b).toString('hex')}`]],
-    ['caveat and suffix (V4)', (b) => [`Authorization: L402 ${withPreimage(b).toString('base64')}:${b.preimage}`]],
-    ['several tokens (V5)', (b) => [`Authorization: L402 ${urlSafe(b.macaroon)},${b.macaroon}:${b.preimage}`]],
+    [
+      'caveat and suffix (V4)',
+      (b) => [`Authorization: L402 ${withPreimage(b).toString('base64')}:${b.preimage}`],
+    ],
+    [
+      'several tokens (V5)',
+      (b) => [`Authorization: L402 ${urlSafe(b.macaroon)},${b.macaroon}:${b.preimage}`],
+    ],
   ])('%s', async (_, headers) => {
     expect(await lines(...headers(pass))).toBe(200)
     const bytes = upstream.bytes()
@@ -222,11 +253,22 @@ describe('a credential is read as every known client writes it (V1–V6)', () =>
     ['a long preimage', (b) => [`Authorization: L402 ${b.macaroon}:${b.preimage}00`]],
     ['another preimage', (b) => [`Authorization: L402 ${b.macaroon}:${'0'.repeat(64)}`]],
     ['a preimage of other letters', (b) => [`Authorization: L402 ${b.macaroon}:${'g'.repeat(64)}`]],
-    ['two preimages that differ (V4)', (b) => [`Authorization: L402 ${withPreimage(b).toString('base64')}:${'0'.repeat(64)}`]],
-    ['bytes after the macaroon', (b) => [`Authorization: L402 ${Buffer.concat([Buffer.from(b.macaroon, 'base64'), Buffer.of(0)]).toString('base64')}:${b.preimage}`]],
+    [
+      'two preimages that differ (V4)',
+      (b) => [`Authorization: L402 ${withPreimage(b).toString('base64')}:${'0'.repeat(64)}`],
+    ],
+    [
+      'bytes after the macaroon',
+      (b) => [
+        `Authorization: L402 ${Buffer.concat([Buffer.from(b.macaroon, 'base64'), Buffer.of(0)]).toString('base64')}:${b.preimage}`,
+      ],
+    ],
     ['one bit flipped', (b) => [`Authorization: L402 ${flipped(b).toString('base64')}:${b.preimage}`]],
     ['another scheme', (b) => [`Authorization: Bearer ${b.macaroon}:${b.preimage}`]],
-    ['a hex macaroon without a preimage', (b) => [`Macaroon: ${Buffer.from(b.macaroon, 'base64').toString('hex')}`]],
+    [
+      'a hex macaroon without a preimage',
+      (b) => [`Macaroon: ${Buffer.from(b.macaroon, 'base64').toString('hex')}`],
+    ],
     ['letters outside ASCII', (b) => [`Authorization: L402 ${b.macaroon}\xff:${b.preimage}`]],
     ['a token of 16 KiB', () => [`Authorization: L402 ${'A'.repeat(16_384)}:${'0'.repeat(64)}`]],
     ['many tokens', (b) => [`Authorization: L402 ${'AAAA,'.repeat(3_000)}${b.macaroon}:${b.preimage}`]],
@@ -251,6 +293,7 @@ describe('a credential is read as every known client writes it (V1–V6)', () =>
     const refused = await ask(gateway.url, 'POST', '/paid/x', { headers, body: 'x' })
     expect(refused.status).toBe(200)
     expect(refused.header('grpc-status')).toBe('13')
+    expect(refused.header('cache-control')).toBe('no-store')
     expect(refused.header('grpc-message')).toBe('payment required')
     expect(refused.header('www-authenticate')).toMatch(S2)
     expect(refused.body).toBe('')
@@ -258,13 +301,21 @@ describe('a credential is read as every known client writes it (V1–V6)', () =>
     const preimage = await pay(gateway.admin, invoice)
     const bought = { macaroon, preimage } as Bought
     const metadata = { ...headers, Macaroon: withPreimage(bought).toString('hex') }
-    expect((await ask(gateway.url, 'POST', '/paid/x', { headers: metadata, body: 'x' })).body).toBe('{"ok":true}')
+    expect((await ask(gateway.url, 'POST', '/paid/x', { headers: metadata, body: 'x' })).body).toBe(
+      '{"ok":true}',
+    )
   })
 
   it('a page of another origin can read the challenge (S5)', async () => {
     const refused = await get('/paid/x', { Origin: 'https://shop.example' })
     expect(refused.header('access-control-allow-origin')).toBe('*')
-    for (const name of ['WWW-Authenticate', 'Payment-Receipt', 'RateLimit', 'RateLimit-Policy', 'Retry-After'])
+    for (const name of [
+      'WWW-Authenticate',
+      'Payment-Receipt',
+      'RateLimit',
+      'RateLimit-Policy',
+      'Retry-After',
+    ])
       expect(refused.header('access-control-expose-headers').split(', ')).toContain(name)
     const preflight = await ask(gateway.url, 'OPTIONS', '/paid/x', {
       headers: {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { ask, open, readAll, readUntil, type Response, statusesIn, until } from './client.ts'
+import { ask, open, type Response, readAll, readUntil, statusesIn, until } from './client.ts'
 import { type Bought, buy, cleanUp, type Program, start } from './program.ts'
 import { closeUpstreams, startRawUpstream } from './upstream.ts'
 
@@ -61,13 +61,43 @@ describe('an upstream that does not answer gives the call back', () => {
     ['resets at once', (socket) => void socket.resetAndDestroy(), 502, 'upstream_closed'],
     ['closes in its head', (socket) => void socket.end('HTTP/1.1 200 OK\r\nX-'), 502, 'upstream_closed'],
     ['speaks no HTTP', (socket) => void socket.end('SSH-2.0-OpenSSH_9.9\r\n'), 502, 'upstream_invalid'],
-    ['has two lengths', (s) => void s.end('HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok'), 502, 'upstream_invalid'],
-    ['has a short body', (s) => void s.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok'), 502, 'upstream_closed'],
-    ['sends a head of a megabyte', (s) => void s.write(`HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(1_000_000)}\r\n\r\n`), 502, 'upstream_invalid'],
-    ['switches protocols', (s) => void s.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'), 502, 'upstream_closed'],
+    [
+      'has two lengths',
+      (s) => void s.end('HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok'),
+      502,
+      'upstream_invalid',
+    ],
+    [
+      'has a short body',
+      (s) => void s.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok'),
+      502,
+      'upstream_closed',
+    ],
+    [
+      'sends a head of a megabyte',
+      (s) => void s.write(`HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(1_000_000)}\r\n\r\n`),
+      502,
+      'upstream_invalid',
+    ],
+    [
+      'switches protocols',
+      (s) => void s.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'),
+      502,
+      'upstream_closed',
+    ],
     ['says nothing', () => {}, 504, 'upstream_timeout'],
-    ['says it is processing for ever', (s) => void s.write('HTTP/1.1 102 Processing\r\n\r\n'), 504, 'upstream_timeout'],
-    ['stops in a short body', (s) => void s.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok'), 504, 'upstream_timeout'],
+    [
+      'says it is processing for ever',
+      (s) => void s.write('HTTP/1.1 102 Processing\r\n\r\n'),
+      504,
+      'upstream_timeout',
+    ],
+    [
+      'stops in a short body',
+      (s) => void s.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok'),
+      504,
+      'upstream_timeout',
+    ],
   ])('it %s', async (_, misbehave, status, code) => {
     const bought = await buy(gateway, '/paid/x')
     behaviour = misbehave
@@ -112,7 +142,10 @@ describe('an upstream that does not answer gives the call back', () => {
 describe('an answer that breaks off', () => {
   it('in the middle does not look whole, and the call is given back', async () => {
     const bought = await buy(gateway, '/paid/x')
-    for (const head of ['Transfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n', 'Content-Length: 999999\r\n\r\nbegun']) {
+    for (const head of [
+      'Transfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n',
+      'Content-Length: 999999\r\n\r\nbegun',
+    ]) {
       let breakOff = (): void => {}
       behaviour = (socket) => {
         socket.write(`HTTP/1.1 200 OK\r\n${head}`)
@@ -204,9 +237,11 @@ describe('an answer that breaks off', () => {
 })
 
 it('an answer that comes in odd pieces is passed on as it is', async () => {
-  const answer = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n2;a=b\r\nok\r\n0\r\nX-T: t\r\n\r\n'
+  const answer =
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n2;a=b\r\nok\r\n0\r\nX-T: t\r\n\r\n'
   behaviour = (socket) => {
-    for (const [i, byte] of [...answer].entries()) setImmediate(() => setTimeout(() => socket.write(byte), i / 10))
+    for (const [i, byte] of [...answer].entries())
+      setImmediate(() => setTimeout(() => socket.write(byte), i / 10))
   }
   const socket = open(gateway.port)
   socket.write('GET /free/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
