@@ -19,7 +19,7 @@ export interface Session {
 }
 
 /** What a run of `get` or `quote` adds to the session. */
-export interface RunOptions {
+interface RunOptions {
   readonly sandbox: boolean
   readonly wallet: string | undefined
   readonly insecure?: boolean

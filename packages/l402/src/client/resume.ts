@@ -39,7 +39,7 @@ export async function finish(run: Run, open: PaymentRecord, signal: AbortSignal 
 }
 
 /** Finishes what can be finished of one open payment without paying. To be called under the lock of its scope. */
-export async function resume(run: Run, open: PaymentRecord): Promise<Paid> {
+async function resume(run: Run, open: PaymentRecord): Promise<Paid> {
   // Whoever held the lock died before it asked a wallet.
   if (open.state === 'reserved')
     return await record(run, asResumed(open), { status: 'failed', detail: 'the wallet was never asked' })
