@@ -9,14 +9,14 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { sqliteLedger } from '@turnpike/l402/store/sqlite'
+import { sqliteStore } from '@turnpike/l402/store/sqlite'
 
 const ROUNDS = 7
 const ROUND_MS = 500
 
 // Beside this file, not in the system's temporary folder: that one may be in memory, where nothing costs anything.
 const folder = mkdtempSync(join(import.meta.dirname, '.ledger-'))
-const ledger = sqliteLedger({ file: join(folder, 'ledger.db') })
+const ledger = sqliteStore({ file: join(folder, 'ledger.db') })
 const bare = new DatabaseSync(join(folder, 'bare.db'))
 bare.exec(
   'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE rows(id INTEGER PRIMARY KEY, data BLOB)',

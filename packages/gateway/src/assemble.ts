@@ -3,8 +3,8 @@
 import { BlockList, isIP } from 'node:net'
 import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
 import { compileRoutes, createGate, type Gate, keyRing, type MasterKey } from '@turnpike/l402/server'
-import { memoryLedger } from '@turnpike/l402/store/memory'
-import { sqliteLedger } from '@turnpike/l402/store/sqlite'
+import { memoryStore } from '@turnpike/l402/store/memory'
+import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
 import { type Config, type ServiceConfig, sampleUpstream } from './config/config.ts'
 import { routeMatch } from './config/match.ts'
@@ -19,7 +19,7 @@ export interface OpenLightning {
 
 /** Opens the books. Throws `store_unavailable` or `store_incompatible`. */
 export function openLedger({ store }: Config): Ledger {
-  return store.kind === 'memory' ? memoryLedger() : sqliteLedger({ file: store.file })
+  return store.kind === 'memory' ? memoryStore() : sqliteStore({ file: store.file })
 }
 
 /** Opens the Lightning backend. Throws `lightning_unavailable` or `sandbox_forbidden`. */

@@ -6,7 +6,7 @@
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
 import type { ReserveRequest } from '../src/stores/ledger.ts'
-import { sqliteLedger } from '../src/stores/sqlite/index.ts'
+import { sqliteStore } from '../src/stores/sqlite/index.ts'
 
 const [mode = '', file = ''] = process.argv.slice(2)
 
@@ -29,7 +29,7 @@ function request(limit: bigint, ...counters: readonly number[]): ReserveRequest 
   return { redemption, uses: counters.map((n) => ({ key: counter(n), limit, amount: 1n })) }
 }
 
-const ledger = sqliteLedger({ file })
+const ledger = sqliteStore({ file })
 
 /** Asks for more than there is, all at once; says how many it got. */
 async function burst(): Promise<void> {

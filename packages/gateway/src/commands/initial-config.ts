@@ -24,6 +24,7 @@ store: sqlite:turnpike.db
 keys: { file: turnpike.key }
 
 # Making an invoice costs work, so each client (IPv4 /24, IPv6 /48) may ask for so many unpaid ones per time.
+# Default, with all of this left out: 60/1m, and this machine exempt.
 challenges:
   limit: 60/1m # or off
   exempt: [127.0.0.1/32] # blocks of addresses that are not limited

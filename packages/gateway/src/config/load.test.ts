@@ -113,6 +113,8 @@ describe('a right configuration', () => {
       challenges: { limit: { count: 60, windowSeconds: 60 }, invoiceExpirySeconds: 600 },
       drainTimeoutMs: 30_000,
     })
+    expect(config.challenges.exempt).toEqual(['127.0.0.1/32', '::1/128'])
+    expect(parseConfig(top('challenges: { limit: 5/1m }'), where).challenges.exempt).toEqual([])
     expect(parseConfig(top('challenges: { limit: off }'), where).challenges.limit).toBeNull()
   })
 
@@ -288,6 +290,11 @@ describe('a wrong configuration is told by file, line and column', () => {
     ],
     ['YAML that ends early', 'services: {', /^turnpike\.yaml:1:12: not YAML/],
     ['tabs', 'services:\n\ta: 1\n', /:2:1: not YAML/],
+    [
+      'a bare variable in a flow',
+      top('log: { level: ${LEVEL} }'),
+      /:1:15: a variable within \{ \} or \[ \], expected quotes around it: "\$\{NAME\}"$/,
+    ],
     ['a foreign tag', top('store: !!js/function "x"'), /:1:8: not YAML/],
     ['two documents', `${top('store: memory')}---\na: 1\n`, /not YAML/],
     ['an alias of nothing', top('store: *nowhere'), /:1:8: the alias leads nowhere/],

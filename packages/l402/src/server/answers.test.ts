@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Reason, refuse } from '../core/refusal.ts'
-import { challengeAnswer, tooManyAnswer, unavailableAnswer } from './answers.ts'
+import { challengeAnswer, lightningUnavailable, storeUnavailable, tooManyAnswer } from './answers.ts'
 import type { GateRequest } from './gate.ts'
 import { REASONS } from './reason-table.ts'
 
@@ -74,18 +74,18 @@ describe('answers without a challenge', () => {
     ])
   })
 
-  it.each(['lightning_unavailable', 'store_unavailable'] as const)(
-    '%s is 503 with Retry-After, to gRPC 14',
-    (reason) => {
-      const answer = unavailableAnswer(plain, reason, 'why')
-      expect(answer.status).toBe(503)
-      expect(answer.headers.slice(-2)).toEqual(['Retry-After', '5'])
-      expect(JSON.parse(answer.body)).toMatchObject({
-        status: 503,
-        code: reason,
-        title: 'Service Unavailable',
-      })
-      expect(unavailableAnswer(grpc, reason, 'why').headers).toContain('14')
-    },
-  )
+  it.each([
+    ['lightning_unavailable', lightningUnavailable],
+    ['store_unavailable', storeUnavailable],
+  ] as const)('%s is 503 with Retry-After, to gRPC 14', (reason, answerTo) => {
+    const answer = answerTo(plain)
+    expect(answer.status).toBe(503)
+    expect(answer.headers.slice(-2)).toEqual(['Retry-After', '5'])
+    expect(JSON.parse(answer.body)).toMatchObject({
+      status: 503,
+      code: reason,
+      title: 'Service Unavailable',
+    })
+    expect(answerTo(grpc).headers).toContain('14')
+  })
 })

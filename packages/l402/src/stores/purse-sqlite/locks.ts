@@ -8,7 +8,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { encodeHex, encodeUtf8 } from '../../core/bytes.ts'
 import { sha256 } from '../../core/hash.ts'
 import { type LockQueue, lockQueue } from '../lib/lock-queue.ts'
-import { isBusy, makeFile, makeFolder, storeFault } from './open.ts'
+import { isBusy } from '../lib/write-ahead-log.ts'
+import { makeFile, makeFolder, storeFault } from './open.ts'
 
 /** How often a lock that another process holds is tried again. */
 const RETRY_MS = 15

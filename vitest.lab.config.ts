@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config'
+import base from './vitest.config.ts'
+
+// `npm run lab [-- NAME]`: suites against real programs, one file each, one after the other. A suite whose program is
+// missing skips itself under a name that says so.
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['lab/*.test.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    fileParallelism: false,
+  },
+})
