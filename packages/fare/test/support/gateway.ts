@@ -49,12 +49,17 @@ export async function startGateway(upstream = 'sample'): Promise<Gateway> {
   child.stderr.on('data', (chunk) => {
     log = (log + chunk).slice(-8000)
   })
-  await vi.waitFor(
-    () => {
-      if (!existsSync(ready) && child.exitCode === null) throw new Error('not yet')
-    },
-    { timeout: 20_000, interval: 20 },
-  )
+  await vi
+    .waitFor(
+      () => {
+        if (!existsSync(ready) && child.exitCode === null) throw new Error('not yet')
+      },
+      { timeout: 20_000, interval: 20 },
+    )
+    .catch((error: unknown) => {
+      child.kill('SIGKILL')
+      throw error
+    })
   if (child.exitCode !== null) throw new Error(`the gateway did not start:\n${log}`)
   const { listen, admin } = JSON.parse(readFileSync(ready, 'utf8')) as { listen: [string]; admin: string }
   return {

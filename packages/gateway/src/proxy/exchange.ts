@@ -44,8 +44,9 @@ const STATUS_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /**
  * One request at the upstream, as undici's dispatch handler with raw headers. An entitlement that comes in here is told
- * before the first byte of an answer below 500 goes out, and then ended once: committed when the answer has ended or the
- * client left in the middle of it, released in every other case (protocol §5 rules 3 and 4).
+ * before the first byte of an answer below 500 goes out, and then ended once: committed when the answer has ended, or when
+ * the client left although the upstream had its whole request (else a client could have work done and not pay for it by
+ * leaving early); released in every other case (protocol §5 rules 3 and 4).
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions
@@ -66,6 +67,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   // What was sent, and whether on a connection that had carried others.
   #sent: { readonly upstream: Upstream; readonly request: UpstreamRequest } | undefined
   #reused = false
+  // Whether the upstream has the whole request.
+  #delivered = false
 
   constructor(options: ExchangeOptions) {
     this.#options = options
@@ -85,7 +88,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** The client's connection is gone. */
   clientGone(): void {
-    if (this.#phase === 'streaming') this.#commit()
+    if (this.#delivered && this.#phase !== 'over') this.#commit()
     this.#end()
     void this.#release()
   }
@@ -110,6 +113,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onBodySent(): void {
     // The upstream's time starts when it has what it needs.
     if (this.#phase === 'waiting') this.#timer?.refresh()
+  }
+
+  onRequestSent(): void {
+    this.#delivered = true
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
@@ -190,6 +197,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (sent === undefined) return false
     const { carry: _, ...request } = sent.request
     this.#sent = undefined
+    this.#delivered = false
     sent.upstream.dispatchAfresh(request, this)
     return true
   }

@@ -59,7 +59,7 @@ const bundle = (calls: number): string[] => [
 ]
 
 describe('killed at a random moment under load', () => {
-  const CALLS = 35
+  const CALLS = 30
   // A quarter of the answers come in pieces, so that some are cut off in the middle.
   const upstreamAnswer: Parameters<typeof startUpstream>[0] = (_, res) => {
     if (Math.random() < 0.75) {
@@ -70,35 +70,32 @@ describe('killed at a random moment under load', () => {
     setImmediate(() => res.end('true}'))
   }
 
-  it.each([10, 45, 80, 120])(
-    'after %d answers: nothing free, nothing lost, nothing stuck',
-    async (answers) => {
-      const upstream = await startUpstream(upstreamAnswer)
-      const folder = folderWith(configOf({ upstream: upstream.origin, routes: bundle(CALLS) }))
-      const first = await serve(folder)
-      const tallies: Tally[] = []
-      for (let i = 0; i < 4; i++) tallies.push({ bought: await buy(first, '/paid/x'), served: 0, unknown: 0 })
-      const loaded = load(first.url, tallies, 12)
-      await until(() => tallies.reduce((sum, { served }) => sum + served, 0) >= answers, 'some were served')
-      await first.kill()
-      await loaded
-      const second = await serve(folder)
-      const rest = await Promise.all(tallies.map(({ bought }) => drain(second.url, bought)))
-      for (const [i, { served, unknown }] of tallies.entries()) {
-        const left = rest[i] ?? 0
-        expect(served + left).toBeLessThanOrEqual(CALLS)
-        expect(served + unknown + left).toBeGreaterThanOrEqual(CALLS)
-      }
-      expect((await second.stop()).code).toBe(0)
-    },
-  )
+  it.each([10, 45, 90])('after %d answers: nothing free, nothing lost, nothing stuck', async (answers) => {
+    const upstream = await startUpstream(upstreamAnswer)
+    const folder = folderWith(configOf({ upstream: upstream.origin, routes: bundle(CALLS) }))
+    const first = await serve(folder)
+    const tallies: Tally[] = []
+    for (let i = 0; i < 4; i++) tallies.push({ bought: await buy(first, '/paid/x'), served: 0, unknown: 0 })
+    const loaded = load(first.url, tallies, 12)
+    await until(() => tallies.reduce((sum, { served }) => sum + served, 0) >= answers, 'some were served')
+    await first.kill()
+    await loaded
+    const second = await serve(folder)
+    const rest = await Promise.all(tallies.map(({ bought }) => drain(second.url, bought)))
+    for (const [i, { served, unknown }] of tallies.entries()) {
+      const left = rest[i] ?? 0
+      expect(served + left).toBeLessThanOrEqual(CALLS)
+      expect(served + unknown + left).toBeGreaterThanOrEqual(CALLS)
+    }
+    expect((await second.stop()).code).toBe(0)
+  })
 
   it('again and again on one store', async () => {
     const upstream = await startUpstream(upstreamAnswer)
-    const folder = folderWith(configOf({ upstream: upstream.origin, routes: bundle(100) }))
+    const folder = folderWith(configOf({ upstream: upstream.origin, routes: bundle(70) }))
     let gateway = await serve(folder)
     const tally: Tally = { bought: await buy(gateway, '/paid/x'), served: 0, unknown: 0 }
-    for (let round = 1; round <= 4; round++) {
+    for (let round = 1; round <= 3; round++) {
       const loaded = load(gateway.url, [tally], 8)
       const wanted = tally.served + 15
       await until(() => tally.served >= wanted, 'some were served')
@@ -107,8 +104,8 @@ describe('killed at a random moment under load', () => {
       gateway = await serve(folder)
     }
     const left = await drain(gateway.url, tally.bought)
-    expect(tally.served + left).toBeLessThanOrEqual(100)
-    expect(tally.served + tally.unknown + left).toBeGreaterThanOrEqual(100)
+    expect(tally.served + left).toBeLessThanOrEqual(70)
+    expect(tally.served + tally.unknown + left).toBeGreaterThanOrEqual(70)
   })
 })
 

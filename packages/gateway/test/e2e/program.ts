@@ -42,6 +42,7 @@ export interface Program {
 
 const folders: string[] = []
 const programs = new Set<Program>()
+const running = new Set<ChildProcess>()
 const outputs: string[] = []
 const secrets = new Set<string>()
 
@@ -129,7 +130,9 @@ function watch(child: ChildProcess): Watched {
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     err += text
   })
+  running.add(child)
   const ended = once(child, 'close').then(([code, signal]): Ending => {
+    running.delete(child)
     outputs.push(out, err)
     return { code, signal, out, err }
   })
@@ -246,6 +249,8 @@ export async function cleanUp(): Promise<void> {
   )
   await Promise.all([...programs].map((program) => program.kill()))
   programs.clear()
+  // What a failed test was still waiting for.
+  for (const child of running) child.kill('SIGKILL')
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
   const written = [...outputs.splice(0), ...metrics].join('\n')
   const key = KEY_LINE.split(' ')[2]?.trim() ?? ''

@@ -293,6 +293,7 @@ describe('a credential is read as every known client writes it (V1–V6)', () =>
     const refused = await ask(gateway.url, 'POST', '/paid/x', { headers, body: 'x' })
     expect(refused.status).toBe(200)
     expect(refused.header('grpc-status')).toBe('13')
+    expect(refused.header('cache-control')).toBe('no-store')
     expect(refused.header('grpc-message')).toBe('payment required')
     expect(refused.header('www-authenticate')).toMatch(S2)
     expect(refused.body).toBe('')

@@ -57,7 +57,7 @@ describe('a credential that does not open the route', () => {
     expect([status, isGrpc]).toEqual([200, true])
     expect(headers).toEqual([
       ...['Content-Type', 'application/grpc', 'grpc-status', '13', 'grpc-message', 'payment required'],
-      ...['WWW-Authenticate', issued.header],
+      ...['WWW-Authenticate', issued.header, 'Cache-Control', 'no-store'],
     ])
   })
 })
@@ -70,7 +70,7 @@ describe('answers without a challenge', () => {
     expect(JSON.parse(answer.body)).toMatchObject({ status: 429, code: reason, title: 'Too Many Requests' })
     expect(tooManyAnswer(grpc, reason, 'why', 7).headers).toEqual([
       ...['Content-Type', 'application/grpc', 'grpc-status', '8', 'grpc-message', 'too many requests'],
-      ...['Retry-After', '7'],
+      ...['Retry-After', '7', 'Cache-Control', 'no-store'],
     ])
   })
 

@@ -100,7 +100,11 @@ function grpcAnswer(reason: Refused['reason'], message: string, extra: HeaderLin
     outcome: 'refuse',
     reason,
     status: 200,
-    headers: ['Content-Type', 'application/grpc', 'grpc-status', status, 'grpc-message', message, ...extra],
+    headers: [
+      ...['Content-Type', 'application/grpc', 'grpc-status', status, 'grpc-message', message],
+      ...extra,
+      ...['Cache-Control', 'no-store'],
+    ],
     body: '',
     grpc: true,
   }
