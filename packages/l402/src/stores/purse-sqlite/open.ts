@@ -4,6 +4,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isL402Error, L402Error } from '../../core/errors.ts'
+import { readMarks } from '../lib/file-marks.ts'
 import { transaction } from '../lib/transaction.ts'
 import { sqliteCode, useWriteAheadLog } from '../lib/write-ahead-log.ts'
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
@@ -99,10 +100,8 @@ function pragma(db: DatabaseSync, name: string): number {
 }
 
 function assertOurs(db: DatabaseSync, file: string): void {
-  const version = pragma(db, 'user_version')
-  const application = pragma(db, 'application_id')
-  const empty = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'] === 0
-  if (application !== APPLICATION_ID && !(empty && application === 0 && version === 0)) {
+  const { application, version, tables } = readMarks(db)
+  if (application !== APPLICATION_ID && !(tables === 0 && application === 0 && version === 0)) {
     throw new L402Error('store_incompatible', `${file} is a database of another program, expected a purse`)
   }
   if (version > MIGRATIONS.length) {

@@ -2,6 +2,7 @@ import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { L402Error } from '../../core/errors.ts'
+import { readMarks } from '../lib/file-marks.ts'
 import { transaction } from '../lib/transaction.ts'
 import { sqliteCode, useWriteAheadLog } from '../lib/write-ahead-log.ts'
 
@@ -78,14 +79,12 @@ function versionOf(db: DatabaseSync): number {
 }
 
 function checkOrigin(db: DatabaseSync, file: string): void {
-  const application = Number(db.prepare('PRAGMA application_id').get()?.['application_id'])
-  const tables = Number(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'])
+  const { application, version, tables } = readMarks(db)
   if (tables > 0 && application !== APPLICATION_ID)
     throw new L402Error(
       'store_incompatible',
       `${file} is a SQLite database of another program, not a ledger: name another file`,
     )
-  const version = versionOf(db)
   if (version > MIGRATIONS.length)
     throw new L402Error(
       'store_incompatible',
