@@ -28,7 +28,13 @@ export class ConfigError extends CommandError {
   }
 }
 
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
+
 /** `FILE:LINE:COL: what is wrong, what was expected`. */
 export function formatIssue(file: string, { position, message }: ConfigIssue): string {
-  return `${file}:${position.line}:${position.column}: ${message}`
+  // A key of the file may hold anything; one fault is one line.
+  const shown = message.replaceAll(/\p{Cc}/gu, escaped)
+  return `${file}:${position.line}:${position.column}: ${shown}`
 }

@@ -468,6 +468,7 @@ services:
           for (const line of faultsOf(text)) expect(line).toMatch(/^turnpike\.yaml:\d+:\d+: .*$/)
         },
       ),
+      { examples: [['? |\n  services:']] },
     )
   })
 })
