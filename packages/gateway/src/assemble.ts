@@ -4,6 +4,7 @@ import { BlockList, isIP } from 'node:net'
 import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
 import { compileRoutes, createGate, type Gate, keyRing, type MasterKey } from '@turnpike/l402/server'
 import { memoryLedger } from '@turnpike/l402/store/memory'
+import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteLedger } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
 import { type Config, type ServiceConfig, sampleUpstream } from './config/config.ts'
@@ -17,8 +18,9 @@ export interface OpenLightning {
   readonly wallet: SandboxRoutes
 }
 
-/** Opens the books. Throws `store_unavailable` or `store_incompatible`. */
-export function openLedger({ store }: Config): Ledger {
+/** Opens the books; `warn` is told what they may lose. Throws `store_unavailable` or `store_incompatible`. */
+export async function openLedger({ store }: Config, warn: (message: string) => void): Promise<Ledger> {
+  if (store.kind === 'redis') return await redisStore({ url: store.url, onWarning: warn })
   return store.kind === 'memory' ? memoryLedger() : sqliteLedger({ file: store.file })
 }
 

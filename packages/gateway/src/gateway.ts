@@ -47,7 +47,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
   let loadedAt = Date.now()
   let draining = false
   try {
-    const opened = orUnavailable(() => openLedger(config))
+    const opened = await openLedger(config, (message) => log.warn(message)).catch(unavailable)
     closers.push(() => opened.close())
     const lightning = await openLightning(config, env).catch(unavailable)
     closers.push(() => lightning.invoices.close())
@@ -116,14 +116,6 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
   } catch (error) {
     await closeAll()
     throw error
-  }
-}
-
-function orUnavailable<T>(open: () => T): T {
-  try {
-    return open()
-  } catch (error) {
-    return unavailable(error)
   }
 }
 

@@ -55,9 +55,14 @@ export const checkCommand: Command = {
   },
 }
 
+function describeStore(store: Config['store']): string {
+  if (store.kind === 'redis') return store.place
+  return store.kind === 'memory' ? 'memory (forgets at the end)' : `sqlite:${store.file}`
+}
+
 /** What a configuration does, as text. */
 function describeConfig(config: Config): string {
-  const store = config.store.kind === 'memory' ? 'memory (forgets at the end)' : `sqlite:${config.store.file}`
+  const store = describeStore(config.store)
   const { limit } = config.challenges
   const facts = [
     ['listen', config.listen.map(addressUrl).join(', ')],

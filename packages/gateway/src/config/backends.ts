@@ -1,6 +1,7 @@
 /** `lightning` and `store`: which of the documented backends the file asks for, and whether this version has it. */
 
 import { resolve } from 'node:path'
+import { redisPlace } from '@turnpike/l402/store/redis'
 import { nearestName } from '../cli/nearest.ts'
 import type { StoreConfig } from './config.ts'
 import type { ConfigIssue } from './issue.ts'
@@ -77,8 +78,17 @@ export function readStore(
   if (value === 'memory') return { kind: 'memory' }
   const sqlite = /^sqlite:(?!\/\/)(.+)$/s.exec(value)?.[1]
   if (sqlite !== undefined && !sqlite.includes('\0')) return { kind: 'sqlite', file: resolve(folder, sqlite) }
-  const expected = 'expected "memory" or "sqlite:FILE"'
-  const scheme = /^(postgres|postgresql|redis|rediss):/.exec(value)?.[1]
+  if (/^rediss?:/.test(value)) {
+    try {
+      return { kind: 'redis', url: value, place: redisPlace(value) }
+    } catch (error) {
+      // It does not repeat the value: there may be a password in it.
+      issues.push({ position: source.locate(['store']), message: `store: ${(error as Error).message}` })
+      return undefined
+    }
+  }
+  const expected = 'expected "memory", "sqlite:FILE" or "redis://HOST[:PORT][/DATABASE]"'
+  const scheme = /^(postgres|postgresql):/.exec(value)?.[1]
   const what = scheme === undefined ? 'not a store' : `the store "${scheme}" is not available yet`
   issues.push({ position: source.locate(['store']), message: `store: ${what}, ${expected}` })
   return undefined

@@ -277,7 +277,7 @@ describe('a wrong configuration is told by file, line and column', () => {
     [
       'a store of later',
       top('store: postgres://localhost/x'),
-      /:1:8: store: the store "postgres" is not available yet, expected "memory" or "sqlite:FILE"/,
+      /:1:8: store: the store "postgres" is not available yet, expected "memory", "sqlite:FILE" or "redis/,
     ],
     ['no store', top('store: mysql'), /:1:8: store: not a store/],
     ['a store that is no text', top('store: 5'), /:1:8: store: this is 5, expected "memory"/],

@@ -17,10 +17,19 @@ const MEANINGS: Readonly<Record<string, string>> = {
   NOPERM: 'this user may not do what a ledger needs',
 }
 
+/** Whether the server has said no before it did anything. A script that breaks half-way says something else. */
+export function refusedWhole(message: string): boolean {
+  return Object.hasOwn(MEANINGS, codeOf(message))
+}
+
+function codeOf(message: string): string {
+  return /^[A-Z]{2,}\b/.exec(message)?.[0] ?? ''
+}
+
 /** `store_unavailable`, without the server's secrets. Never with a `cause`: a driver's error may hold what was sent. */
 export function unavailable({ place, password }: RedisTarget, error: unknown): L402Error {
   const why = scrub(error instanceof Error ? error.message : String(error), password)
-  const code = /^[A-Z]{2,}\b/.exec(why)?.[0] ?? ''
+  const code = codeOf(why)
   const meaning = MEANINGS[code]
   const said = meaning === undefined ? why : `${meaning} (${code})`
   return new L402Error('store_unavailable', `the Redis server ${place} cannot be used: ${said}`)

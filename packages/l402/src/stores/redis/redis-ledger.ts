@@ -41,6 +41,9 @@ interface Operation {
 /** Payment hashes known to be recorded, so that they are not recorded again; about 4 MiB when full. */
 const RECORDED_MAX = 32_768
 
+/** Calls without an answer end the connection, so that there are hardly ever more than one call's worth. */
+const ORPHANS_MAX = 16_384
+
 const LAPSE_WARNING =
   'this process was silent for longer than its lease (or the Redis server has lost its newest data): what it had reserved was given back, and requests that were waiting are refused'
 
@@ -254,7 +257,8 @@ export class RedisLedger implements Ledger {
       if (reply === 'lapsed') return unavailable(this.#books.target, 'the lease was lost twice')
     }
     if ('error' in reply) {
-      if (reply.unknown) this.#orphans = [...orphans, ...batch.flatMap(({ id }) => (id ? [id()] : []))]
+      const ids = reply.unknown ? batch.flatMap(({ id }) => (id === undefined ? [] : [id()])) : []
+      this.#orphans = [...orphans, ...ids].slice(-ORPHANS_MAX)
       return reply.error
     }
     this.#orphans = []

@@ -22,7 +22,7 @@ export interface RedisStoreOptions {
   readonly now?: () => number
   /** How long an answer of the server is waited for; default 3,000. */
   readonly timeoutMs?: number
-  /** How often this process shows that it lives, and looks for revocations and for the dead; default 500. */
+  /** How often this process shows that it lives, and looks for revocations and for the dead; default 300. */
   readonly pollMs?: number
   /** How long a process may be silent before what it holds is given back; default 5,000, at least 4 × `pollMs`. */
   readonly leaseMs?: number
@@ -43,7 +43,7 @@ export interface RedisStoreOptions {
  */
 export async function redisStore(options: RedisStoreOptions): Promise<Ledger> {
   const { prefix = 'turnpike', onWarning = () => {}, now = Date.now } = options
-  const { timeoutMs = 3_000, pollMs = 500, leaseMs = 5_000, maxBatch = 128 } = options
+  const { timeoutMs = 3_000, pollMs = 300, leaseMs = 5_000, maxBatch = 128 } = options
   const target = readRedisUrl(options.url)
   const keys = ledgerKeys(prefix)
   for (const ms of [timeoutMs, pollMs, leaseMs, maxBatch])

@@ -98,7 +98,7 @@ local function bury(who)
   call('HDEL', owners, who)
 end
 
-local anyRevoked = call('LLEN', revocations)
+local anyRevoked, announce = call('LLEN', revocations), false
 
 local function reserve()
   local id, record, hash, token = take('>c28'), take('>B'), take('>c32'), take('>c32')
@@ -153,7 +153,7 @@ local operations = {
     local what, text = take('>c33'), take('>c65')
     if call('HSETNX', revoked, what, now) == 1 then
       anyRevoked = call('RPUSH', revocations, text)
-      call('PUBLISH', channel, '')
+      announce = true
     end
   end,
   O = function() listed = call('HGETALL', owners) end,
@@ -165,6 +165,8 @@ local operations = {
 }
 while at <= #batch do operations[take('>c1')]() end
 
+-- A user who may not publish is heard by polling.
+if announce then redis.pcall('PUBLISH', channel, '') end
 local news = {}
 if anyRevoked > tonumber(known) then news = call('LRANGE', revocations, known, known + 999) end
 return {'ok', table.concat(out, ' '), anyRevoked, news, listed}

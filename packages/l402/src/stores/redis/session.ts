@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { L402Error } from '../../core/errors.ts'
 import { Answers, OWNER_DIGITS } from './batch.ts'
-import { incompatible, replaced, unavailable } from './faults.ts'
+import { incompatible, refusedWhole, replaced, unavailable } from './faults.ts'
 import type { Link } from './link.ts'
 import { ServerRefusal } from './link.ts'
 import { batchScript, STORE_VERSION } from './scripts.ts'
@@ -73,7 +73,10 @@ export class Session {
     try {
       reply = await link.run<readonly unknown[]>(batchScript, keys, [...head, Buffer.from(batch, 'latin1')])
     } catch (error) {
-      return fault(unavailable(target, error), !(error instanceof ServerRefusal))
+      return fault(
+        unavailable(target, error),
+        !(error instanceof ServerRefusal && refusedWhole(error.message)),
+      )
     }
     const [status, answers, revocations, news, owners] = reply
     if (status === 'ok')
