@@ -279,6 +279,7 @@ describe('a wrong configuration is told by file, line and column', () => {
       top('store: postgres://localhost/x'),
       /:1:8: store: the store "postgres" is not available yet, expected "memory", "sqlite:FILE" or "redis/,
     ],
+    ['a Redis without a host', top('store: redis://'), /:1:8: store: the URL of the Redis server is not one/],
     ['no store', top('store: mysql'), /:1:8: store: not a store/],
     ['a store that is no text', top('store: 5'), /:1:8: store: this is 5, expected "memory"/],
     ['keys that name none', top('keys: {}'), /:1:7: keys: names no keys/],

@@ -1,6 +1,6 @@
 /**
  * Who holds which reservation. Every open ledger is an owner under a name of its own; each of its calls, and one every
- * half second when it has nothing to ask, leaves a greater number under that name. Every ledger watches those of the
+ * little while when it has nothing to ask, leaves a greater number under that name. Every ledger watches those of the
  * others. An owner whose number has stood still for the whole lease is dead (rule 3): what it served counts, the rest
  * is given back, and should it have been asleep only, its next call is refused.
  *
