@@ -1,7 +1,8 @@
 /**
- * What durable counting costs: reservations and commits per second through the SQLite ledger, one at a time and with
- * 64 in flight, against the barest durable write there is: a loop of one-row INSERT transactions. Rounds are
- * interleaved and medians compared, so that a busy machine disturbs both alike.
+ * What durable counting costs: reservations and commits per second through the SQLite ledger (and through the Redis
+ * one, `appendfsync always`, where `redis-server` is installed), one at a time and with 64 in flight, against the barest
+ * durable write there is: a loop of one-row INSERT transactions. Rounds are interleaved and medians compared, so that a
+ * busy machine disturbs all alike.
  *
  *     node --conditions=turnpike:source bench/ledger.ts
  */
@@ -9,7 +10,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteLedger } from '@turnpike/l402/store/sqlite'
+import { hasRedis, startRedis } from '../lab/lib/redis.ts'
+
+type Ledger = ReturnType<typeof sqliteLedger>
 
 const ROUNDS = 7
 const ROUND_MS = 500
@@ -17,6 +22,8 @@ const ROUND_MS = 500
 // Beside this file, not in the system's temporary folder: that one may be in memory, where nothing costs anything.
 const folder = mkdtempSync(join(import.meta.dirname, '.ledger-'))
 const ledger = sqliteLedger({ file: join(folder, 'ledger.db') })
+const server = hasRedis ? await startRedis([], folder) : undefined
+const redis = server === undefined ? undefined : await redisStore({ url: server.url })
 const bare = new DatabaseSync(join(folder, 'bare.db'))
 bare.exec(
   'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE rows(id INTEGER PRIMARY KEY, data BLOB)',
@@ -52,7 +59,7 @@ function inserts(end: number): number {
 }
 
 /** Each loop reserves, then commits: two operations. */
-async function loops(count: number, end: number): Promise<number> {
+async function loops(ledger: Ledger, count: number, end: number): Promise<number> {
   let ops = 0
   const one = async (request: (typeof requests)[number]): Promise<void> => {
     while (performance.now() < end) {
@@ -68,8 +75,14 @@ async function loops(count: number, end: number): Promise<number> {
 
 const candidates = [
   { name: 'bare INSERT, 1 at a time', work: inserts },
-  { name: 'ledger, 1 in flight', work: (end: number) => loops(1, end) },
-  { name: 'ledger, 64 in flight', work: (end: number) => loops(64, end) },
+  { name: 'SQLite, 1 in flight', work: (end: number) => loops(ledger, 1, end) },
+  { name: 'SQLite, 64 in flight', work: (end: number) => loops(ledger, 64, end) },
+  ...(redis === undefined
+    ? []
+    : [
+        { name: 'Redis, 1 in flight', work: (end: number) => loops(redis, 1, end) },
+        { name: 'Redis, 64 in flight', work: (end: number) => loops(redis, 64, end) },
+      ]),
 ].map((candidate) => ({ ...candidate, rounds: [] as Round[] }))
 
 function median(values: readonly number[]): number {
@@ -98,6 +111,8 @@ try {
   }
 } finally {
   await ledger.close()
+  await redis?.close()
+  await server?.stop()
   bare.close()
   rmSync(folder, { recursive: true })
 }

@@ -28,9 +28,12 @@ export interface RedisServer {
 export const hasRedis: boolean = spawnSync('redis-server', ['--version']).error === undefined
 
 /** Starts a server that writes an append-only file with every command, unless `args` say otherwise. */
-export async function startRedis(args: readonly string[] = []): Promise<RedisServer> {
+export async function startRedis(
+  args: readonly string[] = [],
+  parent: string = tmpdir(),
+): Promise<RedisServer> {
   const port = await freePort()
-  const folder = mkdtempSync(join(tmpdir(), 'turnpike-redis-'))
+  const folder = mkdtempSync(join(parent, 'turnpike-redis-'))
   let server: ChildProcess | undefined
   const kill = async (): Promise<void> => {
     const ending = server
