@@ -1,14 +1,20 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Ledger } from '../packages/l402/src/stores/ledger.ts'
 import {
   freshKey,
-  freshRedemption,
   request,
   reserved,
   use,
   usedOf,
 } from '../packages/l402/src/stores/ledger-contract.test-suite.ts'
+import { reserveOp, settleOp } from '../packages/l402/src/stores/redis/batch.ts'
 import { type RedisStoreOptions, redisStore } from '../packages/l402/src/stores/redis/index.ts'
+import { ledgerKeys } from '../packages/l402/src/stores/redis/keys.ts'
+import { dial, loadDriver } from '../packages/l402/src/stores/redis/link.ts'
+import { batchScript, openScript } from '../packages/l402/src/stores/redis/scripts.ts'
+import { readRedisUrl } from '../packages/l402/src/stores/redis/target.ts'
+import { startLoad } from './lib/load.ts'
 import { hasRedis, type RedisServer, startRedis } from './lib/redis.ts'
 
 const title = hasRedis ? 'a Redis that fails' : 'SKIPPED: redis-server is not installed'
@@ -48,60 +54,10 @@ describe.skipIf(!hasRedis)(title, () => {
     await vi.waitUntil(able, { timeout: 10_000, interval: 20 })
   }
 
-  /** Many clients that use one counter each way there is, over faults; answers what they know of it. */
-  const load = (
-    ledger: Ledger,
-    key: Uint8Array,
-  ): { stop: () => Promise<{ served: number; begun: number; faults: number }> } => {
-    let running = true
-    const tally = { served: 0, begun: 0, faults: 0 }
-    const insist = async (task: () => Promise<void>): Promise<void> => {
-      for (;;) {
-        try {
-          return await task()
-        } catch {
-          await new Promise((resolve) => setTimeout(resolve, 20))
-        }
-      }
-    }
-    const client = async (n: number): Promise<void> => {
-      for (let i = n; running; i++) {
-        const outcome = await ledger.reserve(request(use(key, 2n ** 62n))).catch(() => undefined)
-        if (outcome?.ok !== true) {
-          tally.faults++
-          await new Promise((resolve) => setTimeout(resolve, 5))
-          continue
-        }
-        const { id } = outcome
-        if (i % 4 === 0) {
-          await insist(() => ledger.release(id))
-          continue
-        }
-        tally.begun++
-        const serving = await ledger.serve(id).then(
-          () => true,
-          () => false,
-        )
-        if (serving) tally.served++
-        else tally.faults++
-        await insist(() => (serving ? ledger.commit(id) : ledger.release(id)))
-      }
-    }
-    const clients = Array.from({ length: 16 }, (_, n) => client(n))
-    return {
-      async stop() {
-        running = false
-        await Promise.all(clients)
-        return tally
-      },
-    }
-  }
-  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
   it('is killed under load and started again: nothing acknowledged is lost, nothing counted twice, nothing stays reserved', async () => {
     const ledger = await fresh()
     const key = freshKey()
-    const clients = load(ledger, key)
+    const clients = startLoad(ledger, key)
     for (let kill = 0; kill < 8; kill++) {
       await pause(50 + Math.random() * 150)
       await server.kill()
@@ -119,7 +75,7 @@ describe.skipIf(!hasRedis)(title, () => {
   it('loses connections under load: the same, also for calls whose answer never came', async () => {
     const ledger = await fresh()
     const key = freshKey()
-    const clients = load(ledger, key)
+    const clients = startLoad(ledger, key)
     for (let cut = 0; cut < 40; cut++) {
       await pause(10 + Math.random() * 20)
       server.cli('CLIENT', 'KILL', 'TYPE', 'normal')
@@ -139,7 +95,7 @@ describe.skipIf(!hasRedis)(title, () => {
     await reopen({ timeoutMs: 100, pollMs: 100, leaseMs: 400 })
     const key = freshKey()
     const held = await reserved(ledger, use(key, 10n))
-    const clients = load(ledger, key)
+    const clients = startLoad(ledger, key)
     for (let stop = 0; stop < 4; stop++) {
       await pause(100)
       server.pause()
@@ -212,6 +168,28 @@ describe.skipIf(!hasRedis)(title, () => {
     expect(await usedOf(ledger, second)).toBe(0n)
     await ledger.release(held.id)
     expect(await usedOf(ledger, first)).toBe(0n)
+  })
+
+  it('gets a call of a broken connection after those of the next: it is not executed', async () => {
+    prefix = `faults-${++prefixes}`
+    const target = readRedisUrl(server.url)
+    const link = await dial(await loadDriver(), target, { timeoutMs: 1_000, onDown: () => {} })
+    const keys = ledgerKeys(prefix)
+    await link.run(openScript, keys, ['1', 'books'])
+    const key = freshKey()
+    const call = async (seq: number, batch: string): Promise<unknown> => {
+      const head = ['1', 'books', 'a'.repeat(16), String(seq), '0', '0', 'nobody']
+      return (await link.run<unknown[]>(batchScript, keys, [...head, Buffer.from(batch, 'latin1')]))[0]
+    }
+    const reservation = reserveOp(request(use(key, 10n)))(1n, true)
+    expect(await call(1, '')).toBe('ok')
+    expect(await call(3, settleOp('release', 1n))).toBe('ok')
+    expect(await call(2, reservation)).toBe('late')
+    expect(await call(3, reservation)).toBe('late')
+    link.drop()
+    const ledger = await reopen()
+    expect(await usedOf(ledger, key)).toBe(0n)
+    expect(count('reservations')).toBe(0)
   })
 
   it('forgets its scripts: nobody notices', async () => {
@@ -296,88 +274,3 @@ describe.skipIf(!hasRedis)(title, () => {
     server.cli('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
   })
 })
-
-describe.skipIf(!hasRedis)(
-  hasRedis ? 'two ledgers on one Redis' : 'SKIPPED: redis-server is not installed',
-  () => {
-    let server: RedisServer
-    beforeAll(async () => {
-      server = await startRedis()
-      server.cli('ACL', 'SETUSER', 'deaf', 'on', '>pw', '~*', '+@all', '-subscribe')
-    })
-    afterAll(() => server.stop())
-
-    it.each([
-      ['by announcement', 'default', 60_000],
-      ['by polling', 'deaf', 300],
-    ])('tell each other of revocations within a second, %s (protocol §4)', async (how, user, pollMs) => {
-      const url = user === 'deaf' ? server.url.replace('//', '//deaf:pw@') : server.url
-      const options = { url, prefix: `revocations-${user}`, pollMs, leaseMs: 4 * pollMs }
-      const first = await redisStore(options)
-      const second = await redisStore(options)
-      const times: number[] = []
-      try {
-        // The subscription is made in the background.
-        if (user === 'default')
-          await vi.waitUntil(() =>
-            server.cli('PUBSUB', 'NUMSUB', `{${options.prefix}}:announcements`).endsWith('2'),
-          )
-        for (let n = 0; n < 5; n++) {
-          const redemption = freshRedemption()
-          const epoch = second.revocationEpoch
-          const at = performance.now()
-          await first.revoke({ paymentHash: redemption.paymentHash })
-          await vi.waitUntil(() => second.isRevoked(redemption), { timeout: 1_000, interval: 1 })
-          times.push(performance.now() - at)
-          expect(second.revocationEpoch).toBe(epoch + 1)
-        }
-        console.log(
-          `a revocation is seen by the other ${how} after ${times.map((ms) => ms.toFixed(0)).join(', ')} ms`,
-        )
-        const third = await redisStore(options)
-        expect(third.revocationEpoch).toBe(5)
-        await third.close()
-      } finally {
-        await first.close()
-        await second.close()
-      }
-    })
-
-    it('share limits, refuse what the other revoked, and end each other’s reservations by id', async () => {
-      const options = { url: server.url, prefix: 'shared' }
-      const [first, second] = [await redisStore(options), await redisStore(options)]
-      const key = freshKey()
-      const asked = Array.from({ length: 60 }, (_, i) =>
-        (i % 2 ? first : second).reserve(request(use(key, 20n))),
-      )
-      const ids = (await Promise.all(asked)).flatMap((outcome) => (outcome.ok ? [outcome.id] : []))
-      expect(new Set(ids).size).toBe(20)
-      await Promise.all(ids.map((id) => second.release(id)))
-      expect(await usedOf(first, key)).toBe(0n)
-      const redemption = freshRedemption()
-      await first.revoke({ tokenId: redemption.tokenId })
-      expect(await second.reserve({ redemption, uses: [use(key, 10n)] })).toEqual({
-        ok: false,
-        failed: 'revoked',
-      })
-      await reserved(first, use(key, 10n))
-      await reserved(second, use(key, 10n))
-      await first.close()
-      expect(await usedOf(second, key)).toBe(1n)
-      await second.close()
-      expect(server.cli('HLEN', '{shared}:owners')).toBe('0')
-      expect(server.cli('HLEN', '{shared}:counters')).toBe('0')
-    })
-
-    it('know thousands of revocations, over a restart', async () => {
-      const options = { url: server.url, prefix: 'many' }
-      const first = await redisStore(options)
-      const redemptions = Array.from({ length: 2_500 }, freshRedemption)
-      await Promise.all(redemptions.map(({ tokenId }) => first.revoke({ tokenId })))
-      await first.close()
-      const second = await redisStore(options)
-      expect(redemptions.every((redemption) => second.isRevoked(redemption))).toBe(true)
-      await second.close()
-    })
-  },
-)
