@@ -11,17 +11,17 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { redisStore } from '@turnpike/l402/store/redis'
-import { sqliteLedger } from '@turnpike/l402/store/sqlite'
+import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import { hasRedis, startRedis } from '../lab/lib/redis.ts'
 
-type Ledger = ReturnType<typeof sqliteLedger>
+type Ledger = ReturnType<typeof sqliteStore>
 
 const ROUNDS = 7
 const ROUND_MS = 500
 
 // Beside this file, not in the system's temporary folder: that one may be in memory, where nothing costs anything.
 const folder = mkdtempSync(join(import.meta.dirname, '.ledger-'))
-const ledger = sqliteLedger({ file: join(folder, 'ledger.db') })
+const ledger = sqliteStore({ file: join(folder, 'ledger.db') })
 const server = hasRedis ? await startRedis([], folder) : undefined
 const redis = server === undefined ? undefined : await redisStore({ url: server.url })
 const bare = new DatabaseSync(join(folder, 'bare.db'))

@@ -1,5 +1,6 @@
-/** `npm run bench [-- NAME]`: runs one benchmark, or all of them. */
-import { spawnSync } from 'node:child_process'
+/** `npm run bench [-- NAME [ARGUMENTS]]`: runs one benchmark, or all of them. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 const benchmarks: Record<string, string> = {
@@ -17,9 +18,17 @@ if (name !== undefined && !(name in benchmarks)) {
 }
 for (const each of name === undefined ? Object.keys(benchmarks) : [name]) {
   console.log(`\n# ${each}: ${benchmarks[each]}\n`)
-  const file = fileURLToPath(new URL(`./${each}.ts`, import.meta.url))
-  const { status } = spawnSync(process.execPath, ['--conditions=turnpike:source', file, ...rest], {
-    stdio: 'inherit',
-  })
-  if (status !== 0) process.exit(status ?? 1)
+  const status = await run(fileURLToPath(new URL(`./${each}.ts`, import.meta.url)))
+  if (status !== 0) process.exit(status)
+}
+
+/** Runs a benchmark to its end. A signal is passed on and its clean-up waited for. */
+async function run(file: string): Promise<number> {
+  const child = spawn(process.execPath, ['--conditions=turnpike:source', file, ...rest], { stdio: 'inherit' })
+  const pass = (signal: NodeJS.Signals): void => void child.kill(signal)
+  const signals: NodeJS.Signals[] = ['SIGHUP', 'SIGINT', 'SIGTERM']
+  for (const signal of signals) process.on(signal, pass)
+  const [code] = await once(child, 'exit')
+  for (const signal of signals) process.off(signal, pass)
+  return typeof code === 'number' ? code : 1
 }

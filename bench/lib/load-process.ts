@@ -1,59 +1,121 @@
-/** The load itself: reads {@link LoadOptions} as JSON from stdin, prints {@link LoadResult}. Bare sockets, so that it costs little. */
+/**
+ * The load itself: reads {@link LoadOptions} as JSON lines from stdin, answers each with a line of {@link LoadResult}.
+ * Bare sockets that read into one buffer each, so that it takes little from the core it shares with the upstream.
+ */
 import { connect } from 'node:net'
-import { text } from 'node:stream/consumers'
+import { createInterface } from 'node:readline'
 import type { LoadOptions, LoadResult } from './load.ts'
 import { median } from './stats.ts'
 
-const { url, authorization, connections, seconds, expected }: LoadOptions = JSON.parse(
-  await text(process.stdin),
-)
-const { hostname, port, pathname, host } = new URL(url)
-const request = Buffer.from(
-  `GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n${authorization === undefined ? '' : `Authorization: ${authorization}\r\n`}\r\n`,
-)
-const latenciesMs: number[] = []
-const until = performance.now() + seconds * 1000
-let requests = 0
+const BUFFER_BYTES = 16_384
+const HEAD_END = Buffer.from('\r\n\r\n')
+/** One request in so many has its time taken. */
+const TIMED = 16
+
+/** What the connections of one run share. */
+interface Run {
+  readonly host: string
+  readonly port: number
+  readonly request: Buffer
+  readonly statusLine: string
+  readonly latenciesMs: number[]
+  requests: number
+  going: boolean
+}
 
 /** One connection: request, whole answer, next request. */
-function drive(): Promise<void> {
+function drive(run: Run): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname)
-    socket.setNoDelay(true)
-    let buffered = ''
+    const buffer = Buffer.allocUnsafe(BUFFER_BYTES)
+    /** Bytes of an answer's head that came without its end. */
+    let early = ''
+    /** Bytes of the body that are still to come. */
+    let left = 0
     let sentAt = 0
+    const socket = connect({
+      host: run.host,
+      port: run.port,
+      noDelay: true,
+      onread: {
+        buffer,
+        callback: (bytes) => {
+          if (read(bytes)) next()
+          return true
+        },
+      },
+    })
+    /** Whether the answer is whole. */
+    const read = (bytes: number): boolean => {
+      if (left > 0) {
+        left -= bytes
+      } else {
+        const end = buffer.indexOf(HEAD_END)
+        const text = early + buffer.toString('latin1', 0, end < 0 || end >= bytes ? bytes : end)
+        if (end < 0 || end >= bytes) {
+          early = text
+          return false
+        }
+        early = ''
+        if (!text.startsWith(run.statusLine)) fail(`got ${text.slice(0, 60)}`)
+        left = bodyLength(text) - (bytes - end - HEAD_END.length)
+      }
+      if (left < 0) fail('more than one answer to a request')
+      return left === 0
+    }
+    const bodyLength = (head: string): number => {
+      const at = head.search(/\r\ncontent-length: /i)
+      if (at < 0) fail('an answer without Content-Length')
+      return Number.parseInt(head.slice(at + 18, at + 30), 10)
+    }
+    const fail = (what: string): void => {
+      reject(new Error(what))
+      socket.destroy()
+    }
     const send = (): void => {
-      sentAt = performance.now()
-      socket.write(request)
+      if (run.requests % TIMED === 0) sentAt = performance.now()
+      socket.write(run.request)
+    }
+    const next = (): void => {
+      run.requests++
+      if (sentAt > 0) {
+        run.latenciesMs.push(performance.now() - sentAt)
+        sentAt = 0
+      }
+      if (run.going) send()
+      else socket.destroy()
     }
     socket.on('connect', send)
     socket.on('error', reject)
-    socket.on('close', () => resolve())
-    socket.on('data', (chunk) => {
-      buffered += chunk.toString('latin1')
-      const headEnd = buffered.indexOf('\r\n\r\n')
-      if (headEnd < 0) return
-      const head = buffered.slice(0, headEnd)
-      const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
-      const whole =
-        length === undefined
-          ? buffered.endsWith('0\r\n\r\n')
-          : buffered.length >= headEnd + 4 + Number(length)
-      if (!whole) return
-      if (!head.startsWith(`HTTP/1.1 ${expected}`)) return reject(new Error(`got ${head.slice(0, 60)}`))
-      buffered = ''
-      requests++
-      const now = performance.now()
-      if (requests % 16 === 0) latenciesMs.push(now - sentAt)
-      if (now < until) send()
-      else socket.destroy()
+    socket.on('close', () => {
+      if (run.going) reject(new Error('the connection was closed'))
+      else resolve()
     })
   })
 }
 
-const startedAt = performance.now()
-await Promise.all(Array.from({ length: connections }, drive))
-const elapsed = (performance.now() - startedAt) / 1000
-const result: LoadResult = { requests, perSecond: requests / elapsed, p50Ms: median(latenciesMs) }
-process.stdout.write(JSON.stringify(result))
-process.exit(0)
+async function perform(options: LoadOptions): Promise<LoadResult> {
+  const { url, authorization, connections, seconds, expected } = options
+  const { hostname, port, pathname, host } = new URL(url)
+  const run: Run = {
+    host: hostname,
+    port: Number(port),
+    request: Buffer.from(
+      `GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n${authorization === undefined ? '' : `Authorization: ${authorization}\r\n`}\r\n`,
+    ),
+    statusLine: `HTTP/1.1 ${expected} `,
+    latenciesMs: [],
+    requests: 0,
+    going: true,
+  }
+  const startedAt = performance.now()
+  setTimeout(() => {
+    run.going = false
+  }, seconds * 1000)
+  await Promise.all(Array.from({ length: connections }, () => drive(run)))
+  const elapsed = (performance.now() - startedAt) / 1000
+  return { requests: run.requests, perSecond: run.requests / elapsed, p50Ms: median(run.latenciesMs) }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(`${JSON.stringify(await perform(JSON.parse(line) as LoadOptions))}\n`)
+}

@@ -1,6 +1,8 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { endChild, spawnChild } from './clean-up.ts'
+import { pinned } from './cores.ts'
 
 /** What to send, and for how long. */
 export interface LoadOptions {
@@ -19,17 +21,32 @@ export interface LoadResult {
   readonly p50Ms: number
 }
 
-/** Sends requests over keep-alive connections, one at a time each, from a process of its own. */
-export async function runLoad(options: LoadOptions): Promise<LoadResult> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./load-process.ts', import.meta.url))], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  child.stdin.end(JSON.stringify(options))
-  let text = ''
-  child.stdout.on('data', (chunk) => {
-    text += chunk
-  })
-  const [code] = await once(child, 'close')
-  if (code !== 0) throw new Error(`the load process failed (exit ${code}) on ${options.url}`)
-  return JSON.parse(text) as LoadResult
+/** Sends requests over keep-alive connections, one at a time each. */
+export interface Load {
+  run(options: LoadOptions): Promise<LoadResult>
+  stop(): Promise<void>
+}
+
+/** Starts the process that makes the load: one for all runs, so that its own code is warm in all but the first. */
+export function startLoad(): Load {
+  const [command, args] = pinned('load', process.execPath, [
+    fileURLToPath(new URL('./load-process.ts', import.meta.url)),
+  ])
+  const child = spawnChild(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const { stdin, stdout } = child
+  if (stdin === null || stdout === null) throw new Error('the load process has no pipes')
+  const lines = createInterface({ input: stdout })
+  const ended = new AbortController()
+  child.once('exit', () => ended.abort())
+  return {
+    async run(options) {
+      const answer = once(lines, 'line', { signal: ended.signal })
+      stdin.write(`${JSON.stringify(options)}\n`)
+      const [line] = await answer.catch(() => {
+        throw new Error(`the load process failed on ${options.url}`)
+      })
+      return JSON.parse(String(line)) as LoadResult
+    },
+    stop: () => endChild(child),
+  }
 }

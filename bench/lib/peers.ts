@@ -1,13 +1,14 @@
 /** The processes of the proxy benchmark: an upstream, the gateway, nginx. Everything on free loopback ports. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { decodeInvoice, findL402Challenges, formatCredential } from '@turnpike/l402'
 import { sandboxWallet } from '@turnpike/l402/lightning/sandbox-wallet'
+import { endChild, makeFolder, removeFolder, spawnChild } from './clean-up.ts'
+import { pinned } from './cores.ts'
 
 /** A started process. */
 export interface Peer {
@@ -21,24 +22,16 @@ export interface GatewayPeer extends Peer {
   readonly admin: string
 }
 
-// The load and the upstream share one core, the proxy has another to itself, where the machine can pin.
-const canPin = process.platform === 'linux' && spawnSync('taskset', ['--version']).status === 0
-const pinned = (core: number, command: string, args: readonly string[]): [string, string[]] =>
-  canPin ? ['taskset', ['-c', String(core), command, ...args]] : [command, [...args]]
-
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
-function peer(child: ChildProcess, url: string, cleanUp: () => void = () => {}): Peer {
+function peer(child: ChildProcess, url: string, folder?: string): Peer {
   if (child.pid === undefined) throw new Error(`could not start ${child.spawnfile}`)
   return {
     url,
     pid: child.pid,
     stop: async () => {
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill('SIGTERM')
-        await once(child, 'exit')
-      }
-      cleanUp()
+      await endChild(child)
+      if (folder !== undefined) removeFolder(folder)
     },
   }
 }
@@ -53,17 +46,38 @@ async function until<T>(what: string, probe: () => T | undefined | Promise<T | u
   }
 }
 
-/** The API that is sold. */
-export async function startUpstream(): Promise<Peer> {
-  const [command, args] = pinned(0, process.execPath, [file('./upstream-process.ts')])
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [port] = await once(child.stdout, 'data')
-  return peer(child, `http://127.0.0.1:${String(port).trim()}`)
+/** The end of what a child says on standard error, for when it does not start. */
+function lastWords(child: ChildProcess): () => string {
+  let text = ''
+  child.stderr?.on('data', (chunk) => {
+    text = (text + chunk).slice(-4000)
+  })
+  return () => {
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`${child.spawnargs.join(' ')} ended:\n${text}`)
+    return text
+  }
 }
 
-/** A gateway on the sandbox with a free route, a pass and a very large bundle. */
-export async function startGateway(upstream: string): Promise<GatewayPeer> {
-  const folder = mkdtempSync(join(tmpdir(), 'turnpike-bench-'))
+/** The API that is sold. */
+export async function startUpstream(): Promise<Peer> {
+  const [command, args] = pinned('upstream', process.execPath, [file('./upstream-process.ts')])
+  const child = spawnChild(command, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  const check = lastWords(child)
+  let port = ''
+  child.stdout?.on('data', (chunk) => {
+    port += chunk
+  })
+  await until('the upstream', () => {
+    check()
+    return port.endsWith('\n') ? true : undefined
+  })
+  return peer(child, `http://127.0.0.1:${port.trim()}`)
+}
+
+/** A gateway on the sandbox with a free route, a pass and a very large bundle. `nodeArgs`: for profiling. */
+export async function startGateway(upstream: string, nodeArgs: readonly string[] = []): Promise<GatewayPeer> {
+  const folder = makeFolder()
   writeFileSync(
     join(folder, 'turnpike.yaml'),
     `listen: 127.0.0.1:0
@@ -82,39 +96,26 @@ services:
   )
   const ready = join(folder, 'ready.json')
   const bin = file('../../packages/gateway/bin/turnpike.js')
-  const [command, args] = pinned(1, process.execPath, [
-    bin,
-    'serve',
-    '--sandbox',
-    '-c',
-    'turnpike.yaml',
-    '--ready-file',
-    ready,
-  ])
-  const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
-  let log = ''
-  child.stderr.on('data', (chunk) => {
-    log = (log + chunk).slice(-4000)
-  })
+  const serve = [bin, 'serve', '--sandbox', '-c', 'turnpike.yaml', '--ready-file', ready]
+  const [command, args] = pinned('proxy', process.execPath, [...nodeArgs, ...serve])
+  const child = spawnChild(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+  const check = lastWords(child)
   const { listen, admin } = await until('the gateway', () => {
-    if (child.exitCode !== null) throw new Error(`the gateway ended:\n${log}`)
-    return existsSync(ready)
-      ? (JSON.parse(readFileSync(ready, 'utf8')) as { listen: [string]; admin: string })
-      : undefined
+    check()
+    if (!existsSync(ready)) return undefined
+    return JSON.parse(readFileSync(ready, 'utf8')) as { listen: [string]; admin: string }
   })
-  const started = peer(child, listen[0], () => rmSync(folder, { recursive: true, force: true }))
-  return { ...started, admin }
+  return { ...peer(child, listen[0], folder), admin }
 }
 
-/** nginx as a plain reverse proxy with keep-alive both ways, one worker; `undefined` where it is not installed. */
+/** nginx as a plain reverse proxy with keep-alive both ways, one process; `undefined` where it is not installed. */
 export async function startNginx(upstream: string): Promise<Peer | undefined> {
   if (spawnSync('nginx', ['-v']).status !== 0) return undefined
-  const folder = mkdtempSync(join(tmpdir(), 'turnpike-nginx-'))
+  const folder = makeFolder()
   const port = await freePort()
   writeFileSync(
     join(folder, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log stderr crit;
-${process.getuid?.() === 0 ? 'user root;' : ''}
+    `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr crit;
 events { worker_connections 1024; }
 http {
   access_log off; keepalive_requests 100000000;
@@ -128,11 +129,15 @@ http {
 }
 `,
   )
-  const [command, args] = pinned(1, 'nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')])
-  const child = spawn(command, args, { stdio: 'ignore' })
+  const [command, args] = pinned('proxy', 'nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')])
+  const child = spawnChild(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const check = lastWords(child)
   const url = `http://127.0.0.1:${port}`
-  await until('nginx', async () => (await fetch(url).catch(() => undefined)) ?? undefined)
-  return peer(child, url, () => rmSync(folder, { recursive: true, force: true }))
+  await until('nginx', async () => {
+    check()
+    return (await fetch(url).catch(() => undefined)) ?? undefined
+  })
+  return peer(child, url, folder)
 }
 
 async function freePort(): Promise<number> {

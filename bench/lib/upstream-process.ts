@@ -18,3 +18,5 @@ server.listen(0, '127.0.0.1', () => {
   const address = server.address()
   if (address !== null && typeof address === 'object') process.stdout.write(`${address.port}\n`)
 })
+// Whoever started it is gone.
+process.stdin.resume().on('end', () => process.exit())

@@ -13,7 +13,9 @@ function sources(folder: string): readonly string[] {
 }
 
 it('says of every fault who throws it', () => {
-  const layers = readdirSync(join(packages, 'l402/src')).map((name) => [name, `l402/src/${name}`] as const)
+  const layers = readdirSync(join(packages, 'l402/src'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => [name, `l402/src/${name}`] as const)
   const programs = ['gateway', 'fare'].map((name) => [name, `${name}/src`] as const)
   const unsaid = new Set<string>()
   for (const [name, folder] of [...layers, ...programs])

@@ -42,7 +42,7 @@ export const FAULTS: Readonly<Record<L402ErrorCode, FaultEntry>> = {
     remedy: 'Configure a real Lightning backend, or leave production.',
   },
   payment_refused: {
-    thrownBy: ['client'],
+    thrownBy: ['fare', 'client'],
     meaning: 'The purse refused to pay: a limit, a policy, or a challenge that is not payable.',
     remedy: 'Raise the limit if the price is right; `details` names what stood against it.',
   },

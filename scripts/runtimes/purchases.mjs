@@ -13,7 +13,7 @@ import { payingFetch } from '@turnpike/l402/client'
 import { memoryLightning } from '@turnpike/l402/lightning/memory'
 import { memoryPurse } from '@turnpike/l402/purse/memory'
 import { paywall } from '@turnpike/l402/server'
-import { memoryLedger } from '@turnpike/l402/store/memory'
+import { memoryStore } from '@turnpike/l402/store/memory'
 
 const SHOP = 'https://shop.example'
 
@@ -22,7 +22,7 @@ function openShop() {
   const lightning = memoryLightning()
   const gate = paywall({
     lightning,
-    store: memoryLedger(),
+    store: memoryStore(),
     keys: [{ id: 'first', masterKey: crypto.getRandomValues(new Uint8Array(32)), active: true }],
     services: {
       weather: {

@@ -19,7 +19,7 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
 /** How a run can end: an outcome of the buyer, a fault, a wrong command line, or anything else. */
-export type Ending = FetchOutcome['kind'] | L402ErrorCode | 'usage' | 'failed'
+export type Ending = FetchOutcome['kind'] | L402ErrorCode | 'usage' | 'failed' | 'http_error'
 
 /** The exit code of every ending. All but `served` are also `error.code` of `--json`. */
 export const EXIT_OF: Readonly<Record<Ending, ExitCode>> = {
@@ -42,6 +42,7 @@ export const EXIT_OF: Readonly<Record<Ending, ExitCode>> = {
   lightning_unavailable: EXIT.walletUnreachable,
   lightning_invalid: EXIT.walletUnreachable,
   unpayable: EXIT.unpayable,
+  http_error: EXIT.httpError,
 }
 
 /** What each code means, for `fare --help` and the manual. */

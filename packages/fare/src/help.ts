@@ -20,14 +20,15 @@ requests, as with curl
 money
   --max 50sat       most for this run, all purchases and fees together; can only lower the budget; 0 pays nothing
   --no-pay          use what is in the purse, never pay
-  --quote ID        pay exactly the invoice that fare quote showed
+  --quote ID        pay exactly the invoice that fare quote showed; its URL need not be typed again
+  --pay-again       buy anew where what was paid is not served
   --wallet NAME     which wallet pays
   --sandbox         play money of a gateway started with turnpike serve --sandbox
                     (FARE_SANDBOX_URL, else http://127.0.0.1:8403)
 
 output
   --json            one object on standard output, in every case
-  --events          what happens, as it happens: one JSON object a line on standard error
+  --events          what happens, as it happens: one JSON object a line on standard error, the last of type "end"
 
 exit codes
 ${Object.entries(EXIT_MEANINGS)

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { isL402Error } from '@turnpike/l402'
+import { eventLines } from './cli/events.ts'
 import { toJson } from './cli/json.ts'
+import { firstWord } from './cli/options.ts'
 import { processStreams, type Streams } from './cli/streams.ts'
-import { printable } from './cli/text.ts'
+import { causeText, printable } from './cli/text.ts'
 import { UsageError } from './cli/usage-error.ts'
 import { budget } from './commands/budget.ts'
 import { get } from './commands/get.ts'
@@ -15,15 +17,11 @@ import { HELP } from './help.ts'
 
 type Command = (args: readonly string[], streams: Streams, env: NodeJS.ProcessEnv) => Promise<ExitCode>
 
-const COMMANDS: Readonly<Record<string, Command>> = { get, quote, tokens, budget, payments, recover }
+const COMMANDS = { get, quote, tokens, budget, payments, recover } satisfies Record<string, Command>
 
 /** Runs `fare` and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
-  // A reader that goes away (`fare get … | head`) is no fault of ours.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
-  process.exitCode = await run(argv, processStreams, process.env)
+  process.exitCode = await run(argv, processStreams(), process.env)
 }
 
 /** Runs one command line; never throws. */
@@ -32,56 +30,66 @@ export async function run(
   streams: Streams,
   env: NodeJS.ProcessEnv,
 ): Promise<ExitCode> {
-  const json = argv.includes('--json')
   try {
-    const { command, args } = findCommand(argv)
-    if (args.includes('--help') || args.includes('-h') || command === undefined) {
+    const { name, args } = findCommand(argv)
+    if (args.some((word) => word === '--help' || word === '-h') || name === 'help') {
       await streams.out(HELP)
-      return argv.length === 0 ? EXIT.usage : EXIT.fetched
+      return EXIT.fetched
     }
-    if (command === 'version') {
+    if (name === 'version') {
       await streams.out(`fare ${version()}\n`)
       return EXIT.fetched
     }
-    return await (COMMANDS[command] ?? get)(args, streams, env)
+    return await COMMANDS[name](args, streams, env)
   } catch (error) {
-    const ending = endingOf(error)
-    // A newer copy of the library may throw a code that this table does not have.
-    const code = EXIT_OF[ending] ?? EXIT.failed
-    const message = printable(messageOf(error))
-    if (json) await streams.out(toJson({ ok: false, exitCode: code, error: { code: ending, message } }))
-    else streams.err(`fare: ${message}${code === EXIT.usage ? ' (fare --help)' : ''}`)
-    return code
+    return await fault(error, argv, streams)
   }
 }
 
-/** The command is the first word; flags may stand before it, and a URL alone means `get`. */
-function findCommand(argv: readonly string[]): { command: string | undefined; args: readonly string[] } {
-  if (argv.length === 0) return { command: undefined, args: [] }
-  if (argv[0] === '--version' || argv[0] === '-V') return { command: 'version', args: [] }
-  const at = argv.findIndex((word) => !['--sandbox', '--json'].includes(word))
+/** Says what went wrong, in the form that was asked for. */
+async function fault(error: unknown, argv: readonly string[], streams: Streams): Promise<ExitCode> {
+  const ending = endingOf(error)
+  // A newer copy of the library may throw a code that this table does not have.
+  const exitCode = EXIT_OF[ending] ?? EXIT.failed
+  const message = printable(causeText(error))
+  const json = argv.includes('--json')
+  const events = argv.includes('--events')
+  if (events) eventLines(streams)({ type: 'end', exitCode, outcome: ending, message })
+  if (!json && !events) streams.err(`fare: ${message}${exitCode === EXIT.usage ? ' (fare --help)' : ''}`)
+  if (json) {
+    const report = { ok: false, exitCode, error: { code: ending, reason: null, message } }
+    // Where even this cannot be written, the exit code is all that is left to say it.
+    await streams.out(toJson(report)).catch(() => {})
+  }
+  return exitCode
+}
+
+type CommandName = keyof typeof COMMANDS
+
+/** The command is the first word; options may stand before it, and a URL alone means `get`. */
+function findCommand(argv: readonly string[]): {
+  readonly name: CommandName | 'help' | 'version'
+  readonly args: readonly string[]
+} {
+  if (argv.length === 0) throw new UsageError('expected a URL or a command')
+  if (argv[0] === '--version' || argv[0] === '-V') return { name: 'version', args: [] }
+  const at = firstWord(argv)
   const word = argv[at]
-  if (word === undefined || word === 'help') return { command: undefined, args: argv }
-  if (word in COMMANDS) return { command: word, args: [...argv.slice(0, at), ...argv.slice(at + 1)] }
-  const looksLikeUrl = word.startsWith('-') || word.includes('.') || word.includes(':') || word.includes('/')
-  if (!looksLikeUrl && word !== 'localhost')
+  if (word === 'help') return { name: 'help', args: [] }
+  if (word !== undefined && isCommand(word))
+    return { name: word, args: [...argv.slice(0, at), ...argv.slice(at + 1)] }
+  if (word !== undefined && !/[.:/]/.test(word) && word !== 'localhost')
     throw new UsageError(`no command "${word}"; there are ${Object.keys(COMMANDS).join(', ')}`)
-  return { command: 'get', args: argv }
+  return { name: 'get', args: argv }
+}
+
+function isCommand(word: string): word is CommandName {
+  return Object.hasOwn(COMMANDS, word)
 }
 
 function endingOf(error: unknown): Ending {
   if (error instanceof UsageError) return 'usage'
   return isL402Error(error) ? error.code : 'failed'
-}
-
-/** The message, and where it says little (`fetch failed`) that of its cause. */
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  if (error.name === 'TimeoutError') return 'the time of --max-time is over'
-  const { cause } = error
-  const because =
-    cause instanceof Error && cause.message !== '' && !isL402Error(error) ? `: ${cause.message}` : ''
-  return `${error.message}${because}`
 }
 
 function version(): string {

@@ -1,63 +1,72 @@
-import type { PurseStore } from '@turnpike/l402/client'
-import { type Budget, type Buyer, type BuyerOptions, buyer } from '@turnpike/l402/client'
+import { L402Error, parseDuration } from '@turnpike/l402'
+import { type Buyer, type BuyerOptions, buyer, type PurseStore } from '@turnpike/l402/client'
 import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
-import { Agent, fetch as undiciFetch } from 'undici'
+import { UsageError } from './cli/usage-error.ts'
 import { purseFile } from './paths.ts'
+import { plainFetch } from './plain-fetch.ts'
 import { chooseWallet } from './wallet.ts'
 
-/** An open purse. */
+/** An open purse, and what was opened with it. */
 export interface Session {
   readonly purse: PurseStore
-  readonly budget: Budget
+  /**
+   * The buyer of one run.
+   *
+   * @throws UsageError for a wallet that is not set up, or a setting in the environment that cannot be read.
+   */
+  buyer(run: RunOptions): Buyer
   close(): Promise<void>
 }
 
-/** Opens the user's purse, making it if there is none. Throws `store_unavailable` or `store_incompatible`. */
-export async function openSession(env: NodeJS.ProcessEnv): Promise<Session> {
-  const purse = sqlitePurse({ file: purseFile(env) })
-  return { purse, budget: await purse.budget(), close: () => purse.close() }
-}
-
 /** What a run of `get` or `quote` adds to the session. */
-export interface RunOptions {
+interface RunOptions {
   readonly sandbox: boolean
   readonly wallet: string | undefined
-  readonly insecure: boolean
+  readonly insecure?: boolean
   readonly maxMsat?: bigint | undefined
   readonly noPay?: boolean
+  readonly payAgain?: boolean
   readonly maxRedirects?: number | undefined
   readonly onEvent?: BuyerOptions['onEvent']
 }
 
-/**
- * The buyer of one run.
- *
- * @throws UsageError for a wallet that is not set up.
- */
-export function openBuyer(session: Session, run: RunOptions, env: NodeJS.ProcessEnv): Buyer {
-  const wallet = chooseWallet({ sandbox: run.sandbox, name: run.wallet }, env)
-  return buyer({
-    wallet: wallet.open,
-    walletName: wallet.name,
-    purse: session.purse,
-    budget: session.budget,
-    fetch: plainFetch(run.insecure),
-    ...(run.maxMsat === undefined ? {} : { maxMsat: run.maxMsat }),
-    ...(run.noPay ? { noPay: true } : {}),
-    ...(run.maxRedirects === undefined ? {} : { maxRedirects: run.maxRedirects }),
-    ...(run.onEvent === undefined ? {} : { onEvent: run.onEvent }),
-  })
+/** Opens the user's purse, making it if there is none. Throws `store_unavailable` or `store_incompatible`. */
+export function openSession(env: NodeJS.ProcessEnv): Session {
+  const purse = sqlitePurse({ file: purseFile(env) })
+  const closers: (() => Promise<void>)[] = [() => purse.close()]
+  return {
+    purse,
+    buyer(run) {
+      const wallet = chooseWallet({ sandbox: run.sandbox, name: run.wallet }, env)
+      const paymentTimeoutMs = paymentTimeout(env['FARE_PAYMENT_TIMEOUT'])
+      const { fetch, close } = plainFetch({ insecure: run.insecure ?? false })
+      closers.unshift(close)
+      return buyer({
+        wallet: wallet.open,
+        walletName: wallet.name,
+        purse,
+        fetch,
+        ...(wallet.networks === undefined ? {} : { networks: wallet.networks }),
+        ...(paymentTimeoutMs === undefined ? {} : { paymentTimeoutMs }),
+        ...(run.maxMsat === undefined ? {} : { maxMsat: run.maxMsat }),
+        ...(run.noPay ? { noPay: true } : {}),
+        ...(run.payAgain ? { secondPurchase: true } : {}),
+        ...(run.maxRedirects === undefined ? {} : { maxRedirects: run.maxRedirects }),
+        ...(run.onEvent === undefined ? {} : { onEvent: run.onEvent }),
+      })
+    },
+    async close() {
+      for (const close of closers) await close()
+    },
+  }
 }
 
-/**
- * `fetch` without undici's time-outs on the answer, which would cut long downloads; `--max-time` is the user's.
- * `insecure` is `-k`: certificates are not checked.
- */
-function plainFetch(insecure: boolean): typeof globalThis.fetch {
-  const dispatcher = new Agent({
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    ...(insecure ? { connect: { rejectUnauthorized: false } } : {}),
-  })
-  return ((input: never, init: object) => undiciFetch(input, { ...init, dispatcher })) as never
+function paymentTimeout(text: string | undefined): number | undefined {
+  if (!text) return undefined
+  try {
+    return parseDuration(text) * 1000
+  } catch (error) {
+    if (error instanceof L402Error) throw new UsageError(`FARE_PAYMENT_TIMEOUT: ${error.message}`)
+    throw error
+  }
 }

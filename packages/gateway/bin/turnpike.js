@@ -9,5 +9,11 @@ if (major < 22 || (major === 22 && minor < 13)) {
   )
   process.exit(1)
 }
+// Node 22 and 24 say that their SQLite is experimental; standard error is for the log.
+const shown = process.listeners('warning')
+process.removeAllListeners('warning')
+process.on('warning', (warning) => {
+  if (warning.name !== 'ExperimentalWarning') for (const show of shown) show(warning)
+})
 const { main } = await import('../dist/main.js')
 await main(process.argv.slice(2))

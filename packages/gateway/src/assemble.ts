@@ -3,9 +3,9 @@
 import { BlockList, isIP } from 'node:net'
 import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
 import { compileRoutes, createGate, type Gate, keyRing, type MasterKey } from '@turnpike/l402/server'
-import { memoryLedger } from '@turnpike/l402/store/memory'
+import { memoryStore } from '@turnpike/l402/store/memory'
 import { redisStore } from '@turnpike/l402/store/redis'
-import { sqliteLedger } from '@turnpike/l402/store/sqlite'
+import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
 import { type Config, type ServiceConfig, sampleUpstream } from './config/config.ts'
 import { routeMatch } from './config/match.ts'
@@ -21,7 +21,7 @@ export interface OpenLightning {
 /** Opens the books; `warn` is told what they may lose. Throws `store_unavailable` or `store_incompatible`. */
 export async function openLedger({ store }: Config, warn: (message: string) => void): Promise<Ledger> {
   if (store.kind === 'redis') return await redisStore({ url: store.url, onWarning: warn })
-  return store.kind === 'memory' ? memoryLedger() : sqliteLedger({ file: store.file })
+  return store.kind === 'memory' ? memoryStore() : sqliteStore({ file: store.file })
 }
 
 /** Opens the Lightning backend. Throws `lightning_unavailable` or `sandbox_forbidden`. */

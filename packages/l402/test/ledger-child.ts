@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { writeSync } from 'node:fs'
 import type { ReserveRequest } from '../src/stores/ledger.ts'
 import { redisStore } from '../src/stores/redis/index.ts'
-import { sqliteLedger } from '../src/stores/sqlite/index.ts'
+import { sqliteStore } from '../src/stores/sqlite/index.ts'
 
 const [mode = '', where = '', prefix = ''] = process.argv.slice(2)
 
@@ -32,7 +32,7 @@ function request(limit: bigint, ...counters: readonly number[]): ReserveRequest 
 
 const ledger = where.startsWith('redis:')
   ? await redisStore({ url: where, prefix, pollMs: 100, leaseMs: 1_000 })
-  : sqliteLedger({ file: where })
+  : sqliteStore({ file: where })
 
 /** Asks for more than there is, all at once; says how many it got. */
 async function burst(): Promise<void> {

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, expect, it, vi } from 'vitest'
 import type { Ledger } from '../src/stores/ledger.ts'
-import { sqliteLedger } from '../src/stores/sqlite/index.ts'
+import { sqliteStore } from '../src/stores/sqlite/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'turnpike-processes-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -80,7 +80,7 @@ it('admits exactly as many as the limit when several processes ask for more (rul
   expect(await Promise.all(racers.map(({ ended }) => ended))).toEqual([0, 0, 0, 0])
   const said = racers.map(({ lines }) => lines[1] ?? '')
   const admitted = said.reduce((sum, line) => sum + Number(line.replace('admitted ', '')), 0)
-  const ledger = sqliteLedger({ file })
+  const ledger = sqliteStore({ file })
   expect(await usedOf(ledger, 1, 2)).toEqual([admitted, admitted])
   expect(admitted).toBeLessThanOrEqual(100)
   // Places given back late may find nobody left to take them; whoever asks now gets exactly those.
@@ -107,7 +107,7 @@ it('loses nothing that was being served and keeps no reservation of the killed (
     const lines = churners.flatMap((churner) => churner.lines)
     const count = (what: string): number => lines.filter((line) => line === what).length
 
-    const ledger = sqliteLedger({ file })
+    const ledger = sqliteStore({ file })
     const used = await usedOf(ledger, 1, 2, 3, 4)
     for (const n of [1, 2, 3]) {
       const delta = (used[n - 1] ?? 0) - (before[n - 1] ?? 0)
@@ -132,7 +132,7 @@ it('gives back what a process held when that process dies, and not before', asyn
   const file = freshFile()
   const [doomed, steady] = [start('hold', file), start('hold', file)]
   await Promise.all([doomed.said(1), steady.said(1)])
-  const ledger = sqliteLedger({ file, sweepMs: 20 })
+  const ledger = sqliteStore({ file, sweepMs: 20 })
   expect(await usedOf(ledger, 1)).toEqual([2])
   doomed.process.kill('SIGKILL')
   await vi.waitUntil(async () => (await usedOf(ledger, 1))[0] === 1, { timeout: 10_000, interval: 10 })
@@ -147,7 +147,7 @@ it('finishes what was asked before a process ends, and keeps no process from end
   const child = start('leave', file)
   expect(await child.ended).toBe(0)
   expect(child.lines).toEqual(['done'])
-  const ledger = sqliteLedger({ file })
+  const ledger = sqliteStore({ file })
   expect(await usedOf(ledger, 1)).toEqual([1])
   expect(leftovers()).toHaveLength(1)
   await ledger.close()

@@ -21,6 +21,9 @@ const REQUEST = {
   insecure: { type: 'boolean', short: 'k' },
   'max-time': { type: 'string', short: 'm' },
   wallet: { type: 'string' },
+  max: { type: 'string' },
+  'no-pay': { type: 'boolean' },
+  events: { type: 'boolean' },
 } as const satisfies ParseArgsOptionsConfig
 
 const GET = {
@@ -30,10 +33,8 @@ const GET = {
   include: { type: 'boolean', short: 'i' },
   fail: { type: 'boolean', short: 'f' },
   silent: { type: 'boolean', short: 's' },
-  max: { type: 'string' },
-  'no-pay': { type: 'boolean' },
-  events: { type: 'boolean' },
   quote: { type: 'string' },
+  'pay-again': { type: 'boolean' },
 } as const satisfies ParseArgsOptionsConfig
 
 const BUDGET = {
@@ -46,10 +47,43 @@ const BUDGET = {
   count: { type: 'string' },
 } as const satisfies ParseArgsOptionsConfig
 
-const LIST = { ...COMMON, limit: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
+const PAYMENTS = { ...COMMON, limit: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
+const RECOVER = { ...COMMON, wallet: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
 
 /** The options of each command. */
-export const OPTIONS = { get: GET, quote: REQUEST, budget: BUDGET, list: LIST } as const
+export const OPTIONS = {
+  get: GET,
+  quote: REQUEST,
+  budget: BUDGET,
+  tokens: COMMON,
+  payments: PAYMENTS,
+  recover: RECOVER,
+} as const
+
+const EVERY: ParseArgsOptionsConfig = { ...BUDGET, ...PAYMENTS, ...GET }
+
+/** Index of the first word that is neither an option nor its value; -1 where there is none. */
+export function firstWord(argv: readonly string[]): number {
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: EVERY,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  })
+  return tokens.find(({ kind }) => kind === 'positional')?.index ?? -1
+}
+
+/**
+ * A whole number as typed after a flag.
+ *
+ * @throws UsageError naming the flag.
+ */
+export function wholeNumber(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^[0-9]{1,4}$/.test(text)) throw new UsageError(`${flag}: expected a whole number, got "${text}"`)
+  return Number(text)
+}
 
 /** Parsed options of a command and what stood beside them. */
 export type Parsed<T extends ParseArgsOptionsConfig> = ReturnType<

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
 import type { PreparedRequest } from '@turnpike/l402/client'
 import { UsageError } from './usage-error.ts'
 
@@ -18,20 +19,24 @@ export interface TypedRequest {
  *
  * @throws UsageError that says what was expected.
  */
-export function typedRequest(urlText: string | undefined, typed: TypedRequest): PreparedRequest {
+export async function typedRequest(
+  urlText: string | undefined,
+  typed: TypedRequest,
+): Promise<PreparedRequest> {
   const url = typedUrl(urlText)
   const headers = typedHeaders(typed.header ?? [])
-  const body = typedBody(typed)
+  const body = await typedBody(typed)
   if (body !== null && typed.head)
     throw new UsageError('-I and -d do not go together: a HEAD request has no body')
   const method = typed.request ?? (typed.head ? 'HEAD' : body === null ? 'GET' : 'POST')
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(method))
     throw new UsageError(`-X: expected a method name such as PUT, got "${method}"`)
   if (/^(connect|trace|track)$/i.test(method)) throw new UsageError(`-X: ${method} cannot be sent`)
-  if (body !== null && /^(get|head)$/i.test(method))
-    throw new UsageError(`-X ${method} with a body cannot be sent; leave -d out, or use -X POST`)
+  if (body !== null && /^head$/i.test(method))
+    throw new UsageError('-X HEAD and -d do not go together: a HEAD request has no body')
   if (body !== null && !headers.has('content-type'))
     headers.set('content-type', 'application/x-www-form-urlencoded')
+  if (!headers.has('accept')) headers.set('accept', '*/*')
   if (!headers.has('user-agent')) headers.set('user-agent', 'fare')
   return {
     url,
@@ -76,30 +81,27 @@ function typedHeaders(lines: readonly string[]): Headers {
   return headers
 }
 
-function typedBody(typed: TypedRequest): Uint8Array<ArrayBuffer> | null {
-  const parts = [
-    ...(typed.data ?? []).map((text) =>
-      text.startsWith('@')
-        ? Buffer.from(
-            readInput(text)
-              .toString('latin1')
-              .replaceAll(/[\r\n]/g, ''),
-            'latin1',
-          )
-        : text,
-    ),
-    ...(typed['data-binary'] ?? []).map((text) => (text.startsWith('@') ? readInput(text) : text)),
-  ].map((part) => Buffer.from(part))
+async function typedBody(typed: TypedRequest): Promise<Uint8Array<ArrayBuffer> | null> {
+  const parts: Buffer[] = []
+  for (const text of typed.data ?? []) {
+    // As curl does: a file's line ends and NULs are left out.
+    const whole = text.startsWith('@') ? await readInput(text) : Buffer.from(text)
+    parts.push(text.startsWith('@') ? Buffer.from(whole.filter((byte) => !STRIPPED.has(byte))) : whole)
+  }
+  for (const text of typed['data-binary'] ?? [])
+    parts.push(text.startsWith('@') ? await readInput(text) : Buffer.from(text))
   if (parts.length === 0) return null
   return new Uint8Array(
     Buffer.concat(parts.flatMap((part, i) => (i === 0 ? [part] : [Buffer.from('&'), part]))),
   )
 }
 
-function readInput(text: string): Buffer {
+const STRIPPED: ReadonlySet<number> = new Set([0x00, 0x0a, 0x0d])
+
+async function readInput(text: string): Promise<Buffer> {
   const path = text.slice(1)
   try {
-    return readFileSync(path === '-' ? 0 : path)
+    return path === '-' ? await buffer(process.stdin) : await readFile(path)
   } catch (error) {
     throw new UsageError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`)
   }

@@ -1,21 +1,29 @@
-import { once } from 'node:events'
-
 /** Where a command writes: the body and results to `out`, everything else to `err`. */
 export interface Streams {
-  /** Waits while the reader is slower; resolves false once it has gone away. */
+  /**
+   * Waits until it is written; answers false once the reader has gone away (`fare get … | head`), which is no fault.
+   * Throws where it cannot be written, as on a full disk.
+   */
   out(chunk: string | Uint8Array): Promise<boolean>
   err(text: string): void
 }
 
 /** The process's own streams. */
-export const processStreams: Streams = {
-  async out(chunk) {
-    if (process.stdout.destroyed || process.stdout.errored !== null) return false
-    if (process.stdout.write(chunk)) return true
-    await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')]).catch(() => undefined)
-    return !process.stdout.destroyed
-  },
-  err: (text) => {
-    process.stderr.write(`${text}\n`)
-  },
+export function processStreams(): Streams {
+  // What goes wrong is told where it was written; nobody is left to tell about standard error.
+  process.stdout.on('error', () => {})
+  process.stderr.on('error', () => {})
+  return {
+    out: (chunk) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(chunk, (error) => {
+          if (!error) return resolve(true)
+          const gone = 'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED')
+          return gone ? resolve(false) : reject(error)
+        })
+      }),
+    err: (text) => {
+      process.stderr.write(`${text}\n`)
+    },
+  }
 }

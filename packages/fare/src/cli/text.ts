@@ -1,3 +1,5 @@
+import { isL402Error } from '@turnpike/l402'
+
 /** Text from outside, made safe for a terminal: control characters (and so escape sequences) become `�`. */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD')
@@ -21,4 +23,18 @@ export function columns(rows: readonly (readonly string[])[]): string {
 /** Local-independent time: `2026-11-24 10:15:00Z`. */
 export function timeText(unixMs: number): string {
   return `${new Date(unixMs).toISOString().slice(0, 19).replace('T', ' ')}Z`
+}
+
+/** A text with a full stop at its end. */
+export function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`
+}
+
+/** What an error says; where that is little (`fetch failed`), what its cause says too. */
+export function causeText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.name === 'TimeoutError') return 'the time of --max-time is over'
+  const said = error.message !== '' ? error.message : 'code' in error ? String(error.code) : error.name
+  const { cause } = error
+  return cause instanceof Error && !isL402Error(error) ? `${said}: ${causeText(cause)}` : said
 }

@@ -16,7 +16,8 @@ export async function budget(
   env: NodeJS.ProcessEnv,
 ): Promise<ExitCode> {
   const { values, positionals } = parseOptions(args, OPTIONS.budget)
-  const { host, sandbox: _, json, help: __, ...typed } = values
+  const { host, request, hour, day, total, count, json } = values
+  const typed = { request, hour, day, total, count }
   const [action] = positionals
   if (positionals.length !== 1 || (action !== 'show' && action !== 'set'))
     throw new UsageError(
@@ -29,13 +30,15 @@ export async function budget(
     throw new UsageError(
       'fare budget set: expected at least one of --request, --hour, --day, --total, --count',
     )
-  const session = await openSession(env)
+  const session = openSession(env)
   try {
-    let current = session.budget
+    const { purse } = session
     if (action === 'set') {
-      current = changed(current, host === undefined ? undefined : hostName(host), typed)
-      await session.purse.setBudget(current)
+      const name = host === undefined ? undefined : hostName(host)
+      // One after the other, so that two of these at once do not undo each other.
+      await purse.withLock('budget', async () => purse.setBudget(changed(await purse.budget(), name, typed)))
     }
+    const current = await purse.budget()
     if (json) await streams.out(toJson(await report(session, current)))
     else await streams.out(await show(session, current))
     return EXIT.fetched
@@ -62,7 +65,7 @@ function hostName(text: string): string {
 }
 
 async function report(session: Session, current: Budget): Promise<object> {
-  return { limits: current, spent: await session.purse.spent() }
+  return { ok: true, limits: current, spent: await session.purse.spent() }
 }
 
 async function show(session: Session, current: Budget): Promise<string> {

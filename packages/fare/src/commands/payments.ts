@@ -14,15 +14,15 @@ export async function payments(
   streams: Streams,
   env: NodeJS.ProcessEnv,
 ): Promise<ExitCode> {
-  const { values, positionals } = parseOptions(args, OPTIONS.list)
+  const { values, positionals } = parseOptions(args, OPTIONS.payments)
   if (positionals.length > 0) throw new UsageError(`fare payments takes no argument, got "${positionals[0]}"`)
   const limit = Number(values.limit ?? 100)
   if (!Number.isSafeInteger(limit) || limit < 1)
     throw new UsageError('--limit: expected a whole number above 0')
-  const session = await openSession(env)
+  const session = openSession(env)
   try {
     const records = await session.purse.payments(limit)
-    if (values.json) await streams.out(toJson({ payments: records.map(describe) }))
+    if (values.json) await streams.out(toJson({ ok: true, payments: records.map(describe) }))
     else if (records.length === 0) await streams.out('No payments yet.\n')
     else {
       const rows = records.map((record) => {

@@ -14,13 +14,13 @@ export async function tokens(
   streams: Streams,
   env: NodeJS.ProcessEnv,
 ): Promise<ExitCode> {
-  const { values, positionals } = parseOptions(args, OPTIONS.list)
+  const { values, positionals } = parseOptions(args, OPTIONS.tokens)
   if (positionals[0] !== 'list' || positionals.length > 1)
     throw new UsageError('expected: fare tokens list [--json]')
-  const session = await openSession(env)
+  const session = openSession(env)
   try {
     const shown = (await session.purse.credentials()).map(describe)
-    if (values.json) await streams.out(toJson({ tokens: shown }))
+    if (values.json) await streams.out(toJson({ ok: true, tokens: shown }))
     else if (shown.length === 0) await streams.out('The purse holds no credentials.\n')
     else {
       const rows = shown.map(({ id, origin, costMsat, boughtAt, boughtFor, caveats }) => [

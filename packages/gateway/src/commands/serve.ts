@@ -77,7 +77,7 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
       log.info({ version: programVersion(), ...where, lightning: config.lightning.backend }, 'serving')
       await serveUntilStopped(gateway, { config, load, log, signals, warnAbout })
     } finally {
-      if (ready !== undefined) rmSync(ready, { force: true })
+      if (ready !== undefined) removeFile(ready)
       const finished = await gateway.stop()
       log.info(finished ? 'stopped' : 'stopped; what was not finished in time was cut off')
     }
@@ -173,6 +173,15 @@ function signalBox(io: Io): SignalBox {
   }
 }
 
+/** Never throws: a file that cannot be removed must not keep the gateway from stopping. */
+function removeFile(file: string): void {
+  try {
+    rmSync(file, { force: true })
+  } catch {
+    // It never was there, or is not a file.
+  }
+}
+
 /** Whoever sees the file sees all of it. */
 function writeReadyFile(file: string, { listen, admin }: Gateway): void {
   const draft = `${file}.${process.pid}.tmp`
@@ -181,7 +190,7 @@ function writeReadyFile(file: string, { listen, admin }: Gateway): void {
     writeFileSync(draft, `${JSON.stringify({ listen, admin })}\n`)
     renameSync(draft, file)
   } catch (error) {
-    rmSync(draft, { force: true })
+    removeFile(draft)
     throw new CommandError(exitCode.failed, `${file}: cannot be written (${describeError(error)})`)
   }
 }

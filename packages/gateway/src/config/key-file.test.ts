@@ -52,7 +52,7 @@ describe('a key file', () => {
     ['something after it', line('a', '2026-01-01T00:00:00Z', 1, ' retierd'), /:1:1: more than a key/],
     ['two spaces', line('a ', '2026-01-01T00:00:00Z', 1), /:1:1: not a time/],
     ['a second line that is wrong', `${line('a', '2026-01-01T00:00:00Z', 1)}b\n`, /:2:1: not a time/],
-    ['one id twice', line('a', '2026-01-01T00:00:00Z', 1).repeat(2), /"a" stands in two places/],
+    ['one id twice', line('a', '2026-01-01T00:00:00Z', 1).repeat(2), /"a" stands there twice/],
     ['retired keys only', line('a', '2026-01-01T00:00:00Z', 1, ' retired'), /no active key/],
     ['nothing', '', /no active key/],
     ['too much', '#'.repeat(70_000), /small plain file/],

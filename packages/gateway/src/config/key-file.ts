@@ -47,8 +47,13 @@ export function loadKeys(
   for (const name of config.env) keys.push(...readKeyVariable(name, env[name]))
   const ids = new Set<string>()
   for (const { id } of keys) {
-    if (ids.has(id))
-      throw new CommandError(exitCode.config, `the key "${id}" stands in two places, expected each id once`)
+    if (ids.has(id)) {
+      const where = [...config.files, ...config.env].join(', ')
+      throw new CommandError(
+        exitCode.config,
+        `${where}: the key "${id}" stands there twice, expected it once`,
+      )
+    }
     ids.add(id)
   }
   if (!keys.some((key) => key.active)) {
@@ -63,7 +68,8 @@ export function loadKeys(
 export function readKeyFile(file: string): readonly StoredKey[] {
   let descriptor: number
   try {
-    descriptor = openSync(file, constants.O_RDONLY)
+    // A named pipe would keep it waiting for somebody to write.
+    descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown fault'
     if (code === 'ENOENT') throw new MissingKeysError(file)

@@ -291,6 +291,11 @@ describe('a wrong configuration is told by file, line and column', () => {
     ],
     ['YAML that ends early', 'services: {', /^turnpike\.yaml:1:12: not YAML/],
     ['tabs', 'services:\n\ta: 1\n', /:2:1: not YAML/],
+    [
+      'a bare variable in a flow',
+      top('log: { level: ${LEVEL} }'),
+      /:1:15: a variable within \{ \} or \[ \], expected quotes around it: "\$\{NAME\}"$/,
+    ],
     ['a foreign tag', top('store: !!js/function "x"'), /:1:8: not YAML/],
     ['two documents', `${top('store: memory')}---\na: 1\n`, /not YAML/],
     ['an alias of nothing', top('store: *nowhere'), /:1:8: the alias leads nowhere/],

@@ -1,5 +1,6 @@
 /** From a file name to a {@link Config}, or to every fault of the file at once. */
 
+import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { CommandError, exitCode } from '../cli/exit.ts'
@@ -27,24 +28,30 @@ export interface LoadOptions {
 /** Reads and checks `file`. Throws {@link ConfigError} or {@link CommandError}, both with exit code 78. */
 export function loadConfig(file: string, options: LoadOptions): Config {
   const absolute = resolve(options.cwd, file)
-  let text: string
+  let bytes: Buffer
   try {
-    const bytes = readFileSync(absolute)
-    if (bytes.length > MAX_FILE_BYTES) throw new CommandError(exitCode.config, `${file}: larger than 4 MiB`)
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    bytes = readFileSync(absolute)
   } catch (error) {
-    if (error instanceof CommandError) throw error
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    const hint = code === 'ENOENT' ? ' "turnpike init" writes one; -c names another.' : ''
     const why =
       code === 'ENOENT'
-        ? 'no such file, expected a configuration.'
-        : code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
-          ? 'not UTF-8, expected YAML text.'
-          : `cannot be read (${String(code ?? 'unknown fault')}), expected a readable file.`
-    throw new CommandError(exitCode.config, `${file}: ${why}${hint}`)
+        ? 'no such file, expected a configuration. "turnpike init" writes one; -c names another.'
+        : `cannot be read (${String(code ?? 'unknown fault')}), expected a readable file.`
+    throw new CommandError(exitCode.config, `${file}: ${why}`)
   }
-  return parseConfig(text, { ...options, file, folder: dirname(absolute) })
+  return parseConfig(decodeText(file, bytes), { ...options, file, folder: dirname(absolute) })
+}
+
+function decodeText(file: string, bytes: Buffer): string {
+  if (bytes.length > MAX_FILE_BYTES) {
+    const message = 'larger than 4 MiB, expected a configuration'
+    throw new ConfigError(file, [{ position: { line: 1, column: 1 }, message }])
+  }
+  if (isUtf8(bytes)) return bytes.toString('utf8').replace(/^\uFEFF/, '')
+  // What cannot be decoded is replaced by U+FFFD.
+  const before = (bytes.toString('utf8').split('\uFFFD', 1)[0] ?? '').split('\n')
+  const position = { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 }
+  throw new ConfigError(file, [{ position, message: 'not UTF-8, expected YAML text' }])
 }
 
 /** Checks the text of a configuration. Throws {@link ConfigError}. */

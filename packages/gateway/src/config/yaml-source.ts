@@ -9,6 +9,9 @@ export type Path = readonly PropertyKey[]
 /** Most nodes a file may have, aliases followed: a small file must not unfold into a big one. */
 const MAX_NODES = 100_000
 
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is what the reader has to write
+const BARE_VARIABLE = 'a variable within { } or [ ], expected quotes around it: "${NAME}"'
+
 interface Place {
   readonly keyOffset: number | undefined
   readonly valueOffset: number
@@ -42,8 +45,14 @@ export function readYaml(text: string, env: Readonly<Record<string, string | und
     return { line: Math.max(1, line), column: Math.max(1, col) }
   }
   for (const fault of [...document.errors, ...document.warnings]) {
+    const [offset] = fault.pos
+    if (offset > 0 && text.startsWith('${', offset - 1)) {
+      // The faults that follow are of this one's making.
+      issues.push({ position: at(offset - 1), message: BARE_VARIABLE })
+      break
+    }
     const message = fault.message.replace(/\s+/g, ' ').replace(/:? *$/, '')
-    issues.push({ position: at(fault.pos[0]), message: `not YAML that can be read: ${message}` })
+    issues.push({ position: at(offset), message: `not YAML that can be read: ${message}` })
   }
 
   let nodes = 0

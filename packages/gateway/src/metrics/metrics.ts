@@ -1,8 +1,9 @@
 /** Prometheus metrics. Labels hold only names from the configuration and closed sets of words, so their number is bounded. */
 
 import type { RouteTerms } from '@turnpike/l402/server'
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { RequestOutcome } from '../log.ts'
+import { Durations } from './durations.ts'
 
 /** The ledger's operations that are timed. */
 export type LedgerOperation = 'reserve' | 'serve' | 'commit' | 'release' | 'read' | 'revoke' | 'ping'
@@ -67,19 +68,17 @@ export function createMetrics(gauges: Gauges): Metrics {
     help: 'Reserved calls given back because the upstream did not serve them.',
     registers,
   })
-  const upstream = new Histogram({
+  const upstream = new Durations(registry, {
     name: 'turnpike_proxied_seconds',
     help: 'Time of requests that the upstream was asked for, from the last header byte to the last byte of the answer.',
-    labelNames: ['service'],
+    label: 'service',
     buckets: SECONDS,
-    registers,
   })
-  const ledger = new Histogram({
+  const ledger = new Durations(registry, {
     name: 'turnpike_ledger_seconds',
     help: "Time of the ledger's operations, durable writes included.",
-    labelNames: ['operation'],
+    label: 'operation',
     buckets: SECONDS,
-    registers,
   })
   const ledgerFaults = new Counter({
     name: 'turnpike_ledger_faults_total',
@@ -100,14 +99,14 @@ export function createMetrics(gauges: Gauges): Metrics {
     request(terms, outcome, status) {
       requests.count(terms, OUTCOMES.indexOf(outcome) * 10 + Math.min(9, Math.floor(status / 100)))
     },
-    proxied: (terms, seconds) => upstream.observe({ service: terms.service }, seconds),
+    proxied: (terms, seconds) => upstream.add(terms.service, seconds),
     redeemed: (terms) => redemptions.count(terms, 0),
     refused(terms, reason, challenged) {
       refusals.inc({ service: terms.service, reason })
       if (challenged) challenges.inc({ service: terms.service })
     },
     ledger(operation, seconds, ok) {
-      ledger.observe({ operation }, seconds)
+      ledger.add(operation, seconds)
       if (!ok) ledgerFaults.inc({ operation })
       else if (operation === 'release') releases.inc()
     },

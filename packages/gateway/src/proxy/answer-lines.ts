@@ -1,5 +1,5 @@
 import type { HeaderLines } from '@turnpike/l402'
-import { addCorsLines } from './cors.ts'
+import { addCorsLines } from '@turnpike/l402/server'
 import { headerKind } from './header-kinds.ts'
 import { connectionNames } from './request-head.ts'
 

@@ -1,6 +1,5 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
-import { problemBody, REASONS, type Refused } from '@turnpike/l402/server'
-import { addCorsLines } from './cors.ts'
+import { addCorsLines, problemBody, REASONS, type Refused } from '@turnpike/l402/server'
 import { PROBLEMS, type ProblemCode } from './problem-table.ts'
 
 /** An answer of the gateway's own that is not the gate's. */

@@ -1,17 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Decision, Entitlement, Gate, RouteTerms } from '@turnpike/l402/server'
+import {
+  type Decision,
+  type Entitlement,
+  type Gate,
+  optionsLines,
+  type RouteTerms,
+} from '@turnpike/l402/server'
 import { type OwnProblem, sendNothing, sendRefused } from './answers.ts'
-import { preflightLines } from './cors.ts'
 import { Exchange } from './exchange.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
-import {
-  BAD_EXPECTATION,
-  INTERNAL,
-  METHODS,
-  methodNotAllowed,
-  NO_ROUTE,
-  NO_WEBSOCKET,
-} from './own-problems.ts'
+import { BAD_EXPECTATION, INTERNAL, methodNotAllowed, NO_ROUTE, NO_WEBSOCKET } from './own-problems.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
 import { compileRouting, type HostFinder, type ProxyRoute, type Routing } from './routing.ts'
 import { UpstreamPools } from './upstream-pools.ts'
@@ -30,7 +28,10 @@ export interface DataPlaneOptions {
   readonly routing: Routing
   readonly gate: Gate
   readonly hooks?: DataPlaneHooks
-  /** Connections to each upstream origin. @default 256 */
+  /**
+   * Most connections to each upstream origin; as many as are needed if left out. With a limit, that many slow clients of
+   * a free route keep everybody else waiting.
+   */
   readonly connectionsPerOrigin?: number
 }
 
@@ -63,8 +64,8 @@ interface Going {
  * @throws TypeError for routing in which a host has two tables.
  */
 export function createDataPlane(options: DataPlaneOptions): DataPlane {
-  const { gate, hooks = {}, connectionsPerOrigin = 256 } = options
-  const pools = new UpstreamPools(connectionsPerOrigin)
+  const { gate, hooks = {} } = options
+  const pools = new UpstreamPools(options.connectionsPerOrigin)
   let hosts: HostFinder = compileRouting(options.routing)
   let inFlight = 0
   let drained: PromiseWithResolvers<void> | undefined
@@ -206,14 +207,9 @@ function answerOptions(visit: Visit, head: RequestHead, { path, route, routes }:
     visit.answer(NO_ROUTE, head)
     return
   }
-  const methods = known === 'any' ? METHODS : [...known, 'OPTIONS']
   const requested = visit.req.headers['access-control-request-headers'] ?? ''
   visit.leaveBody(head)
-  sendNothing(visit.res, [
-    'Allow',
-    methods.join(', '),
-    ...(head.crossOrigin && route !== undefined ? preflightLines(methods, requested) : []),
-  ])
+  sendNothing(visit.res, optionsLines(known, head.crossOrigin && route !== undefined ? requested : undefined))
 }
 
 function ignore(): void {}

@@ -6,6 +6,7 @@ import { type AnswerLines, answerLines } from './answer-lines.ts'
 import { type OwnProblem, sendProblem } from './answers.ts'
 import { RequestBody } from './request-body.ts'
 import { upstreamFault, upstreamTimeout } from './upstream-faults.ts'
+import type { Upstream, UpstreamRequest } from './upstream-pools.ts'
 
 /** What one exchange is made of. */
 export interface ExchangeOptions {
@@ -43,8 +44,9 @@ const STATUS_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /**
  * One request at the upstream, as undici's dispatch handler with raw headers. An entitlement that comes in here is told
- * before the first byte of an answer below 500 goes out, and then ended once: committed when the answer has ended or the
- * client left in the middle of it, released in every other case (protocol §5 rules 3 and 4).
+ * before the first byte of an answer below 500 goes out, and then ended once: committed when the answer has ended, or when
+ * the client left although the upstream had its whole request (else a client could have work done and not pay for it by
+ * leaving early); released in every other case (protocol §5 rules 3 and 4).
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions
@@ -62,6 +64,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #flushed = false
   // The hold that is still to be ended.
   #held: Entitlement | null
+  // What was sent, and whether on a connection that had carried others.
+  #sent: { readonly upstream: Upstream; readonly request: UpstreamRequest } | undefined
+  #reused = false
+  // Whether the upstream has the whole request.
+  #delivered = false
 
   constructor(options: ExchangeOptions) {
     this.#options = options
@@ -70,15 +77,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** Sends the request on. */
-  dispatch(pool: Dispatcher, path: string, lines: string[]): void {
+  dispatch(upstream: Upstream, path: string, lines: string[]): void {
     const { req, timeoutMs } = this.#options
+    const { method = 'GET' } = req
+    const request = { path, method, headers: lines, body: this.#body }
+    this.#sent = { upstream, request }
     this.#timer = setTimeout(expire, timeoutMs, this)
-    pool.dispatch({ path, method: req.method ?? 'GET', headers: lines, body: this.#body }, this)
+    upstream.dispatch(request, this)
   }
 
   /** The client's connection is gone. */
   clientGone(): void {
-    if (this.#phase === 'streaming') this.#commit()
+    if (this.#delivered && this.#phase !== 'over') this.#commit()
     this.#end()
     void this.#release()
   }
@@ -97,11 +107,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
     // Thrown and not aborted: this leaves the connection, on which nothing was sent, to others.
     if (this.#phase !== 'waiting') throw new Error('the client has left')
     this.#abort = abort
+    this.#reused = this.#sent?.request.carry?.() ?? false
   }
 
   onBodySent(): void {
     // The upstream's time starts when it has what it needs.
     if (this.#phase === 'waiting') this.#timer?.refresh()
+  }
+
+  onRequestSent(): void {
+    this.#delivered = true
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
@@ -158,8 +173,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#body?.cut === true) {
       this.clientGone()
       res.destroy()
-    } else if (this.#phase === 'waiting' || this.#phase === 'gathering')
-      this.#fail(upstreamFault(error), error)
+    } else if (this.#phase === 'waiting' && this.#sendAgain(error)) return
+    else if (this.#phase === 'waiting' || this.#phase === 'gathering') this.#fail(upstreamFault(error), error)
     else if (this.#phase === 'opening') this.#upstreamEnd = error
     else {
       // Never a clean end: the client must see that the answer is not whole.
@@ -168,6 +183,23 @@ export class Exchange implements Dispatcher.DispatchHandler {
       void this.#release()
       res.destroy()
     }
+  }
+
+  /**
+   * An upstream may close an idle connection just when a request goes out on it. RFC 9110 §9.2.2: that request is sent
+   * once more, on a connection of its own.
+   */
+  #sendAgain(error: Error): boolean {
+    const { req, hasBody } = this.#options
+    const safe = !hasBody && (req.method === 'GET' || req.method === 'HEAD')
+    if (!safe || !this.#reused || upstreamFault(error).code !== 'upstream_closed') return false
+    const sent = this.#sent
+    if (sent === undefined) return false
+    const { carry: _, ...request } = sent.request
+    this.#sent = undefined
+    this.#delivered = false
+    sent.upstream.dispatchAfresh(request, this)
+    return true
   }
 
   // ---- the client's side

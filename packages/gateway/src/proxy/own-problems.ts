@@ -1,7 +1,5 @@
+import { USUAL_METHODS } from '@turnpike/l402/server'
 import type { OwnProblem } from './answers.ts'
-
-/** Methods a route that names none takes, for `Allow`. */
-export const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 /** Nothing is passed on that no route names. */
 export const NO_ROUTE: OwnProblem = {
@@ -29,6 +27,6 @@ export function methodNotAllowed(method: string): OwnProblem {
   return {
     code: 'method_not_allowed',
     detail: `${method} is not carried by this gateway`,
-    lines: ['Allow', METHODS.join(', ')],
+    lines: ['Allow', USUAL_METHODS.join(', ')],
   }
 }

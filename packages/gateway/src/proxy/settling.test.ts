@@ -228,23 +228,6 @@ describe('the client keeps what it paid for', () => {
     expect(upstream.seen.map(({ url }) => url).filter((url) => url === '/paid/x')).toEqual([])
   })
 
-  it('when it leaves before the first byte', async () => {
-    let gone = false
-    const upstream = await startUpstream((req) => {
-      req.on('close', () => {
-        gone = true
-      })
-    })
-    const { gateway, books, records } = await start(upstream.origin)
-    const socket = open(gateway.port)
-    socket.write(request('GET', '/paid/x'))
-    await expect.poll(() => upstream.seen.length).toBe(1)
-    socket.destroy()
-    await expect.poll(() => gone).toBe(true)
-    await expect.poll(() => books.entries).toEqual(['release'])
-    expect(records[0]).toMatchObject({ status: 0, complete: false })
-  })
-
   it('when it leaves while it sends its body', async () => {
     const upstream = await startUpstream((req) => {
       req.on('error', () => {})
@@ -377,6 +360,23 @@ describe('an answer that breaks off', () => {
     expect(books.entries).toEqual(['release'])
   })
 
+  it('because the client left when the upstream had its request is used: the work is done', async () => {
+    let gone = false
+    const upstream = await startUpstream((req) => {
+      req.on('close', () => {
+        gone = true
+      })
+    })
+    const { gateway, books, records } = await start(upstream.origin)
+    const socket = open(gateway.port)
+    socket.write(request('GET', '/paid/x'))
+    await expect.poll(() => upstream.seen.length).toBe(1)
+    socket.destroy()
+    await expect.poll(() => gone).toBe(true)
+    await expect.poll(() => books.entries).toEqual(['commit'])
+    expect(records[0]).toMatchObject({ status: 0, complete: false })
+  })
+
   it('while the books are still writing is 502', async () => {
     let upstreamSocket: Socket | undefined
     const upstream = await rawAnswer((socket) => {
@@ -412,7 +412,7 @@ describe('an answer that breaks off', () => {
     await expect.poll(() => gateway.dataPlane.inFlight()).toBe(0)
   })
 
-  it('because the client left while the books were still writing does not count', async () => {
+  it('because the client left while the books were still writing is used', async () => {
     const upstream = await startUpstream()
     const { gateway, books } = await start(upstream.origin)
     let written: (() => void) | undefined
@@ -426,7 +426,7 @@ describe('an answer that breaks off', () => {
     socket.destroy()
     await expect.poll(() => gateway.dataPlane.inFlight()).toBe(0)
     written?.()
-    await expect.poll(() => books.entries).toEqual(['release', 'serve'])
+    await expect.poll(() => books.entries).toEqual(['commit', 'serve'])
   })
 })
 

@@ -8,6 +8,7 @@ import {
   fitnessOf,
   isSingleUse,
   isTimePass,
+  namesRoute,
   readMacaroon,
   shownCaveats,
   shownCaveatsOf,
@@ -78,5 +79,22 @@ describe('whether a credential fits', () => {
     expect(isTimePass(macaroon('a_valid_until=9', 'a_max_calls=3'))).toBe(false)
     expect(isTimePass(macaroon('a_max_spend_msat=3'))).toBe(false)
     expect(isTimePass(undefined)).toBe(false)
+  })
+})
+
+describe('capabilities that are named after routes', () => {
+  it.each<[string[], string, string, boolean | undefined]>([
+    [['a_capabilities=GET /v1/*'], 'GET', '/v1/x', true],
+    [['a_capabilities=GET /v1/*'], 'HEAD', '/v1/x', true],
+    [['a_capabilities=GET /v1/*'], 'POST', '/v1/x', false],
+    [['a_capabilities=GET%2CPOST /v1/x'], 'POST', '/v1/x', true],
+    [['a_capabilities=/v1/*'], 'PUT', '/v1/x', true],
+    [['a_capabilities=/v2/*,/v1/y'], 'GET', '/v1/x', false],
+    [['a_capabilities=/v2/*', 'b_capabilities=/v1/*'], 'GET', '/v1/x', true],
+    [['a_capabilities=add,subtract'], 'GET', '/v1/x', undefined],
+    [['a_capabilities='], 'GET', '/v1/x', undefined],
+    [['services=a:0'], 'GET', '/v1/x', undefined],
+  ])('%j: %s %s is %s', (caveats, method, path, expected) => {
+    expect(namesRoute(macaroon(...caveats), { method, path })).toBe(expected)
   })
 })

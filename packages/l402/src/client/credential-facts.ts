@@ -2,8 +2,9 @@
 
 import { decodeBase64, decodeUtf8, encodeHex } from '../core/bytes.ts'
 import { parseCaveat } from '../core/caveat.ts'
+import { capabilities } from '../core/conditions/capabilities.ts'
 import { methods } from '../core/conditions/methods.ts'
-import { paths } from '../core/conditions/paths.ts'
+import { matchesPath, parsePathPattern, paths } from '../core/conditions/paths.ts'
 import { services } from '../core/conditions/services.ts'
 import { validUntil } from '../core/conditions/valid-until.ts'
 import { isL402Error } from '../core/errors.ts'
@@ -98,6 +99,32 @@ function admits(name: string, value: string, request: Presented): boolean {
   return allowed === undefined || paths.admits(allowed, request.path)
 }
 
+/** A route by its methods, if any, and its path, as gateways name capabilities: `GET /forecast/*`, `GET%2CPOST /x`. */
+const ROUTE = /^(?:([A-Z]+(?:%2C[A-Z]+)*) )?(\/.*)$/
+
+/**
+ * Whether the credential's capabilities are named after routes and one of these is the request's: a hint, no more.
+ * `undefined` where they are other names.
+ */
+export function namesRoute(
+  macaroon: Macaroon | undefined,
+  { method, path }: Pick<Presented, 'method' | 'path'>,
+): boolean | undefined {
+  let found: boolean | undefined
+  for (const { id } of macaroon?.caveats ?? []) {
+    const caveat = parseCaveat(id)
+    if (!caveat?.condition.endsWith('_capabilities')) continue
+    for (const name of capabilities.parse(caveat.value) ?? []) {
+      const [, methodList, route = ''] = ROUTE.exec(name) ?? []
+      const pattern = parsePathPattern(route)
+      if (!pattern) return undefined
+      const fits = methodList === undefined || methods.admits(new Set(methodList.split('%2C')), method)
+      found = found || (fits && matchesPath(pattern, path))
+    }
+  }
+  return found
+}
+
 /** Whether the credential says that it is good for one call only. */
 export function isSingleUse(macaroon: Macaroon | undefined): boolean {
   return (
@@ -108,11 +135,14 @@ export function isSingleUse(macaroon: Macaroon | undefined): boolean {
   )
 }
 
+/** Whether the credential is used up by calls or by what they cost. */
+export function countsCalls(macaroon: Macaroon | undefined): boolean {
+  const names = macaroon?.caveats.map(({ id }) => parseCaveat(id)?.condition ?? '') ?? []
+  return names.some((name) => name.endsWith('_max_calls') || name.endsWith('_max_spend_msat'))
+}
+
 /** Whether the credential opens until a time, however often. */
 export function isTimePass(macaroon: Macaroon | undefined): boolean {
   const names = macaroon?.caveats.map(({ id }) => parseCaveat(id)?.condition ?? '') ?? []
-  return (
-    names.some((name) => name.endsWith('_valid_until')) &&
-    !names.some((name) => name.endsWith('_max_calls') || name.endsWith('_max_spend_msat'))
-  )
+  return names.some((name) => name.endsWith('_valid_until')) && !countsCalls(macaroon)
 }

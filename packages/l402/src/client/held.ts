@@ -1,8 +1,16 @@
 /** Credentials that are in the purse already: which to present, in which order (rules C8, C9). */
 
+import { encodeHex, equalBytes } from '../core/bytes.ts'
 import type { Macaroon } from '../core/macaroon.ts'
 import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
-import { fitnessOf, isSingleUse, isTimePass, readMacaroon } from './credential-facts.ts'
+import {
+  countsCalls,
+  fitnessOf,
+  isSingleUse,
+  isTimePass,
+  namesRoute,
+  readMacaroon,
+} from './credential-facts.ts'
 import type { Hop } from './hop.ts'
 import type { Run } from './run.ts'
 import { scopeOf } from './scope.ts'
@@ -36,20 +44,24 @@ export async function heldFor(
   if (hop.downgraded) return []
   const scope = scopeOf(hop.method, hop.url)
   const request = { method: hop.method, path: hop.url.pathname, nowSeconds: Math.floor(run.now() / 1000) }
+  const debts = new Set((await unserved(run, scope)).map(({ paymentHash }) => encodeHex(paymentHash)))
   const ranked: { credential: StoredCredential; rank: number }[] = []
   for (const credential of (await run.purse.credentials(hop.url.origin)).slice(0, MOST_CONSIDERED)) {
     if (options.tried.has(credential.id)) continue
     const macaroon = readMacaroon(credential.macaroon)
     // A token that is no macaroon can only stand in Authorization itself.
     if (!macaroon && hop.headers.has('authorization')) continue
-    if (fitnessOf(macaroon, request) !== 'fits') continue
+    const fitness = fitnessOf(macaroon, request)
+    // Where it was bought it fits: the server may see another path than the one asked for.
+    if (fitness === 'expired' || (fitness === 'elsewhere' && credential.boughtFor !== scope)) continue
     const payment = await run.purse.payment(credential.paymentHash)
-    const owed = credential.boughtFor === scope && payment !== undefined && payment.served !== 'redeemed'
+    const owed = debts.has(encodeHex(credential.paymentHash))
     if (!owed && options.owedOnly) continue
     if (!(owed && options.locked) && payment && isAnothers(run, { payment, credential, macaroon })) continue
     if (!owed && credential.rejectedFor.includes(scope)) continue
-    if (!owed && payment?.served === 'redeemed' && isSingleUse(macaroon)) continue
-    ranked.push({ credential, rank: owed ? 0 : rankOf(credential, scope) })
+    // Its one call was had; an answer that was cut off (status 0) may have been given back.
+    if (!owed && payment?.served === 'redeemed' && payment.lastStatus !== 0 && isSingleUse(macaroon)) continue
+    ranked.push({ credential, rank: owed ? 0 : rankOf(credential, scope, namesRoute(macaroon, request)) })
   }
   ranked.sort((a, b) => a.rank - b.rank)
   return ranked.slice(0, MOST_PRESENTED).map(({ credential }) => credential)
@@ -67,24 +79,35 @@ function isAnothers(
   return payment.served === 'unserved' && fresh && !isTimePass(macaroon)
 }
 
-function rankOf(credential: StoredCredential, scope: string): number {
+/** Lower is better. `named`: whether its capabilities are named after this route. */
+function rankOf(credential: StoredCredential, scope: string, named: boolean | undefined): number {
   if (credential.boughtFor === scope) return 1
-  return credential.rejectedFor.length === 0 ? 2 : 3
+  if (named !== undefined) return named ? 2 : 5
+  return credential.rejectedFor.length === 0 ? 3 : 4
 }
 
-/**
- * The newest payment of a scope that the server took and never served (rule C8), if any. One that this side never
- * came to present, and that has expired since, is nobody's debt.
- */
+/** What was paid for a scope and not served, newest first. What was served after it settles the matter. */
+async function unserved(run: Run, scope: string): Promise<readonly PaymentRecord[]> {
+  const payments = await run.purse.payments(MOST_CONSIDERED, scope)
+  const settled = payments.findIndex(({ served }) => served === 'redeemed')
+  return (settled < 0 ? payments : payments.slice(0, settled)).filter(
+    ({ state }) => state === 'settled' || state === 'paid_unproven',
+  )
+}
+
+/** The newest payment of a scope that the server took and never served (rule C8), if any. */
 export async function owedPayment(run: Run, hop: Hop): Promise<PaymentRecord | undefined> {
+  const scope = scopeOf(hop.method, hop.url)
+  const debts = await unserved(run, scope)
+  if (debts.length === 0) return undefined
   const request = { method: hop.method, path: hop.url.pathname, nowSeconds: Math.floor(run.now() / 1000) }
-  for (const payment of await run.purse.payments(MOST_CONSIDERED, scopeOf(hop.method, hop.url))) {
-    if (payment.state !== 'settled' && payment.state !== 'paid_unproven') continue
-    // What was served after it settles the matter.
-    if (payment.served === 'redeemed') return undefined
-    const lapsed = fitnessOf(readMacaroon(payment.macaroon), request) === 'expired'
-    if (payment.served === 'unserved' && payment.state === 'settled' && lapsed) continue
-    return payment
-  }
-  return undefined
+  const held = await run.purse.credentials(hop.url.origin)
+  return debts.find((payment) => {
+    if (payment.served !== 'unserved' || payment.state !== 'settled') return true
+    // No answer to it was ever seen: the process that bought it ended. It lapsed since, or its calls were used by then.
+    const macaroon = readMacaroon(payment.macaroon)
+    if (fitnessOf(macaroon, request) === 'expired') return false
+    const credential = held.find((one) => equalBytes(one.paymentHash, payment.paymentHash))
+    return !(countsCalls(macaroon) && credential?.rejectedFor.includes(scope))
+  })
 }

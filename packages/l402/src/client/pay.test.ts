@@ -34,7 +34,7 @@ describe('a payment that does not go well', () => {
       expect(await get()).toMatchObject({ kind: 'payment_unknown', paymentHash: hash })
       expect(await spent()).toBe(11_000n)
       expect(wallet.paid).toHaveLength(1)
-      expect(wallet.lookedUp).toEqual([hash])
+      expect(new Set(wallet.lookedUp)).toEqual(new Set([hash]))
       // Paid after all: the old macaroon opens, nothing is paid again.
       const preimage = seller.secrets.get(hash) as Uint8Array
       wallet.onLookup = () => ({ status: 'paid', preimage, feeMsat: 7n })

@@ -5,16 +5,14 @@
 
 import { encodeHex } from '../core/bytes.ts'
 import { isL402Error } from '../core/errors.ts'
-import type { PaymentBackend, PaymentOutcome } from '../lightning/backend.ts'
-import type { PaymentIntent, StoredCredential } from '../stores/purse.ts'
+import type { PaymentBackend } from '../lightning/backend.ts'
+import type { PaymentIntent, PaymentRecord, StoredCredential } from '../stores/purse.ts'
 import { checkPolicy, type NotPaid, overDetail, overMax, type Payable, refusedBy, unpayable } from './gate.ts'
 import { bodyDigestOf, type Hop } from './hop.ts'
 import type { Run } from './run.ts'
 import { scopeOf } from './scope.ts'
 import type { Purchase } from './types.ts'
-
-/** How long past its own time-out a wallet may take to answer; never more than once again. */
-const ANSWER_GRACE_MS = 5_000
+import { type Answer, askToPay, reach, type Unreachable } from './wallet-calls.ts'
 
 /** How paying ended. */
 export type Paid =
@@ -26,15 +24,7 @@ export type Paid =
       readonly paymentHash: string
       readonly detail: string
     }
-  | {
-      readonly ok: false
-      readonly kind: 'wallet_unreachable'
-      readonly detail: string
-      readonly cause: unknown
-    }
-
-/** What one wallet call came to: an outcome, or the certainty that nothing was sent. */
-type Answer = PaymentOutcome | { readonly status: 'unsent'; readonly detail: string; readonly cause: unknown }
+  | Unreachable
 
 /**
  * Pays a challenge that passed the gate. To be called under the lock of its scope. An abort is heeded until the wallet
@@ -71,7 +61,8 @@ export async function pay(
     }
   run.emit({ type: 'paying', paymentHash: offer.paymentHash, amountMsat })
   const payment: Recorded = { paymentHash, amountMsat, origin: hop.url.origin, resumed: false }
-  const answer = await ask(run, wallet, { payable, payment })
+  const order = { invoice: payable.challenge.invoice, paymentHash, amountMsat, maxFeeMsat }
+  const answer = await askToPay(run, wallet, { order, late: (answer) => recordLate(run, payment, answer) })
   try {
     return await record(run, payment, answer)
   } catch (error) {
@@ -82,13 +73,27 @@ export async function pay(
   }
 }
 
-async function reach(run: Run): Promise<PaymentBackend | Exclude<Paid, { ok: true }>> {
-  try {
-    return await run.wallet()
-  } catch (cause) {
-    if (!isL402Error(cause, 'lightning_unavailable')) throw cause
-    return { ok: false, kind: 'wallet_unreachable', detail: cause.message, cause }
-  }
+/**
+ * Sends a payment that its wallet has never heard of, as it stands on the books: the same invoice, so that nothing can
+ * be paid twice (rule C3). Its budget is held since it was reserved; answers `undefined` where that is not enough now.
+ */
+export async function payOpen(run: Run, open: PaymentRecord): Promise<Paid | undefined> {
+  const { paymentHash, invoice, amountMsat, maxFeeMsat, origin, host } = open
+  const priceMsat = amountMsat + maxFeeMsat
+  const { overall, hosts } = await run.budget()
+  const own = Object.hasOwn(hosts, host) ? hosts[host] : undefined
+  const limits = [overall.requestMsat, own?.requestMsat]
+  if (limits.some((limit) => limit !== undefined && limit < priceMsat)) return undefined
+  const { maxMsat } = run.options
+  if (maxMsat !== undefined && run.spentMsat + priceMsat > maxMsat) return undefined
+  const wallet = await reach(run)
+  if ('ok' in wallet) return undefined
+  run.hold(paymentHash, priceMsat)
+  run.emit({ type: 'paying', paymentHash: encodeHex(paymentHash), amountMsat })
+  const payment: Recorded = { paymentHash, amountMsat, origin, resumed: false }
+  const order = { invoice, paymentHash, amountMsat, maxFeeMsat }
+  const late = (answer: Answer): Promise<unknown> => recordLate(run, payment, answer)
+  return await record(run, payment, await askToPay(run, wallet, { order, late }))
 }
 
 /** The challenge against this very wallet: its network, whether it proves payments, and what it may cost in fees. */
@@ -109,6 +114,12 @@ function fitted(run: Run, wallet: PaymentBackend, payable: Payable): Payable | N
   return { ...payable, maxFeeMsat, offer: { ...offer, maxFeeMsat } }
 }
 
+/** Whether this invoice was or may have been paid. One that failed for certain may be tried again. */
+export async function isOnBooks(run: Run, paymentHash: Uint8Array): Promise<boolean> {
+  const payment = await run.purse.payment(paymentHash)
+  return payment !== undefined && payment.state !== 'failed'
+}
+
 /** Holds budget and intent in one durable step; answers why not. */
 async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | undefined> {
   const { invoice, amountMsat, maxFeeMsat, offer, challenge } = payable
@@ -118,7 +129,7 @@ async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | 
     'this invoice is on the books already; it is never paid twice',
     offer,
   )
-  if (await run.purse.payment(paymentHash)) return used
+  if (await isOnBooks(run, paymentHash)) return used
   const intent: PaymentIntent = {
     paymentHash,
     origin: hop.url.origin,
@@ -154,62 +165,9 @@ async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | 
   }
 }
 
-async function ask(
-  run: Run,
-  wallet: PaymentBackend,
-  { payable, payment }: { readonly payable: Payable; readonly payment: Recorded },
-): Promise<Answer> {
-  const { invoice, challenge, amountMsat, maxFeeMsat } = payable
-  const { paymentHash } = invoice
-  const asked = guarded(() =>
-    wallet.pay({
-      invoice: challenge.invoice,
-      paymentHash,
-      amountMsat,
-      maxFeeMsat,
-      timeoutMs: run.paymentTimeoutMs,
-    }),
-  )
-  const answer = await within(asked, run.paymentTimeoutMs + Math.min(run.paymentTimeoutMs, ANSWER_GRACE_MS))
-  if (answer) return answer
-  // The wallet may still come back while this process lives; what it proves is recorded then.
-  void asked.then((late) => (late.status === 'paid' ? record(run, payment, late) : undefined)).catch(() => {})
-  return { status: 'unknown', detail: 'the wallet did not answer in time' }
-}
-
-/** A wallet call that never rejects. An unexpected error says nothing about the payment, and may hold secrets (C10). */
-async function guarded(call: () => Promise<PaymentOutcome>): Promise<Answer> {
-  try {
-    return await call()
-  } catch (cause) {
-    if (isL402Error(cause, 'lightning_unavailable')) return { status: 'unsent', detail: cause.message, cause }
-    return { status: 'unknown', detail: isL402Error(cause) ? cause.message : 'the wallet broke its contract' }
-  }
-}
-
-async function within<T>(answer: Promise<T>, timeoutMs: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), timeoutMs)
-  })
-  try {
-    return await Promise.race([answer, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** Looks a payment up: what its wallet knows, with everything that goes wrong as `unknown`. */
-export async function lookUp(run: Run, paymentHash: Uint8Array): Promise<PaymentOutcome> {
-  const wallet = await reach(run)
-  if ('ok' in wallet)
-    return { status: 'unknown', detail: 'the wallet cannot be reached to look the payment up' }
-  if (!wallet.paymentCapabilities.looksUp)
-    return { status: 'unknown', detail: 'the wallet cannot look payments up' }
-  const asked = guarded(() => wallet.lookupPayment(paymentHash))
-  const answer = await within(asked, run.paymentTimeoutMs)
-  if (!answer) return { status: 'unknown', detail: 'the wallet did not answer in time' }
-  return answer.status === 'unsent' ? { status: 'unknown', detail: answer.detail } : answer
+/** The wallet may come back after its time; what it proves then is recorded. */
+async function recordLate(run: Run, payment: Recorded, answer: Answer): Promise<void> {
+  if (answer.status === 'paid') await record(run, payment, answer)
 }
 
 /** What is being recorded. */

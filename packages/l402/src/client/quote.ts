@@ -3,6 +3,7 @@
 import { encodeHex, equalBytes } from '../core/bytes.ts'
 import type { StoredQuote } from '../stores/purse.ts'
 import { refusedOutcome, startCall } from './call.ts'
+import { namesRoute, readMacaroon } from './credential-facts.ts'
 import { follow } from './follow.ts'
 import {
   challengesOf,
@@ -15,8 +16,9 @@ import {
 } from './gate.ts'
 import { heldFor } from './held.ts'
 import { bodyDigestOf, firstHop, type Hop, movedHop, nextHop } from './hop.ts'
+import { isOnBooks } from './pay.ts'
 import type { Run } from './run.ts'
-import { shownUrl } from './scope.ts'
+import { scopeOf, shownUrl } from './scope.ts'
 import { discard, send } from './send.ts'
 import type { FetchOutcome, PreparedRequest, Quote, QuoteOutcome } from './types.ts'
 import { visitQuoted } from './visit.ts'
@@ -56,9 +58,15 @@ async function priceOf(
   const refusal = await objection(run, { request, hop, payable })
   // A downgraded hop is not kept: its way there would be forgotten.
   if (!hop.downgraded) await run.purse.saveQuote(stored)
-  const [held] = hop.headers.has('authorization')
+  const held = hop.headers.has('authorization')
     ? []
     : await heldFor(run, hop, { tried: new Set(), owedOnly: false, locked: false })
+  const { method } = hop
+  const likely = held.find(
+    ({ macaroon, boughtFor }) =>
+      boughtFor === scopeOf(method, hop.url) ||
+      namesRoute(readMacaroon(macaroon), { method, path: hop.url.pathname }) !== false,
+  )
   const quote: Quote = {
     ...payable.offer,
     id: stored.id,
@@ -68,7 +76,7 @@ async function priceOf(
     refusal: refusal
       ? { kind: refusal.kind, reason: refusal.reason, detail: refusal.detail, overBudget: refusal.overBudget }
       : null,
-    heldCredentialId: held?.id ?? null,
+    heldCredentialId: likely?.id ?? null,
   }
   return { kind: 'quote', quote, response }
 }
@@ -87,7 +95,7 @@ async function objection(
     return refusedBy('not_replayable', 'the body is a stream, which cannot be sent again after paying', {
       offer,
     })
-  if (await run.purse.payment(payable.invoice.paymentHash))
+  if (await isOnBooks(run, payable.invoice.paymentHash))
     return unpayable('already_used', 'this invoice is on the books already', offer)
   return await checkPolicy(run, hop, payable)
 }

@@ -3,27 +3,75 @@
 import { encodeHex } from '../core/bytes.ts'
 import type { PaymentOutcome } from '../lightning/backend.ts'
 import type { PaymentRecord } from '../stores/purse.ts'
-import { lookUp, type Paid, record } from './pay.ts'
+import { type Paid, payOpen, type Recorded, record } from './pay.ts'
 import type { Run } from './run.ts'
 import type { Recovered } from './types.ts'
+import { lookUp } from './wallet-calls.ts'
 
 /** Name of the lock of a scope (rule C5). */
 export function lockName(scope: string): string {
   return `scope ${scope}`
 }
 
-/** Finishes what can be finished of one open payment. To be called under the lock of its scope. */
-export async function resume(run: Run, open: PaymentRecord): Promise<Paid> {
-  const { paymentHash, amountMsat, origin } = open
-  const recorded = { paymentHash, amountMsat, origin, resumed: true }
-  // Whoever held the lock died before it asked a wallet.
-  if (open.state === 'reserved')
-    return await record(run, recorded, { status: 'failed', detail: 'the wallet was never asked' })
-  return await record(run, recorded, believed(run, open, await lookUp(run, paymentHash)))
+/** Payments looked through for those that lack their proof. */
+const MOST_UNPROVEN = 1_000
+/** How long a payment under way is waited for, look-up by look-up, as parts of its time-out. */
+const WAITS = [1 / 1200, 1 / 600, 1 / 300, 1 / 150, 1 / 75]
+/** An invoice must last this much longer to be sent. */
+const EXPIRY_MARGIN_SECONDS = 10
+
+/**
+ * Finishes an open payment for a request that needs it now: waits a little while it is under way, and sends it again
+ * where the wallet never got it. To be called under the lock of its scope.
+ */
+export async function finish(run: Run, open: PaymentRecord, signal: AbortSignal | null): Promise<Paid> {
+  if (open.state === 'reserved') return await resume(run, open)
+  let answer = await lookUp(run, open.paymentHash)
+  for (const part of WAITS) {
+    if (answer.status !== 'pending') break
+    await pause(run.paymentTimeoutMs * part, signal)
+    answer = await lookUp(run, open.paymentHash)
+  }
+  const unsent = answer.status === 'not_found' && open.wallet === run.walletName
+  const lasting = open.expiresAt > Math.floor(run.now() / 1000) + EXPIRY_MARGIN_SECONDS
+  const paid = unsent && lasting ? await payOpen(run, open) : undefined
+  return paid ?? (await conclude(run, open, answer))
 }
 
+/** Finishes what can be finished of one open payment without paying. To be called under the lock of its scope. */
+async function resume(run: Run, open: PaymentRecord): Promise<Paid> {
+  // Whoever held the lock died before it asked a wallet.
+  if (open.state === 'reserved')
+    return await record(run, asResumed(open), { status: 'failed', detail: 'the wallet was never asked' })
+  return await conclude(run, open, await lookUp(run, open.paymentHash))
+}
+
+async function conclude(run: Run, open: PaymentRecord, answer: PaymentOutcome): Promise<Paid> {
+  return await record(run, asResumed(open), believed(run, open, answer))
+}
+
+function asResumed({ paymentHash, amountMsat, origin }: PaymentRecord): Recorded {
+  return { paymentHash, amountMsat, origin, resumed: true }
+}
+
+/** Waits, or throws the signal's reason. */
+async function pause(ms: number, signal: AbortSignal | null): Promise<void> {
+  signal?.throwIfAborted()
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal?.addEventListener('abort', done, { once: true })
+  })
+  signal?.throwIfAborted()
+}
 /** What an answer proves: only the wallet that was asked can say that it did not pay, and only once it is too late. */
 function believed(run: Run, open: PaymentRecord, answer: PaymentOutcome): PaymentOutcome {
+  if (open.state === 'paid_unproven' && answer.status !== 'paid')
+    return { status: 'paid_unproven', feeMsat: open.feeMsat }
   if (answer.status !== 'failed' && answer.status !== 'not_found') return answer
   if (open.wallet !== run.walletName) {
     const detail = `only the wallet "${open.wallet}" can say what became of it`
@@ -39,10 +87,11 @@ function believed(run: Run, open: PaymentRecord, answer: PaymentOutcome): Paymen
 /** Looks every open payment up, scope by scope. */
 export async function recoverAll(run: Run): Promise<readonly Recovered[]> {
   const found: Recovered[] = []
-  for (const { paymentHash, scope } of await run.purse.openPayments()) {
+  const unproven = (await run.purse.payments(MOST_UNPROVEN)).filter(({ state }) => state === 'paid_unproven')
+  for (const { paymentHash, scope } of [...(await run.purse.openPayments()), ...unproven]) {
     const end = await run.purse.withLock(lockName(scope), async () => {
       const open = await run.purse.payment(paymentHash)
-      if (!open || !['reserved', 'in_flight', 'unknown'].includes(open.state)) return undefined
+      if (!open || open.state === 'settled' || open.state === 'failed') return undefined
       return { open, paid: await resume(run, open) }
     })
     if (end) found.push(recovered(end.open, end.paid))

@@ -7,11 +7,12 @@ import { answered, type Call, notServed, refusedOutcome, unpaidOutcome } from '.
 import { challengesOf, firstPayable, forbidden, type NotPaid, refusedBy } from './gate.ts'
 import { heldFor, owedPayment } from './held.ts'
 import type { Hop } from './hop.ts'
-import { lookUp, pay, record } from './pay.ts'
-import { lockName, resume } from './resume.ts'
+import { pay, record } from './pay.ts'
+import { finish, lockName } from './resume.ts'
 import { scopeOf, shownUrl } from './scope.ts'
 import { discard, send, sendPaid } from './send.ts'
 import type { FetchOutcome } from './types.ts'
+import { lookUp } from './wallet-calls.ts'
 
 /** A 402 that is still to be dealt with: the answer (if anything was sent) and the challenges it makes. */
 interface Unpaid {
@@ -57,13 +58,28 @@ async function presentHeld(
   // A stream can be sent once only.
   for (const credential of request.replayable ? held : held.slice(0, 1)) {
     await discard(last)
-    const response = await send(run, request, { hop, credential })
+    const response = await send(run, request, { hop, credential }).catch((cause: unknown) => ({ cause }))
+    if ('cause' in response)
+      return { status: 0, outcome: await stillUnserved(call, hop, { credential, ...response }) }
     if (response.status !== 402)
       return { status: 0, outcome: await answered(call, hop, { response, credential }) }
     await reject(call, hop, credential)
     last = response
   }
   return last && { status: 402, response: last }
+}
+
+/** What was paid for this scope before and cannot even be presented is not served; anything else is a plain failure. */
+async function stillUnserved(
+  call: Call,
+  hop: Hop,
+  { credential, cause }: { readonly credential: StoredCredential; readonly cause: unknown },
+): Promise<FetchOutcome> {
+  const payment = await call.run.purse.payment(credential.paymentHash)
+  const owed = payment?.served !== 'redeemed' && credential.boughtFor === scopeOf(hop.method, hop.url)
+  if (!payment || !owed || call.request.signal?.aborted) throw cause
+  const detail = 'the connection failed again'
+  return await notServed(call, hop, { credential, response: null, detail, cause })
 }
 
 /** A 402 marks a credential as rejected for the scope; nothing is deleted (rule C9). */
@@ -106,7 +122,7 @@ async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutc
       // Another process may have bought meanwhile, or one of before may be paid now.
       const presented = await presentHeld(call, hop, { owedOnly: response === null, locked: true })
       if (presented && presented.status !== 402) return presented.outcome
-      if (!presented) return await buy(call, hop, unpaid)
+      if (!presented) return await buy(call, hop, first.ok ? await stillOpen(call, hop, unpaid) : unpaid)
       await discard(response)
       const again = challengesOf(presented.response)
       return await buy(call, hop, { response: presented.response, challenges: response ? again : challenges })
@@ -115,11 +131,22 @@ async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutc
   )
 }
 
+/** The challenge, or a new one where it expired while another process held the lock. */
+async function stillOpen(call: Call, hop: Hop, unpaid: Unpaid): Promise<Unpaid> {
+  const { challenges, response } = unpaid
+  if ('ok' in challenges || response === null) return unpaid
+  const now = firstPayable(call.run, hop, challenges)
+  if (now.ok || now.reason !== 'expired') return unpaid
+  await discard(response)
+  const again = await send(call.run, call.request, { hop, credential: null })
+  return { response: again, challenges: challengesOf(again) }
+}
+
 /** Looks up what is open in this scope; an outcome where that forbids going on (rule C3). */
 async function finishOpen(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutcome | undefined> {
   const { run, purchases } = call
   for (const open of await run.purse.openPayments(scopeOf(hop.method, hop.url))) {
-    const paid = await resume(run, open)
+    const paid = await finish(run, open, call.request.signal)
     if (paid.ok) purchases.push(paid.purchase)
     else if (paid.kind !== 'payment_failed') {
       await discard(unpaid.response)
@@ -133,8 +160,12 @@ async function finishOpen(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOu
 async function buy(call: Call, hop: Hop, start: Unpaid): Promise<FetchOutcome> {
   const { run, request, purchases } = call
   let { challenges, response }: Unpaid = start
-  const owed = await debt(call, hop, response)
-  if (owed) return owed
+  // It costs nothing by now, when asked again after the wait for the lock.
+  if (response && response.status !== 402) return await answered(call, hop, { response, credential: null })
+  const owed = await owedPayment(run, hop)
+  const owing = await debt(call, hop, { response, owed })
+  if (owing) return owing
+  const most = owed ? 1 : run.maxPurchases
   for (;;) {
     const payable = 'ok' in challenges ? challenges : firstPayable(run, hop, challenges)
     if (!payable.ok) return refusedOutcome(call, hop, { why: payable, response })
@@ -146,7 +177,7 @@ async function buy(call: Call, hop: Hop, start: Unpaid): Promise<FetchOutcome> {
     purchases.push(paid.purchase)
     await discard(response)
     const delivered = await deliver(call, hop, paid.credential)
-    if (!delivered.again || countBought(call) >= run.maxPurchases) return delivered.outcome
+    if (!delivered.again || countBought(call) >= most) return delivered.outcome
     response = delivered.again
     challenges = challengesOf(response)
     if ('ok' in challenges) return delivered.outcome
@@ -180,17 +211,19 @@ function countBought(call: Call): number {
 }
 
 /** What stands against buying here: money that the server took and gave nothing for, now or before (rule C8). */
-async function debt(call: Call, hop: Hop, response: Response | null): Promise<FetchOutcome | undefined> {
+async function debt(
+  call: Call,
+  hop: Hop,
+  { response, owed }: { readonly response: Response | null; readonly owed: PaymentRecord | undefined },
+): Promise<FetchOutcome | undefined> {
   const { run, purchases } = call
   const last = purchases.findLast((one) => !one.resumed)
   if (last && countBought(call) >= run.maxPurchases) {
     const { credentialId, paymentHash } = last
-    const detail = 'a redirect asks for money again after it was paid'
+    const detail = 'the server asks for money again after it was paid'
     return { kind: 'not_served', url: hop.url.href, purchases, response, credentialId, paymentHash, detail }
   }
-  if (run.options.secondPurchase) return undefined
-  const owed = await owedPayment(run, hop)
-  if (!owed) return undefined
+  if (!owed || run.options.secondPurchase) return undefined
   if (owed.state === 'paid_unproven') {
     await discard(response)
     return await proveLate(call, hop, owed)

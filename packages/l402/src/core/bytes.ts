@@ -9,6 +9,11 @@ for (let i = 0; i < 16; i++) {
   hexValue[HEX.toUpperCase().charCodeAt(i)] = i
 }
 
+/** The value of a character code that is a hex digit, any case, or -1. */
+export function hexDigit(code: number): number {
+  return hexValue[code] ?? -1
+}
+
 /** Lower-case hex. */
 export function encodeHex(bytes: Uint8Array): string {
   let text = ''
@@ -21,8 +26,8 @@ export function decodeHex(text: string): Uint8Array | undefined {
   if (text.length % 2 !== 0) return undefined
   const bytes = new Uint8Array(text.length / 2)
   for (let i = 0; i < bytes.length; i++) {
-    const high = hexValue[text.charCodeAt(2 * i)] ?? -1
-    const low = hexValue[text.charCodeAt(2 * i + 1)] ?? -1
+    const high = hexDigit(text.charCodeAt(2 * i))
+    const low = hexDigit(text.charCodeAt(2 * i + 1))
     if (high < 0 || low < 0) return undefined
     bytes[i] = (high << 4) | low
   }

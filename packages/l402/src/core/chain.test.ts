@@ -220,6 +220,13 @@ describe('minting and attenuating', () => {
     }
   })
 
+  it('answer plain arrays, equal to what is read back, on every platform', () => {
+    const m = attenuateMacaroon(mintMacaroon({ rootKey, identifier, caveats: ['a=b'] }), ['c=d'])
+    expect(decodeMacaroon(encodeMacaroon(m))).toEqual(m)
+    for (const signature of [m.signature, ...(verifyChain(rootKey, m) ?? [])])
+      expect(Object.getPrototypeOf(signature)).toBe(Uint8Array.prototype)
+  })
+
   it('leave what they are given as it was', () => {
     const own = new Uint8Array(66)
     const parent = mintMacaroon({ rootKey, identifier: own, caveats: ['a=b'] })

@@ -57,7 +57,7 @@ function extend(m: Macaroon, texts: readonly string[]): Macaroon {
   encodedMacaroonLength(longer)
   let signature = m.signature
   for (const caveat of caveats.slice(m.caveats.length)) signature = nextSignature(signature, caveat)
-  return { ...longer, signature }
+  return { ...longer, signature: new Uint8Array(signature) }
 }
 
 /**
@@ -66,10 +66,10 @@ function extend(m: Macaroon, texts: readonly string[]): Macaroon {
  * the chain like any other; clearing refuses it.
  */
 export function verifyChain(rootKey: Uint8Array, m: Macaroon): readonly Uint8Array[] | undefined {
-  let signature = firstSignature(rootKey, m.identifier)
+  let signature = new Uint8Array(firstSignature(rootKey, m.identifier))
   const signatures = [signature]
   for (const caveat of m.caveats) {
-    signature = nextSignature(signature, caveat)
+    signature = new Uint8Array(nextSignature(signature, caveat))
     signatures.push(signature)
   }
   return equalBytes(signature, m.signature) ? signatures : undefined

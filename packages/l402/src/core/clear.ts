@@ -114,8 +114,8 @@ export function clearCaveats(summary: Summary, request: ClearContext): { readonl
   return CLEARED
 }
 
-/** A name may be shown where it looks like one and is too short to be a secret. */
-const SHOWABLE = /^[A-Za-z0-9_.-]{1,48}$/
+/** A name may be shown where it looks like one and is too short to be a secret: 32 bytes in base64 are 43 digits. */
+const SHOWABLE = /^[A-Za-z0-9_.-]{1,40}$/
 
 function readUnknown(condition: string | undefined, policy: ServicePolicy): Refusal | undefined {
   if (policy.unknownCaveats !== 'refuse') return undefined

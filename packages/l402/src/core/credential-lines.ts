@@ -3,6 +3,9 @@
 /** The header fields that can hold a credential, by lower-case name. */
 export type CredentialField = 'authorization' | 'macaroon' | 'token' | 'grpc-metadata-macaroon'
 
+// As nearly every client spells it: known without making a string of the name in lower case.
+const USUAL_NAME = 'Authorization'
+
 function named(name: string, field: CredentialField): CredentialField | undefined {
   return name === field || name.toLowerCase() === field ? field : undefined
 }
@@ -15,7 +18,7 @@ export function credentialField(name: string): CredentialField | undefined {
     case 8:
       return named(name, 'macaroon')
     case 13:
-      return named(name, 'authorization')
+      return name === USUAL_NAME ? 'authorization' : named(name, 'authorization')
     case 22:
       return named(name, 'grpc-metadata-macaroon')
     default:
@@ -48,6 +51,8 @@ function isBlank(code: number): boolean {
 
 function isScheme(text: string, start: number, end: number): boolean {
   if (end - start !== 4) return false
+  // As nearly every client spells it.
+  if (text.startsWith('L402', start)) return true
   const word = text.slice(start, end).toUpperCase()
   return word === 'L402' || word === 'LSAT'
 }

@@ -177,6 +177,10 @@ describe('parseCredentials', () => {
 
     expect(read('Authorization', `L402 ${`${M},`.repeat(15)}${M}:${hex}`)).toHaveLength(16)
     expect(read('Authorization', `L402 ${`${M},`.repeat(16)}${M}:${hex}`)).toBe('malformed')
+
+    const full = base64(macaroonWith(...Array.from({ length: 64 }, (_, i) => `c=${i}`)))
+    expect(read('Authorization', `L402 ${`${full},`.repeat(3)}${full}:${hex}`)).toHaveLength(4)
+    expect(read('Authorization', `L402 ${`${full},`.repeat(4)}${M}:${hex}`)).toBe('malformed')
   })
 
   it('says what was expected and never what it got', () => {

@@ -25,6 +25,8 @@ export interface Credential {
 // protocol V6; the bounds of one macaroon are decodeMacaroon's
 const MAX_TEXT = 16 * 1024
 const MAX_MACAROONS = 16
+// Of all macaroons together: each one costs a hash per key, and nobody has paid yet.
+const MAX_CAVEATS = 256
 /** Version, identifier tag and length, two ends, signature: nothing shorter is worth an exception. */
 const MIN_MACAROON = 39
 const PREIMAGE_LENGTH = 32
@@ -138,6 +140,7 @@ export function parseCredentials(
   let refusal: Refusal | undefined
   let length = 0
   let tokens = 0
+  let caveats = 0
   for (let i = 0; i < headers.length; i += 2) {
     const value = headers[i + 1] ?? ''
     const field = credentialFieldOf(headers[i] ?? '', value)
@@ -150,8 +153,11 @@ export function parseCredentials(
       for (const token of presented.tokens) {
         if (++tokens > MAX_MACAROONS) return refuse('malformed', 'expected at most 16 macaroons')
         const read = readCredential(token, presented, field)
-        if (!('ok' in read)) credentials.push(read)
-        else if (refusal.reason !== 'bad_preimage') refusal = read
+        if (!('ok' in read)) {
+          caveats += read.macaroon.caveats.length
+          if (caveats > MAX_CAVEATS) return refuse('malformed', 'expected at most 256 caveats in all')
+          credentials.push(read)
+        } else if (refusal.reason !== 'bad_preimage') refusal = read
       }
     }
   }

@@ -6,7 +6,7 @@ export const sha256: (data: Uint8Array) => Uint8Array = hasher.sha256
 /** SHA-256 of a text's UTF-8 bytes, as a short text: a cache key that gives nothing away. */
 export const sha256Text: (text: string) => string = hasher.sha256Text
 
-/** HMAC-SHA256 (RFC 2104): 32 bytes. */
+/** HMAC-SHA256 (RFC 2104): 32 bytes, a Buffer on Node: copy what leaves the library. */
 export const hmacSha256: (key: Uint8Array, data: Uint8Array) => Uint8Array = hasher.hmacSha256
 
 const EMPTY_SALT = new Uint8Array(32)
@@ -21,5 +21,5 @@ export function hkdfExpand(pseudorandomKey: Uint8Array, info: Uint8Array): Uint8
   const block = new Uint8Array(info.length + 1)
   block.set(info)
   block[info.length] = 1
-  return hmacSha256(pseudorandomKey, block)
+  return new Uint8Array(hmacSha256(pseudorandomKey, block))
 }

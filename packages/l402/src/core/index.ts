@@ -21,18 +21,20 @@ export {
   equalBytes,
 } from './bytes.ts'
 export { type Caveat, formatCaveat, parseCaveat } from './caveat.ts'
-export { attenuateMacaroon, mintMacaroon, verifyChain } from './chain.ts'
-export { findL402Challenges, formatChallenge, type L402Challenge } from './challenge.ts'
+export { attenuateMacaroon, type MintOptions, mintMacaroon, verifyChain } from './chain.ts'
+export { type ChallengeFields, findL402Challenges, formatChallenge, type L402Challenge } from './challenge.ts'
 export {
   type ChainedCaveat,
   type ClearContext,
   type Counter,
   clearCaveats,
   type Enforceable,
+  type RateLimit,
   type ServicePolicy,
   type Summary,
   summariseCaveats,
 } from './clear.ts'
+export { checkRate, type Rate } from './conditions/rate.ts'
 export {
   type Credential,
   credentialText,
@@ -41,7 +43,7 @@ export {
   parseCredentials,
 } from './credential.ts'
 export { formatDuration, parseDuration } from './duration.ts'
-export { isL402Error, L402Error, type L402ErrorCode } from './errors.ts'
+export { isL402Error, L402Error, type L402ErrorCode, type L402ErrorOptions } from './errors.ts'
 export type { HeaderLines } from './header-lines.ts'
 export { decodeIdentifier, encodeIdentifier, type Identifier } from './identifier.ts'
 export { decodeMacaroon, encodeMacaroon, type Macaroon, type MacaroonCaveat } from './macaroon.ts'

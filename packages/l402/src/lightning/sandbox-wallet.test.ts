@@ -118,6 +118,24 @@ describe('sandboxWallet', () => {
     expect(await wallet.lookupPayment(created.paymentHash)).toMatchObject({ status: 'unknown' })
   })
 
+  it.each(['', '"preimage":"",', '"preimage":null,'])(
+    'takes an answer with {%s} for paid without proof (C4)',
+    async (preimage) => {
+      const { url } = await serve((_, response) => {
+        response.end(`{"status":"paid",${preimage}"feeMsat":"2"}`)
+      })
+      const wallet = sandboxWallet({ url })
+      expect(await wallet.pay(requestFor(created))).toEqual({ status: 'paid_unproven', feeMsat: 2n })
+      const lookedUp = await wallet.lookupPayment(created.paymentHash)
+      expect(lookedUp).toEqual({ status: 'paid_unproven', feeMsat: 2n })
+    },
+  )
+
+  it('knows that nothing was sent to a port that fetch never connects to', async () => {
+    const wallet = sandboxWallet({ url: 'http://127.0.0.1:9' })
+    await caught(wallet.pay(requestFor(created)), 'lightning_unavailable')
+  })
+
   it.each(['0', '"0"'])('takes a fee of %s', async (fee) => {
     const { url } = await serve((_, response) => void response.end(`{"preimage":"${good}","feeMsat":${fee}}`))
     const outcome = await sandboxWallet({ url }).pay(requestFor(created))

@@ -67,6 +67,7 @@ async function lookupPayment(
   if (status !== 200) return unknown(notUnderstood(status))
   switch (body['status']) {
     case 'paid':
+    case 'paid_unproven':
       return paid(body, paymentHash)
     case 'failed':
       return failed(body)
@@ -97,9 +98,15 @@ async function balanceMsat(call: JsonCaller, base: string): Promise<bigint> {
 function paid(body: JsonAnswer, paymentHash: Uint8Array): PaymentOutcome {
   const preimage = decodeHex(textOf(body['preimage'], ''))
   const feeMsat = msatOf(body['feeMsat'])
+  if (feeMsat !== undefined && isWithheld(body['preimage'])) return { status: 'paid_unproven', feeMsat }
   if (preimage?.length !== 32 || feeMsat === undefined) return unknown(notUnderstood(200))
   if (!equalBytes(sha256(preimage), paymentHash)) return unknown('the preimage is not that of the payment')
   return { status: 'paid', preimage, feeMsat }
+}
+
+/** Protocol C4: paid, and the wallet does not say by which preimage. */
+function isWithheld(preimage: unknown): boolean {
+  return preimage === undefined || preimage === null || preimage === ''
 }
 
 function failed(body: JsonAnswer): PaymentOutcome {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Reason, refuse } from '../core/refusal.ts'
-import { challengeAnswer, tooManyAnswer, unavailableAnswer } from './answers.ts'
+import { challengeAnswer, lightningUnavailable, storeUnavailable, tooManyAnswer } from './answers.ts'
 import type { GateRequest } from './gate.ts'
 import { REASONS } from './reason-table.ts'
 
@@ -57,7 +57,7 @@ describe('a credential that does not open the route', () => {
     expect([status, isGrpc]).toEqual([200, true])
     expect(headers).toEqual([
       ...['Content-Type', 'application/grpc', 'grpc-status', '13', 'grpc-message', 'payment required'],
-      ...['WWW-Authenticate', issued.header],
+      ...['WWW-Authenticate', issued.header, 'Cache-Control', 'no-store'],
     ])
   })
 })
@@ -70,22 +70,22 @@ describe('answers without a challenge', () => {
     expect(JSON.parse(answer.body)).toMatchObject({ status: 429, code: reason, title: 'Too Many Requests' })
     expect(tooManyAnswer(grpc, reason, 'why', 7).headers).toEqual([
       ...['Content-Type', 'application/grpc', 'grpc-status', '8', 'grpc-message', 'too many requests'],
-      ...['Retry-After', '7'],
+      ...['Retry-After', '7', 'Cache-Control', 'no-store'],
     ])
   })
 
-  it.each(['lightning_unavailable', 'store_unavailable'] as const)(
-    '%s is 503 with Retry-After, to gRPC 14',
-    (reason) => {
-      const answer = unavailableAnswer(plain, reason, 'why')
-      expect(answer.status).toBe(503)
-      expect(answer.headers.slice(-2)).toEqual(['Retry-After', '5'])
-      expect(JSON.parse(answer.body)).toMatchObject({
-        status: 503,
-        code: reason,
-        title: 'Service Unavailable',
-      })
-      expect(unavailableAnswer(grpc, reason, 'why').headers).toContain('14')
-    },
-  )
+  it.each([
+    ['lightning_unavailable', lightningUnavailable],
+    ['store_unavailable', storeUnavailable],
+  ] as const)('%s is 503 with Retry-After, to gRPC 14', (reason, answerTo) => {
+    const answer = answerTo(plain)
+    expect(answer.status).toBe(503)
+    expect(answer.headers.slice(-2)).toEqual(['Retry-After', '5'])
+    expect(JSON.parse(answer.body)).toMatchObject({
+      status: 503,
+      code: reason,
+      title: 'Service Unavailable',
+    })
+    expect(answerTo(grpc).headers).toContain('14')
+  })
 })

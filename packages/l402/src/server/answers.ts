@@ -59,13 +59,16 @@ export function tooManyAnswer(
   return plainAnswer(request, { reason, detail, retryAfterSeconds })
 }
 
-/** 503: the node or the books are down. Never free, never lost (protocol §5 rule 9). */
-export function unavailableAnswer(
-  request: GateRequest,
-  reason: 'lightning_unavailable' | 'store_unavailable',
-  detail: string,
-): Refused {
-  return plainAnswer(request, { reason, detail, retryAfterSeconds: 5 })
+/** 503: the node makes no invoice (protocol §5 rule 9). */
+export function lightningUnavailable(request: GateRequest): Refused {
+  const detail = 'no invoice can be made right now; nothing was charged'
+  return plainAnswer(request, { reason: 'lightning_unavailable', detail, retryAfterSeconds: 5 })
+}
+
+/** 503: the books cannot be written. Never free, never lost (protocol §5 rule 9). */
+export function storeUnavailable(request: GateRequest): Refused {
+  const detail = 'the books cannot be written right now; nothing was used'
+  return plainAnswer(request, { reason: 'store_unavailable', detail, retryAfterSeconds: 5 })
 }
 
 const PROBLEM_HEADERS: HeaderLines = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store']
@@ -97,7 +100,11 @@ function grpcAnswer(reason: Refused['reason'], message: string, extra: HeaderLin
     outcome: 'refuse',
     reason,
     status: 200,
-    headers: ['Content-Type', 'application/grpc', 'grpc-status', status, 'grpc-message', message, ...extra],
+    headers: [
+      ...['Content-Type', 'application/grpc', 'grpc-status', status, 'grpc-message', message],
+      ...extra,
+      ...['Cache-Control', 'no-store'],
+    ],
     body: '',
     grpc: true,
   }

@@ -38,7 +38,9 @@ export function challengeLimit(options: ChallengeLimitOptions, now: () => number
     take(prefix) {
       const atMs = now()
       const known = buckets.get(prefix)
-      const tokens = known === undefined ? limit : Math.min(limit, known.tokens + (atMs - known.atMs) * perMs)
+      // A clock that was set back takes nothing away.
+      const elapsedMs = known === undefined ? 0 : Math.max(0, atMs - known.atMs)
+      const tokens = known === undefined ? limit : Math.min(limit, known.tokens + elapsedMs * perMs)
       const allowed = tokens >= 1
       buckets.delete(prefix)
       buckets.set(prefix, { tokens: allowed ? tokens - 1 : tokens, atMs })

@@ -1,5 +1,5 @@
-import { decodeUnverifiedInvoice } from '../core/bolt11/index.ts'
-import { encodeBase64, encodeHex, equalBytes } from '../core/bytes.ts'
+import { decodeUnverifiedInvoice, type UnverifiedInvoice } from '../core/bolt11/index.ts'
+import { encodeBase64, encodeHex, encodeUtf8, equalBytes } from '../core/bytes.ts'
 import { formatCaveat } from '../core/caveat.ts'
 import { mintMacaroon } from '../core/chain.ts'
 import { formatChallenge } from '../core/challenge.ts'
@@ -49,19 +49,27 @@ export type Challenger = (
   tokenId: Uint8Array | null,
 ) => Promise<IssuedChallenge>
 
-/** See {@link Challenger}. `tokenId` is kept where a holder tops up, else random (protocol §4). */
+/**
+ * See {@link Challenger}. `tokenId` is kept where a holder tops up, else random (protocol §4).
+ *
+ * @throws RangeError for options out of range.
+ */
 export function createChallenger(options: ChallengerOptions): Challenger {
   const { lightning, keys, now, randomBytes } = options
+  checkWhole(options.invoiceExpirySeconds, 'invoiceExpirySeconds')
+  checkWhole(options.deadlineMs, 'challengeDeadlineMs')
+  if (options.location !== undefined && encodeUtf8(options.location).length > 255)
+    throw new RangeError('invalid location: expected at most 255 bytes')
   return async (terms, tier, tokenId) => {
     const invoice = await withDeadline(options.deadlineMs, (signal) =>
       lightning.createInvoice({
         amountMsat: terms.priceMsat,
-        memo: terms.memo ?? `${terms.service}: ${terms.name}`.slice(0, 200),
+        memo: terms.memo ?? memoOf(terms),
         expirySeconds: options.invoiceExpirySeconds,
         signal,
       }),
     )
-    checkInvoice(invoice, terms, lightning)
+    const { expiresAt } = checkInvoice(invoice, terms, lightning)
     const identifier = encodeIdentifier({
       paymentHash: invoice.paymentHash,
       tokenId: tokenId ?? randomBytes(32),
@@ -80,7 +88,7 @@ export function createChallenger(options: ChallengerOptions): Challenger {
       invoice: invoice.invoice,
       amountMsat: invoice.amountMsat,
       paymentHash: encodeHex(invoice.paymentHash),
-      expiresAt: invoice.expiresAt,
+      expiresAt,
     }
   }
 }
@@ -98,9 +106,18 @@ function mintedCaveats(terms: RouteTerms, tier: number, nowSeconds: number): rea
   return caveats
 }
 
+/** Service and route, in whole characters and within the 639 bytes of an invoice's description. */
+function memoOf({ service, name }: RouteTerms): string {
+  return Array.from(`${service}: ${name}`).slice(0, 150).join('')
+}
+
 // A backend that answers with another invoice than asked for must not be sold: the client would pay for nothing (S4, S7).
-function checkInvoice(created: CreatedInvoice, terms: RouteTerms, lightning: InvoiceBackend): void {
-  const facts = decodeUnverifiedInvoice(created.invoice)
+function checkInvoice(
+  created: CreatedInvoice,
+  terms: RouteTerms,
+  lightning: InvoiceBackend,
+): UnverifiedInvoice {
+  const facts = readInvoice(created)
   const wrong = (what: string): L402Error =>
     new L402Error(
       'lightning_invalid',
@@ -111,6 +128,22 @@ function checkInvoice(created: CreatedInvoice, terms: RouteTerms, lightning: Inv
   if (facts.amountMsat !== created.amountMsat) throw wrong('amount')
   const roundedUp = ((terms.priceMsat + 999n) / 1000n) * 1000n
   if (created.amountMsat !== terms.priceMsat && created.amountMsat !== roundedUp) throw wrong('amount')
+  return facts
+}
+
+function readInvoice({ invoice }: CreatedInvoice): UnverifiedInvoice {
+  try {
+    return decodeUnverifiedInvoice(invoice)
+  } catch (cause) {
+    throw new L402Error('lightning_invalid', 'the Lightning backend made an invoice that cannot be read', {
+      cause,
+    })
+  }
+}
+
+function checkWhole(value: number, name: string): void {
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new RangeError(`invalid ${name}: expected a whole number of at least 1, got ${value}`)
 }
 
 async function withDeadline<T>(ms: number, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -125,7 +158,7 @@ async function withDeadline<T>(ms: number, task: (signal: AbortSignal) => Promis
   try {
     return await Promise.race([task(controller.signal), late])
   } catch (error) {
-    if (isL402Error(error)) throw error
+    if (isL402Error(error, 'lightning_unavailable') || isL402Error(error, 'lightning_invalid')) throw error
     throw new L402Error('lightning_unavailable', 'the Lightning backend failed to make an invoice', {
       cause: error,
     })

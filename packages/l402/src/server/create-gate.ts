@@ -5,18 +5,25 @@ import type { HeaderLines } from '../core/header-lines.ts'
 import { type Refusal, refuse } from '../core/refusal.ts'
 import type { InvoiceBackend } from '../lightning/backend.ts'
 import type { Ledger } from '../stores/ledger.ts'
-import { challengeAnswer, rateLimitHeaders, tooManyAnswer, unavailableAnswer } from './answers.ts'
+import {
+  challengeAnswer,
+  lightningUnavailable,
+  rateLimitHeaders,
+  storeUnavailable,
+  tooManyAnswer,
+} from './answers.ts'
 import { type ChallengeLimitOptions, challengeLimit } from './challenge-limit.ts'
 import { createChallenger } from './challenger.ts'
 import { clientPrefix } from './client-prefix.ts'
 import { countedEntitlement } from './entitlement.ts'
 import type { Decision, Entitlement, Gate, GateRequest, Pass, Refused } from './gate.ts'
 import type { KeyRing } from './keys.ts'
+import { checkServiceName } from './route-terms.ts'
 import { type CachedCredential, standingWith, type Verdict, verdictCache } from './verdict-cache.ts'
 
 /** What a service says of its credentials. */
 export interface ServiceOptions {
-  /** Tier in the `services` caveat; 0 if left out. */
+  /** Tier in the `services` caveat, 0 to 255; 0 if left out. */
   readonly tier?: number
   /** What to do with conditions nobody here knows (protocol §5); `skip` if left out, as the specification demands. */
   readonly unknownCaveats?: 'skip' | 'refuse'
@@ -35,11 +42,11 @@ export interface GateOptions {
   readonly invoiceExpirySeconds?: number
   /** Milliseconds a backend may take to make an invoice; 10,000 if left out. Then 503. */
   readonly challengeDeadlineMs?: number
-  /** Most verdicts held in memory, some 2 KB each; 20,000 if left out. */
+  /** Most verdicts held in memory, some 6 KB each (a large one counts for several); 20,000 if left out. */
   readonly verdictCacheSize?: number
   /** Leaves `macaroon=` out of challenges (rule S2): then most deployed clients cannot read them. */
   readonly strictSpec?: boolean
-  /** Macaroon location, e.g. `lsat` for Aperture's clients (rule S9); the service's name if left out. */
+  /** Macaroon location, e.g. `lsat` for Aperture's clients (rule S9), at most 255 bytes; the service's name if left out. */
   readonly location?: string
   /** Milliseconds since 1970. */
   readonly now?: () => number
@@ -93,12 +100,13 @@ export function createGate(options: GateOptions): Gate {
     let denial = before
     for (let i = from; i < verdict.credentials.length; i++) {
       const cached = verdict.credentials[i] as CachedCredential
-      const summary = satisfy(cached, policy, request)
+      const standing = standingWith(cached, policy)
+      const summary = satisfy(cached, standing.summary, request)
       if (!summary.ok) {
         denial = denied(denial, summary, cached)
         continue
       }
-      if (summary.counters.length === 0) return standingWith(cached, policy).timePass
+      if (summary.counters.length === 0) return standing.timePass
       return reserve(request, cached, summary).then((outcome) =>
         'ok' in outcome ? admit(request, verdict, i + 1, denied(denial, outcome, cached)) : outcome,
       )
@@ -107,20 +115,23 @@ export function createGate(options: GateOptions): Gate {
   }
 
   /** Revocation, then caveats (protocol §2): nothing of this is cached but what the caveats come to. */
-  function satisfy(cached: CachedCredential, policy: ServicePolicy, request: GateRequest): Summary | Refusal {
+  function satisfy(
+    cached: CachedCredential,
+    summary: Summary | Refusal,
+    request: GateRequest,
+  ): Summary | Refusal {
     if (ledger.isRevoked(cached.verified.identifier))
       return refuse('revoked', 'this credential has been revoked')
-    const { summary } = standingWith(cached, policy)
     if (!summary.ok) return summary
+    const { method, path, clientAddress } = request
+    const { capability } = request.route
+    const nowSeconds = now() / 1000
     const origin = headerValue(request.headers, 'origin')
-    const cleared = clearCaveats(summary, {
-      nowSeconds: now() / 1000,
-      method: request.method,
-      path: request.path,
-      capability: request.route.capability,
-      clientAddress: request.clientAddress,
-      ...(origin === undefined ? {} : { origin }),
-    })
+    // Not spread into one: that would cost as much as all the rest of it.
+    const cleared =
+      origin === undefined
+        ? clearCaveats(summary, { nowSeconds, method, path, capability, clientAddress })
+        : clearCaveats(summary, { nowSeconds, method, path, capability, clientAddress, origin })
     return cleared.ok ? summary : cleared
   }
 
@@ -150,11 +161,7 @@ export function createGate(options: GateOptions): Gate {
       return refuse('exhausted', 'all calls of this credential are used up', { condition })
     } catch (error) {
       if (!isL402Error(error, 'store_unavailable')) throw error
-      return unavailableAnswer(
-        request,
-        'store_unavailable',
-        'the books cannot be written right now; nothing was used',
-      )
+      return storeUnavailable(request)
     }
   }
 
@@ -183,11 +190,7 @@ export function createGate(options: GateOptions): Gate {
     } catch (error) {
       if (!isL402Error(error, 'lightning_unavailable') && !isL402Error(error, 'lightning_invalid'))
         throw error
-      return unavailableAnswer(
-        request,
-        'lightning_unavailable',
-        'no invoice can be made right now; nothing was charged',
-      )
+      return lightningUnavailable(request)
     }
   }
 
@@ -243,9 +246,11 @@ function servicePolicies(
   const knownServices = new Set(Object.keys(services))
   const policies = new Map<string, ServicePolicy>()
   for (const [service, { tier = 0, unknownCaveats = 'skip' }] of Object.entries(services)) {
-    if (!Number.isSafeInteger(tier) || tier < 0)
+    checkServiceName(service)
+    // What the `services` caveat can say.
+    if (!Number.isSafeInteger(tier) || tier < 0 || tier > 255)
       throw new RangeError(
-        `invalid tier of service "${service}": expected a whole number from 0, got ${tier}`,
+        `invalid tier of service "${service}": expected a whole number from 0 to 255, got ${tier}`,
       )
     policies.set(service, { service, tier, unknownCaveats, knownServices, enforced: ENFORCED })
   }

@@ -1,4 +1,15 @@
+export type {
+  CounterState,
+  CounterUse,
+  Ledger,
+  NotReserved,
+  Redemption,
+  Reservation,
+  ReserveRequest,
+  RevocationTarget,
+} from '../stores/ledger.ts'
 export type { ChallengeLimitOptions } from './challenge-limit.ts'
+export { addCorsLines, optionsLines, USUAL_METHODS } from './cors.ts'
 export { createGate, type GateOptions, type ServiceOptions } from './create-gate.ts'
 export type { Decision, Entitlement, Gate, GateRequest, Grants, Pass, Refused, RouteTerms } from './gate.ts'
 export { deriveRootKey, type KeyRing, keyRing, type MasterKey } from './keys.ts'

@@ -2,10 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { decodeBase64 } from '../core/bytes.ts'
 import { findL402Challenges } from '../core/challenge.ts'
 import { formatCredential } from '../core/credential.ts'
+import { L402Error } from '../core/errors.ts'
 import { decodeIdentifier } from '../core/identifier.ts'
 import { decodeMacaroon } from '../core/macaroon.ts'
 import { memoryLightning } from '../lightning/memory.ts'
-import { memoryLedger } from '../stores/memory/index.ts'
+import type { Ledger } from '../stores/ledger.ts'
+import { memoryStore } from '../stores/memory/index.ts'
 import { type Paywall, type PaywallPass, type PaywallService, paywall } from './paywall.ts'
 
 const keys = [{ id: 'k1', masterKey: new Uint8Array(32).fill(1), active: true }]
@@ -16,9 +18,9 @@ const weather: PaywallService = {
   ],
 }
 
-function open(services: Record<string, PaywallService> = { weather }) {
+function open(services: Record<string, PaywallService> = { weather }, store: Ledger = memoryStore()) {
   const lightning = memoryLightning()
-  const gate = paywall({ lightning, store: memoryLedger(), keys, services })
+  const gate = paywall({ lightning, store, keys, services })
   async function buy(url: string): Promise<string> {
     const { response } = await refusal(gate, new Request(url))
     const [challenge] = findL402Challenges([response.headers.get('www-authenticate') ?? ''])
@@ -98,6 +100,69 @@ describe('paywall', () => {
     expect((await gate(new Request('https://api.example/health'))).outcome).toBe('pass')
   })
 
+  it('answers OPTIONS itself: never charged, and never passed on (S8)', async () => {
+    const { gate } = open({ weather: { routes: [...weather.routes, { match: '/any', price: '1 sat' }] } })
+    const options = async (path: string, headers: Record<string, string> = {}) =>
+      (await refusal(gate, new Request(`https://api.example${path}`, { method: 'OPTIONS', headers })))
+        .response
+    const plain = await options('/forecast/x')
+    expect(plain.status).toBe(204)
+    expect(plain.headers.get('allow')).toBe('GET, HEAD, OPTIONS')
+    expect(plain.headers.has('access-control-allow-origin')).toBe(false)
+    const preflight = await options('/forecast/x', {
+      origin: 'https://app.example',
+      'access-control-request-method': 'GET',
+      'access-control-request-headers': 'authorization, x-own',
+    })
+    expect(preflight.headers.get('access-control-allow-methods')).toBe('GET, HEAD, OPTIONS')
+    expect(preflight.headers.get('access-control-allow-headers')).toBe('Authorization, x-own')
+    expect((await options('/any')).headers.get('allow')).toContain('PATCH')
+    expect((await options('/other')).status).toBe(404)
+    expect((await options('//forecast/x')).status).toBe(400)
+  })
+
+  it('lets pages of other origins read a refusal, and what is left (S5)', async () => {
+    const { gate, buy } = open()
+    const url = 'https://api.example/forecast/x'
+    const origin = { origin: 'https://app.example' }
+    const { response } = await refusal(gate, new Request(url, { headers: origin }))
+    expect(response.headers.get('access-control-allow-origin')).toBe('*')
+    expect(response.headers.get('access-control-expose-headers')).toContain('WWW-Authenticate')
+    const credential = await buy(url)
+    const readable = new Response('sunny', { headers: { 'Access-Control-Allow-Origin': '*' } })
+    const answer = await (await pass(gate, url, credential)).serve(() => readable)
+    expect(answer.headers.get('access-control-expose-headers')).toBe('RateLimit-Policy, RateLimit')
+    const own = await (await pass(gate, url, credential)).serve(() => new Response('sunny'))
+    expect(own.headers.has('access-control-expose-headers')).toBe(false)
+  })
+
+  it('answers 503 where the use cannot be written, and gives the handler’s answer to nobody (rule 9)', async () => {
+    const store = memoryStore()
+    let down = true
+    let cancelled = false
+    const body = new ReadableStream({
+      cancel() {
+        cancelled = true
+      },
+    })
+    const failing: Ledger = {
+      ...store,
+      revocationEpoch: 0,
+      serve: (id) =>
+        down ? Promise.reject(new L402Error('store_unavailable', 'disk full')) : store.serve(id),
+    }
+    const { gate, buy } = open({ weather }, failing)
+    const url = 'https://api.example/forecast/x'
+    const credential = await buy(url)
+    const answer = await (await pass(gate, url, credential)).serve(() => new Response(body))
+    expect(answer.status).toBe(503)
+    expect(answer.headers.get('retry-after')).toBe('5')
+    expect(await answer.json()).toMatchObject({ code: 'store_unavailable' })
+    expect(cancelled).toBe(true)
+    down = false
+    for (let i = 0; i < 2; i++) await (await pass(gate, url, credential)).serve(() => new Response('sunny'))
+  })
+
   it('says at set-up what is wrong with a route', () => {
     const routes = (route: object) => () => open({ weather: { routes: [route as never] } })
     expect(routes({ match: 'GET /x' })).toThrow('expected a price')
@@ -108,7 +173,7 @@ describe('paywall', () => {
     expect(routes({ match: 'GET /x', price: '1 sat', grants: { valid: -1 } })).toThrow('valid')
     expect(() => open({ 'a:b': weather })).toThrow('service name')
     expect(() =>
-      paywall({ lightning: memoryLightning(), store: memoryLedger(), keys: [], services: {} }),
+      paywall({ lightning: memoryLightning(), store: memoryStore(), keys: [], services: {} }),
     ).toThrow('at least one active key')
   })
 })

@@ -1,10 +1,11 @@
+import { isL402Error } from '../core/errors.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Ledger } from '../stores/ledger.ts'
+import { storeUnavailable } from './answers.ts'
 import { createGate, type GateOptions, type ServiceOptions } from './create-gate.ts'
-import type { Entitlement, Refused, RouteTerms } from './gate.ts'
+import { optionsResponse, problemResponse, refusalResponse, withLines } from './fetch-answers.ts'
+import type { Entitlement, GateRequest, RouteTerms } from './gate.ts'
 import { type KeyRing, keyRing, type MasterKey } from './keys.ts'
-import { problemBody } from './problem.ts'
-import { REQUEST_PROBLEMS, type RequestProblemCode } from './request-problems.ts'
 import { type RouteOffer, routeTerms } from './route-terms.ts'
 import { compileRoutes } from './routes.ts'
 import { normaliseTarget } from './target.ts'
@@ -34,12 +35,13 @@ export interface PaywallPass {
   readonly entitlement: Entitlement | null
   /**
    * Runs the handler and settles: a 5xx answer or a thrown error gives the use back (protocol §5 rule 4), anything else
-   * uses it, before the answer goes out. Errors of the handler stay the handler's.
+   * uses it, before the answer goes out. Errors of the handler stay the handler's. Where the use cannot be written, the
+   * answer is a 503 in the handler's place (rule 9): what the handler did is then not paid for.
    */
   serve(handler: () => Response | Promise<Response>): Promise<Response>
 }
 
-/** The answer that the request gets instead of the resource. */
+/** The answer that the request gets instead of the resource: 402, 429, 503, 400, 404, or 204 to OPTIONS (rule S8). */
 export interface PaywallRefusal {
   readonly outcome: 'refuse'
   readonly response: Response
@@ -61,11 +63,11 @@ export type Paywall = (request: Request, info?: RequestInfo) => Promise<PaywallP
  * ```ts
  * import { memoryLightning } from '@turnpike/l402/lightning/memory'
  * import { paywall } from '@turnpike/l402/server'
- * import { memoryLedger } from '@turnpike/l402/store/memory'
+ * import { memoryStore } from '@turnpike/l402/store/memory'
  *
  * const gate = paywall({
  *   lightning: memoryLightning(),
- *   store: memoryLedger(),
+ *   store: memoryStore(),
  *   keys: [{ id: 'first', masterKey: crypto.getRandomValues(new Uint8Array(32)), active: true }],
  *   services: { weather: { routes: [{ match: 'GET /forecast/*', price: '10 sat', grants: { valid: '1h' } }] } },
  * })
@@ -97,68 +99,76 @@ export function paywall(options: PaywallOptions): Paywall {
     const target = normaliseTarget(url.pathname + url.search)
     // The handler behind reads the path as it came; where that is not the path that was gated, they could disagree.
     if (!target.ok || target.path !== url.pathname)
-      return problem('bad_target', target.ok ? `expected the path ${target.path}` : target.detail)
-    const route = routes.match(request.method, target.path)?.value
-    if (route === undefined) return problem('no_route', 'no route of this server matches')
-    const decision = await gate.decide({
-      method: request.method,
+      return refuse(
+        problemResponse(
+          request,
+          'bad_target',
+          target.ok ? `expected the path ${target.path}` : target.detail,
+        ),
+      )
+    const { method } = request
+    const options = method === 'OPTIONS' ? routes.methodsFor(target.path) : []
+    if (options.length > 0) return refuse(optionsResponse(request, options))
+    const route = method === 'OPTIONS' ? undefined : routes.match(method, target.path)?.value
+    if (route === undefined)
+      return refuse(problemResponse(request, 'no_route', 'no route of this server matches'))
+    const asked: GateRequest = {
+      method,
       path: target.path,
       headers: headerLines(request.headers),
       clientAddress: info.clientAddress ?? '',
       route,
-    })
-    if (decision.outcome === 'refuse')
-      return { outcome: 'refuse', response: refusalResponse(request, decision) }
+    }
+    const decision = await gate.decide(asked)
+    if (decision.outcome === 'refuse') return refuse(refusalResponse(request, decision))
     const { entitlement } = decision
-    return { outcome: 'pass', route, entitlement, serve: (handler) => serveHeld(handler, entitlement) }
+    const unavailable = (): Response => refusalResponse(request, storeUnavailable(asked))
+    return {
+      outcome: 'pass',
+      route,
+      entitlement,
+      serve: (handler) => serveHeld(handler, entitlement, unavailable),
+    }
   }
+}
+
+function refuse(response: Response): PaywallRefusal {
+  return { outcome: 'refuse', response }
 }
 
 async function serveHeld(
   handler: () => Response | Promise<Response>,
   entitlement: Entitlement | null,
+  unavailable: () => Response,
 ): Promise<Response> {
+  if (entitlement === null) return handler()
   let response: Response
   try {
     response = await handler()
-    if (response.status >= 500) {
-      await entitlement?.release()
-      return response
-    }
-    await entitlement?.serve()
   } catch (error) {
-    await entitlement?.release()
+    await entitlement.release()
     throw error
   }
-  // The body is the handler's to send; what is counted is that it was handed over.
-  await entitlement?.commit()
-  if (entitlement === null || entitlement.answerHeaders.length === 0) return response
-  const answer = new Response(response.body, response)
-  appendLines(answer.headers, entitlement.answerHeaders)
-  return answer
-}
-
-function refusalResponse(request: Request, refused: Refused): Response {
-  const headers = new Headers()
-  appendLines(headers, refused.headers)
-  return new Response(request.method === 'HEAD' ? null : refused.body, { status: refused.status, headers })
-}
-
-function problem(code: RequestProblemCode, detail: string): PaywallRefusal {
-  const { status, title } = REQUEST_PROBLEMS[code]
-  const headers = { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' }
-  return {
-    outcome: 'refuse',
-    response: new Response(problemBody({ status, code, title, detail }), { status, headers }),
+  if (response.status >= 500) {
+    await entitlement.release()
+    return response
   }
+  try {
+    await entitlement.serve()
+  } catch (error) {
+    // Tried again for as long as the books are out of reach; the client is told now (protocol §5 rule 9).
+    void entitlement.release()
+    if (!isL402Error(error, 'store_unavailable')) throw error
+    void response.body?.cancel().catch(() => {})
+    return unavailable()
+  }
+  // The body is the handler's to send; what is counted is that it was handed over.
+  await entitlement.commit()
+  return withLines(response, entitlement.answerHeaders)
 }
 
 function headerLines(headers: Headers): HeaderLines {
   const lines: string[] = []
   for (const [name, value] of headers) lines.push(name, value)
   return lines
-}
-
-function appendLines(headers: Headers, lines: HeaderLines): void {
-  for (let i = 0; i < lines.length; i += 2) headers.append(lines[i] as string, lines[i + 1] as string)
 }

@@ -1,16 +1,12 @@
+import type { PathPattern } from '../core/conditions/paths.ts'
 import { normaliseTarget } from './target.ts'
 
 /** A parsed `[METHOD[,METHOD]] PATH`. */
 export interface RoutePattern {
   /** `undefined`: any method. HEAD stands as GET. */
   readonly methods: readonly string[] | undefined
+  /** In the form of {@link comparableRequest}. */
   readonly path: PathPattern
-}
-
-/** `*` stands for one segment that is not empty; `rest` says that anything below follows. */
-export interface PathPattern {
-  readonly segments: readonly string[]
-  readonly rest: boolean
 }
 
 const GRAMMAR = 'expected `[METHOD[,METHOD]] PATH`, such as `GET /forecast/*`'
@@ -75,7 +71,8 @@ function parsePath(path: string, match: string): PathPattern {
     }
   }
   const rest = segments.at(-1) === '*'
-  return { segments: rest ? segments.slice(0, -1) : segments, rest }
+  const named = rest ? segments.slice(0, -1) : segments
+  return { segments: named.map((segment) => (segment === '*' ? null : segment)), rest }
 }
 
 /**
@@ -97,33 +94,4 @@ export function comparableRequest(path: string): string {
 /** The path as a reader sees it who cuts `;parameters` off every segment, or `undefined` if there are none. */
 export function withoutParameters(path: string): string | undefined {
   return path.includes(';') ? path.replace(/;[^/]*/g, '') : undefined
-}
-
-/** Whether every path that `narrow` covers is covered by `wide`. */
-export function covers(wide: PathPattern, narrow: PathPattern): boolean {
-  const { segments } = wide
-  if (wide.rest) {
-    // `/a/*` needs something after the slash, be it nothing: `/a/` has the segments `a` and an empty one.
-    if (narrow.segments.length + (narrow.rest ? 1 : 0) <= segments.length) return false
-  } else if (narrow.rest || narrow.segments.length !== segments.length) return false
-  return segments.every((segment, i) => {
-    const other = narrow.segments[i]
-    return segment === '*' ? other !== '' : segment === other
-  })
-}
-
-/** A test for paths in {@link comparable} form. */
-export function compilePath(path: PathPattern): (path: string) => boolean {
-  const { segments, rest } = path
-  if (rest && !segments.includes('*')) {
-    const prefix = segments.length === 0 ? '/' : `/${segments.join('/')}/`
-    return (text) => text.startsWith(prefix)
-  }
-  const source = segments.map((segment) => `/${segment === '*' ? '[^/]+' : escapeRegExp(segment)}`).join('')
-  const pattern = new RegExp(`^${source}${rest ? '/.*' : ''}$`)
-  return (text) => pattern.test(text)
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
 }

@@ -1,4 +1,6 @@
-import { parseAmount } from '../core/amount.ts'
+import { MAX_AMOUNT_MSAT, parseAmount } from '../core/amount.ts'
+import { decodeUtf8, encodeUtf8 } from '../core/bytes.ts'
+import { isCapability } from '../core/conditions/capabilities.ts'
 import { parseDuration } from '../core/duration.ts'
 import type { Grants, RouteTerms } from './gate.ts'
 
@@ -26,10 +28,7 @@ export interface RouteOffer {
 export function routeTerms(service: string, name: string, offer: RouteOffer): RouteTerms {
   checkServiceName(service)
   const capability = offer.capability ?? routeCapability(name)
-  if (/[,\p{Cc}]/u.test(capability) || capability === '')
-    throw new RangeError(
-      `invalid capability of "${name}": expected text without commas or control characters`,
-    )
+  checkCapability(capability, name)
   const at = `route "${name}" of service "${service}"`
   if (offer.free === true) {
     if (offer.price !== undefined || offer.grants !== undefined)
@@ -41,6 +40,8 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
   const priceMsat = typeof offer.price === 'bigint' ? offer.price : parseAmount(offer.price)
   if (priceMsat <= 0n)
     throw new RangeError(`invalid price of ${at}: expected more than 0; a free route says free: true`)
+  if (priceMsat > MAX_AMOUNT_MSAT)
+    throw new RangeError(`invalid price of ${at}: expected at most 21 million bitcoin`)
   return { service, name, free: false, priceMsat, grants: grantsOf(at, offer.grants), capability }
 }
 
@@ -49,12 +50,23 @@ function routeCapability(name: string): string {
   return name.replaceAll(',', '%2C')
 }
 
+/** Leaves a macaroon of 8 KiB (rule V6) enough room for what holders append. */
+const MAX_CAPABILITY_BYTES = 1024
+
+function checkCapability(capability: string, name: string): void {
+  const bytes = encodeUtf8(capability)
+  if (!isCapability(capability) || bytes.length > MAX_CAPABILITY_BYTES || decodeUtf8(bytes) !== capability)
+    throw new RangeError(
+      `invalid capability of "${name}": expected at most 1024 bytes of text without commas or control characters`,
+    )
+}
+
 /**
  * Checks a service's name, which becomes the prefix of its conditions.
  *
  * @throws RangeError
  */
-function checkServiceName(service: string): void {
+export function checkServiceName(service: string): void {
   if (!/^[a-z0-9][a-z0-9_-]{0,63}$/.test(service))
     throw new RangeError(
       `invalid service name "${service}": expected up to 64 of a-z, 0-9, "_" and "-", beginning with a letter or digit`,

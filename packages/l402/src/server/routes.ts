@@ -1,12 +1,5 @@
-import {
-  comparableRequest,
-  compilePath,
-  covers,
-  type PathPattern,
-  parseMethods,
-  parseRoutePattern,
-  withoutParameters,
-} from './route-pattern.ts'
+import { coversPaths, matchesPath, type PathPattern } from '../core/conditions/paths.ts'
+import { comparableRequest, parseMethods, parseRoutePattern, withoutParameters } from './route-pattern.ts'
 
 /** A route whose paths something else decides, such as an operator's RE2 pattern. */
 export interface RouteMatcher {
@@ -134,7 +127,7 @@ export function unreachableRoutes<T>(specs: readonly RouteSpec<T>[]): readonly U
 function compileEntry<T>({ match, value }: RouteSpec<T>, index: number): Entry<T> {
   if (typeof match === 'string') {
     const { methods, path } = parseRoutePattern(match)
-    return { index, source: match, methods, value, pattern: path, test: compilePath(path) }
+    return { index, source: match, methods, value, pattern: path, test: (text) => matchesPath(path, text) }
   }
   const { source, path } = match
   const methods = match.methods === undefined ? undefined : parseMethods(match.methods, source)
@@ -146,7 +139,7 @@ function takes<T>(entry: Entry<T>, method: string): boolean {
 }
 
 function exactPath<T>({ pattern }: Entry<T>): string | undefined {
-  if (pattern === undefined || pattern.rest || pattern.segments.includes('*')) return undefined
+  if (pattern === undefined || pattern.rest || pattern.segments.includes(null)) return undefined
   return `/${pattern.segments.join('/')}`
 }
 
@@ -155,7 +148,7 @@ function takesAllOf<T>(wide: Entry<T>, narrow: Entry<T>): boolean {
     return false
   }
   if (narrow.pattern === undefined) return false
-  if (wide.pattern !== undefined) return covers(wide.pattern, narrow.pattern)
+  if (wide.pattern !== undefined) return coversPaths(wide.pattern, narrow.pattern)
   const path = exactPath(narrow)
   return path !== undefined && wide.test(path)
 }

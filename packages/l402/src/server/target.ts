@@ -3,6 +3,8 @@
  * up for and upstreams receive, so that no reader further on can find another resource in it.
  */
 
+import { hexDigit } from '../core/bytes.ts'
+
 /** How {@link normaliseTarget} reads. */
 export interface TargetOptions {
   /** Keeps `%2F` inside a segment, for a route that asks for it by name. Default false: refused. */
@@ -187,12 +189,6 @@ function hexByte(text: string, at: number): number | undefined {
   const high = hexDigit(text.charCodeAt(at))
   const low = hexDigit(text.charCodeAt(at + 1))
   return high < 0 || low < 0 ? undefined : high * 16 + low
-}
-
-function hexDigit(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30
-  const lower = code | 0x20
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
 }
 
 function isUnreserved(byte: number): boolean {

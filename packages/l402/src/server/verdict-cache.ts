@@ -53,7 +53,8 @@ export function standingWith(cached: CachedCredential, policy: ServicePolicy): S
  * A bounded cache in two generations: a hit in the old one moves to the young one, a full young one becomes the old one.
  * So at most `capacity` verdicts are held, those in use stay, and a hit costs one hash and one look-up. Keyed by a hash,
  * so that no credential lies in memory as a key. Only verdicts with a valid credential are kept: nobody can fill it
- * without paying. Expiry, revocation and counters are asked on every request and never cached.
+ * without paying. Whoever has paid once can append caveats without end, so a large verdict counts for several. Expiry,
+ * revocation and counters are asked on every request and never cached.
  */
 export function verdictCache(keys: KeyRing, capacity: number): VerdictCache {
   if (!Number.isSafeInteger(capacity) || capacity < 2)
@@ -63,13 +64,18 @@ export function verdictCache(keys: KeyRing, capacity: number): VerdictCache {
   const half = Math.ceil(capacity / 2)
   let young = new Map<string, Verdict>()
   let old = new Map<string, Verdict>()
+  let youngWeight = 0
 
   function keep(key: string, verdict: Verdict): void {
-    if (young.size >= half) {
+    const weight = weightOf(verdict)
+    if (weight > half) return
+    if (youngWeight + weight > half) {
       old = young
       young = new Map()
+      youngWeight = 0
     }
     young.set(key, verdict)
+    youngWeight += weight
   }
 
   return {
@@ -91,6 +97,24 @@ export function verdictCache(keys: KeyRing, capacity: number): VerdictCache {
       return young.size + old.size
     },
   }
+}
+
+/** Parts of a verdict that count for one place in the cache: no more than 6 KB or so. */
+const PARTS = 16
+const COMMA = 0x2c
+
+/** How many places a verdict takes: by its caveats, their list items and their bytes, which its memory grows with. */
+function weightOf({ credentials }: Verdict): number {
+  let weight = 0
+  for (const { verified } of credentials) {
+    let parts = 0
+    for (const { caveat } of verified.caveats) {
+      parts += 1 + caveat.id.length / 64
+      for (const byte of caveat.id) if (byte === COMMA) parts++
+    }
+    weight += Math.max(1, Math.ceil(parts / PARTS))
+  }
+  return weight
 }
 
 /** The verdict over a request's credentials, from scratch. */

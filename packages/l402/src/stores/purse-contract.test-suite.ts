@@ -121,10 +121,13 @@ export function purseContract(name: string, open: (now: () => number) => Promise
       expect((await purse.spent()).totalMsat).toBe(2n ** 60n + 1_001n)
     })
 
-    it('never takes one payment hash twice, whatever became of it', async () => {
+    it('never takes one payment hash twice, unless it failed: then the new attempt takes its place', async () => {
       const hash = await reserved(1)
       await expect(purse.reserve(intentOf(1), NO_LIMITS)).rejects.toThrow(RangeError)
       await purse.conclude(hash, { state: 'failed', detail: 'no route' })
+      expect(await purse.reserve(intentOf(1, { wallet: 'another' }), NO_LIMITS)).toEqual({ ok: true })
+      expect(await purse.payments(10)).toMatchObject([{ state: 'reserved', wallet: 'another', detail: '' }])
+      await purse.conclude(hash, { state: 'unknown', detail: 'no answer' })
       await expect(purse.reserve(intentOf(1), NO_LIMITS)).rejects.toThrow(RangeError)
     })
 

@@ -145,7 +145,8 @@ export interface PurseStore {
   /**
    * Holds the budget and writes the intent in one durable step (rule C3), state `reserved`. Counts as spent: the
    * amount and fee reserve of everything reserved, in flight or unknown, the true cost of everything settled or paid
-   * unproven. A payment hash that is on the books already is a fault of the caller (`RangeError`).
+   * unproven. A payment hash that is on the books already is a fault of the caller (`RangeError`), unless that payment
+   * failed: then this attempt takes its place.
    */
   reserve(intent: PaymentIntent, limits: Budget): Promise<{ readonly ok: true } | OverBudget>
   /** What {@link reserve} would answer for this cost; holds nothing. */

@@ -3,6 +3,8 @@
  * of a client are one client.
  */
 
+import { hexDigit } from '../bytes.ts'
+
 /** The words of one address, written into by {@link readAddress}. */
 export type AddressWords = Uint32Array
 
@@ -43,12 +45,6 @@ function readV4(text: string, start: number): number {
     if (octet > 255) return -1
   }
   return octets === 4 ? address : -1
-}
-
-function hexDigit(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30
-  const lower = code | 0x20
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1
 }
 
 const groups = new Uint16Array(8)

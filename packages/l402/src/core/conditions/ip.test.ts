@@ -97,6 +97,12 @@ describe('_ip (protocol §5)', () => {
     expect(ip.parse(value)).toBeUndefined()
   })
 
+  it('takes 64 blocks and not 65: narrowing compares each with each', () => {
+    const list = (length: number) => Array.from({ length }, (_, i) => `10.0.${i}.0/24`).join(',')
+    expect(ip.parse(list(64))).toHaveLength(64)
+    expect(ip.parse(list(65))).toBeUndefined()
+  })
+
   it.each([
     ['10.1.0.0/16', '10.0.0.0/8', true],
     ['10.0.0.0/8', '10.0.0.0/8', true],

@@ -1,6 +1,6 @@
 import { type AddressWords, isV4, readAddress } from './address.ts'
 import type { RequestCondition } from './condition.ts'
-import { parseList } from './list.ts'
+import { compileList, MAX_PAIRED_ITEMS } from './list.ts'
 
 /** A block of addresses of one family. */
 export interface Cidr {
@@ -49,19 +49,9 @@ const client = new Uint32Array(4)
 
 /** `<service>_ip=CIDR[,…]`: the client addresses a credential may be used from, after trusted-proxy handling. */
 export const ip: RequestCondition<readonly Cidr[]> = {
-  expected: 'CIDR blocks between commas, without bits set after the prefix',
+  expected: `at most ${MAX_PAIRED_ITEMS} CIDR blocks between commas, without bits set after the prefix`,
   denied: 'The credential does not admit this client address.',
-  parse(value) {
-    const items = parseList(value, () => true)
-    if (items === undefined) return undefined
-    const blocks: Cidr[] = []
-    for (const item of items) {
-      const block = parseCidr(item)
-      if (block === undefined) return undefined
-      blocks.push(block)
-    }
-    return blocks
-  },
+  parse: (value) => compileList(value, parseCidr),
   narrows: (later, earlier) =>
     later.every((part) => earlier.some((whole) => part.bits >= whole.bits && holds(whole, part.words))),
   admits(blocks, address) {

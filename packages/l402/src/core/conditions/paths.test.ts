@@ -59,6 +59,12 @@ describe('_paths (protocol §5)', () => {
     expect(paths.parse(value)).toBeUndefined()
   })
 
+  it('takes 64 patterns and not 65: narrowing compares each with each', () => {
+    const list = (length: number) => Array.from({ length }, (_, i) => `/${i}`).join(',')
+    expect(paths.parse(list(64))).toHaveLength(64)
+    expect(paths.parse(list(65))).toBeUndefined()
+  })
+
   it('admits what any pattern of the list matches', () => {
     const list = paths.parse('/v1/*,/v2/x') as readonly PathPattern[]
     expect(paths.admits(list, '/v1/a')).toBe(true)

@@ -1,5 +1,5 @@
 import type { RequestCondition } from './condition.ts'
-import { parseList } from './list.ts'
+import { compileList, MAX_PAIRED_ITEMS } from './list.ts'
 
 /**
  * A path pattern: literal segments, `*` for exactly one segment that is not empty, and `*` as the last segment for
@@ -65,19 +65,9 @@ export function coversPaths(whole: PathPattern, part: PathPattern): boolean {
 
 /** `<service>_paths=/v1/*,/v2/x`: the normalised paths a credential may be used on. */
 export const paths: RequestCondition<readonly PathPattern[]> = {
-  expected: 'path patterns between commas, with "*" for a segment and "/*" at the end for the rest',
+  expected: `at most ${MAX_PAIRED_ITEMS} path patterns between commas, with "*" for a segment and "/*" at the end for the rest`,
   denied: 'The credential does not admit this path.',
-  parse(value) {
-    const items = parseList(value, (item) => item.startsWith('/'))
-    if (items === undefined) return undefined
-    const patterns: PathPattern[] = []
-    for (const item of items) {
-      const pattern = parsePathPattern(item)
-      if (pattern === undefined) return undefined
-      patterns.push(pattern)
-    }
-    return patterns
-  },
+  parse: (value) => compileList(value, parsePathPattern),
   narrows: (later, earlier) => later.every((part) => earlier.some((whole) => coversPaths(whole, part))),
   admits(patterns, path) {
     for (let i = 0; i < patterns.length; i++) {

@@ -47,11 +47,14 @@ function objectOf(text: string): JsonAnswer {
   }
 }
 
+const NEVER_CONNECTED = ['ECONNREFUSED', 'ConnectionRefused', 'UND_ERR_CONNECT_TIMEOUT']
+
 /** Node and Deno say it in the cause, Bun in the error itself. */
 function wasRefused(error: unknown): boolean {
-  const codes = ['ECONNREFUSED', 'ConnectionRefused']
   for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
-    if ('code' in at && codes.includes(String(at.code))) return true
+    if ('code' in at && NEVER_CONNECTED.includes(String(at.code))) return true
+    // The platform's fetch connects to no port of this list (fetch.spec.whatwg.org, "bad port").
+    if ('syscall' in at ? at.syscall === 'connect' : at.message === 'bad port') return true
   }
   return false
 }

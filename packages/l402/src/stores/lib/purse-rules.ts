@@ -3,7 +3,15 @@
 import { concatBytes, encodeHex, encodeUtf8, equalBytes } from '../../core/bytes.ts'
 import { L402Error } from '../../core/errors.ts'
 import { sha256 } from '../../core/hash.ts'
-import type { Budget, BudgetLimits, Cost, OverBudget, PaymentIntent, PaymentState } from '../purse.ts'
+import type {
+  Budget,
+  BudgetLimits,
+  Cost,
+  OverBudget,
+  PaymentIntent,
+  PaymentState,
+  StoredCredential,
+} from '../purse.ts'
 
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 86_400_000
@@ -86,6 +94,26 @@ export function mayConclude(from: PaymentState, to: 'failed' | 'unknown' | 'paid
 /** Hex of the first 8 bytes of SHA-256 of macaroon and preimage; safe to show. */
 export function credentialIdOf(macaroon: string, preimage: Uint8Array): string {
   return encodeHex(sha256(concatBytes(encodeUtf8(macaroon), preimage)).subarray(0, 8))
+}
+
+/** The credential that a proven payment puts into the purse. */
+export function credentialBought(
+  intent: PaymentIntent,
+  preimage: Uint8Array,
+  { feeMsat, nowMs }: { readonly feeMsat: bigint; readonly nowMs: number },
+): StoredCredential {
+  return {
+    id: credentialIdOf(intent.macaroon, preimage),
+    origin: intent.origin,
+    macaroon: intent.macaroon,
+    preimage,
+    paymentHash: intent.paymentHash,
+    boughtFor: intent.scope,
+    costMsat: intent.amountMsat + feeMsat,
+    createdAtMs: nowMs,
+    lastUsedAtMs: 0,
+    rejectedFor: [],
+  }
 }
 
 /** Throws `lightning_invalid` unless the preimage proves the payment (rule C4). */

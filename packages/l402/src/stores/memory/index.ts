@@ -1,1 +1,1 @@
-export { memoryLedger } from './memory-ledger.ts'
+export { memoryStore } from './memory-ledger.ts'

@@ -1,4 +1,4 @@
 import { describeLedger } from '../ledger-contract.test-suite.ts'
-import { memoryLedger } from './index.ts'
+import { memoryStore } from './index.ts'
 
-describeLedger('memoryLedger', async () => ({ ledger: memoryLedger() }))
+describeLedger('memoryStore', async () => ({ ledger: memoryStore() }))

@@ -14,7 +14,7 @@ interface Held {
  * Books that end with the process: for tests and `store: memory`. What was sold is forgotten, so a restart gives every
  * credential its uses back.
  */
-export function memoryLedger(): Ledger {
+export function memoryStore(): Ledger {
   const counters = new Map<string, bigint>()
   const reservations = new Map<bigint, readonly Held[]>()
   const revocations = new RevocationSet()
@@ -23,7 +23,12 @@ export function memoryLedger(): Ledger {
 
   const usedOf = (key: string): bigint => counters.get(key) ?? 0n
   const giveBack = (held: readonly Held[]): void => {
-    for (const { key, amount } of held) counters.set(key, usedOf(key) - amount)
+    for (const { key, amount } of held) {
+      const left = usedOf(key) - amount
+      // Nothing stays of a counter that was never used: a holder can name new ones without end.
+      if (left === 0n) counters.delete(key)
+      else counters.set(key, left)
+    }
   }
   const checkOpen = (): void => {
     if (closed) throw new L402Error('store_unavailable', 'the ledger is closed')

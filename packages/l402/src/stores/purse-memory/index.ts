@@ -10,6 +10,7 @@ import {
   assertPreimage,
   checkBudget,
   countsFor,
+  credentialBought,
   credentialIdOf,
   DAY_MS,
   HOUR_MS,
@@ -79,9 +80,11 @@ export function memoryPurse(options: MemoryPurseOptions = {}): PurseStore {
     },
     async reserve(intent, limits) {
       assertIntent(intent)
-      if (payments.has(encodeHex(intent.paymentHash))) throw alreadyOnBooks(intent.paymentHash)
+      const before = payments.get(encodeHex(intent.paymentHash))
+      if (before && before.state !== 'failed') throw alreadyOnBooks(intent.paymentHash)
       const fits = checkBudget(limits, intent, spentSince)
       if (!fits.ok) return fits
+      payments.delete(encodeHex(intent.paymentHash))
       put({
         ...intent,
         state: 'reserved',
@@ -109,18 +112,7 @@ export function memoryPurse(options: MemoryPurseOptions = {}): PurseStore {
       const held = credentials.get(id)
       if (record.state === 'settled' && held) return held
       put({ ...record, state: 'settled', preimage, feeMsat, detail: '', updatedAtMs: now() })
-      const credential: StoredCredential = {
-        id,
-        origin: record.origin,
-        macaroon: record.macaroon,
-        preimage,
-        paymentHash,
-        boughtFor: record.scope,
-        costMsat: record.amountMsat + feeMsat,
-        createdAtMs: now(),
-        lastUsedAtMs: 0,
-        rejectedFor: [],
-      }
+      const credential = credentialBought(record, preimage, { feeMsat, nowMs: now() })
       credentials.set(id, credential)
       return credential
     },

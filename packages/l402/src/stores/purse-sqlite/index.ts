@@ -9,15 +9,17 @@ import {
   assertMsat,
   assertPreimage,
   checkBudget,
+  credentialBought,
   credentialIdOf,
   DAY_MS,
   HOUR_MS,
   mayConclude,
   noSuchPayment,
 } from '../lib/purse-rules.ts'
-import { DEFAULT_BUDGET, type PaymentRecord, type PurseStore, type StoredCredential } from '../purse.ts'
+import { transaction } from '../lib/transaction.ts'
+import { DEFAULT_BUDGET, type PaymentRecord, type PurseStore } from '../purse.ts'
 import { withFileLock } from './locks.ts'
-import { immediate, openPurse, storeFault } from './open.ts'
+import { openPurse, storeFault } from './open.ts'
 import {
   credentialOf,
   credentialParameters,
@@ -77,7 +79,7 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
       throw storeFault(error, file)
     }
   }
-  const write = <T>(work: () => T): Promise<T> => run(() => immediate(db, work))
+  const write = <T>(work: () => T): Promise<T> => run(() => transaction(db, work))
 
   const find = (paymentHash: Uint8Array): PaymentRecord | undefined => {
     const row = sql('SELECT * FROM payments WHERE payment_hash = ?').get(paymentHash)
@@ -116,9 +118,11 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
       assertIntent(intent)
       // Check and intent in one transaction: two processes cannot both see the last satoshi.
       return write(() => {
-        if (find(intent.paymentHash)) throw alreadyOnBooks(intent.paymentHash)
+        const before = find(intent.paymentHash)
+        if (before && before.state !== 'failed') throw alreadyOnBooks(intent.paymentHash)
         const fits = checkBudget(limits, intent, spentSince)
         if (!fits.ok) return fits
+        sql('DELETE FROM payments WHERE payment_hash = ?').run(intent.paymentHash)
         insert('INTO payments', {
           ...intentParameters(intent),
           state: 'reserved',
@@ -154,18 +158,7 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
           `UPDATE payments SET state = 'settled', preimage = ?, fee_msat = ?, detail = '', updated_at_ms = ?
            WHERE payment_hash = ?`,
         ).run(preimage, feeMsat, now(), paymentHash)
-        const credential: StoredCredential = {
-          id,
-          origin: record.origin,
-          macaroon: record.macaroon,
-          preimage,
-          paymentHash,
-          boughtFor: record.scope,
-          costMsat: record.amountMsat + feeMsat,
-          createdAtMs: now(),
-          lastUsedAtMs: 0,
-          rejectedFor: [],
-        }
+        const credential = credentialBought(record, preimage, { feeMsat, nowMs: now() })
         insert('INTO credentials', credentialParameters(credential))
         return credential
       })

@@ -8,7 +8,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { encodeHex, encodeUtf8 } from '../../core/bytes.ts'
 import { sha256 } from '../../core/hash.ts'
 import { type LockQueue, lockQueue } from '../lib/lock-queue.ts'
-import { isBusy, makeFolder, storeFault } from './open.ts'
+import { isBusy } from '../lib/write-ahead-log.ts'
+import { makeFile, makeFolder, storeFault } from './open.ts'
 
 /** How often a lock that another process holds is tried again. */
 const RETRY_MS = 15
@@ -46,6 +47,7 @@ async function acquire(folder: string, file: string, signal?: AbortSignal): Prom
   let db: DatabaseSync | undefined
   try {
     makeFolder(folder)
+    makeFile(file)
     db = new DatabaseSync(file)
     // No waiting inside SQLite: that would stop the event loop.
     db.exec('PRAGMA busy_timeout = 0')

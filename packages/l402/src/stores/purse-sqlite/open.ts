@@ -4,23 +4,13 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isL402Error, L402Error } from '../../core/errors.ts'
+import { transaction } from '../lib/transaction.ts'
+import { sqliteCode, useWriteAheadLog } from '../lib/write-ahead-log.ts'
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
 
-const BUSY = 5
 const CORRUPT = 11
 const NOT_A_DATABASE = 26
 const BUSY_TIMEOUT_MS = 5_000
-
-/** SQLite's primary result code of an error, if it is one of SQLite's. */
-function sqliteCode(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error)) return undefined
-  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
-}
-
-/** Whether another connection holds what this one wanted. */
-export function isBusy(error: unknown): boolean {
-  return sqliteCode(error) === BUSY
-}
 
 /** Puts a fault of SQLite or the file system into an {@link L402Error}; passes anything else through. */
 export function storeFault(error: unknown, file: string): unknown {
@@ -46,23 +36,6 @@ export function storeFault(error: unknown, file: string): unknown {
   return error
 }
 
-/** Runs `work` in one transaction that holds the write lock from its beginning. */
-export function immediate<T>(db: DatabaseSync, work: () => T): T {
-  db.exec('BEGIN IMMEDIATE')
-  try {
-    const result = work()
-    db.exec('COMMIT')
-    return result
-  } catch (error) {
-    try {
-      db.exec('ROLLBACK')
-    } catch {
-      // SQLite has rolled back by itself.
-    }
-    throw error
-  }
-}
-
 /** Opens the database of a purse, making folder (0700), file (0600) and tables where they are missing (rule C10). */
 export function openPurse(file: string): DatabaseSync {
   let db: DatabaseSync | undefined
@@ -71,7 +44,9 @@ export function openPurse(file: string): DatabaseSync {
     db = new DatabaseSync(file)
     db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
     assertOurs(db, file)
-    useWriteAheadLog(db)
+    if (!useWriteAheadLog(db, BUSY_TIMEOUT_MS)) {
+      throw new L402Error('store_unavailable', 'the purse needs a file system that supports WAL')
+    }
     // Nothing is acknowledged before it is on the disk (rule C3).
     db.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
     migrate(db, file)
@@ -99,12 +74,20 @@ export function makeFolder(folder: string): void {
   mkdirSync(folder, { mode: 0o700 })
 }
 
-function makePrivate(file: string): void {
-  makeFolder(dirname(file))
+/** Makes an empty file, 0600, where there is none. */
+export function makeFile(file: string): boolean {
   try {
     closeSync(openSync(file, 'wx', 0o600))
+    return true
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    return false
+  }
+}
+
+function makePrivate(file: string): void {
+  makeFolder(dirname(file))
+  if (!makeFile(file)) {
     // Never opened and closed by hand when it exists: that would drop this process's own POSIX locks on it.
     if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600)
   }
@@ -130,25 +113,9 @@ function assertOurs(db: DatabaseSync, file: string): void {
   }
 }
 
-/** Two processes that do this at once get `busy` without any waiting, so wait here. */
-function useWriteAheadLog(db: DatabaseSync): void {
-  const deadline = Date.now() + BUSY_TIMEOUT_MS
-  for (;;) {
-    try {
-      if (db.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode'] !== 'wal') {
-        throw new L402Error('store_unavailable', 'the purse needs a file system that supports WAL')
-      }
-      return
-    } catch (error) {
-      if (!isBusy(error) || Date.now() > deadline) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
-    }
-  }
-}
-
 function migrate(db: DatabaseSync, file: string): void {
   if (pragma(db, 'user_version') === MIGRATIONS.length) return
-  immediate(db, () => {
+  transaction(db, () => {
     // Another process may have been first, or be newer.
     assertOurs(db, file)
     for (const step of MIGRATIONS.slice(pragma(db, 'user_version'))) db.exec(step)

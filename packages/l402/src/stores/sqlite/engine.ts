@@ -2,10 +2,11 @@ import { statSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { RevocationKind } from '../lib/revocations.ts'
 import { RevocationSet } from '../lib/revocations.ts'
+import { transaction } from '../lib/transaction.ts'
 import { BatchReader, Op, USE_BYTES } from './batch.ts'
-import { forgetOwner, giveBack, sweepOwners, takeIds } from './owners.ts'
+import { Counters } from './counters.ts'
+import { forgetOwner, sweepOwners, takeIds } from './owners.ts'
 import { connect } from './schema.ts'
-import { transaction } from './transaction.ts'
 
 /** What a worker needs to open its connection. */
 export interface EngineOptions {
@@ -33,6 +34,7 @@ export class Engine {
   readonly #db: DatabaseSync
   readonly #inode: number
   readonly #statements: Statements
+  readonly #counters: Counters
   readonly #recorded = new Set<string>()
   readonly #revocations = new RevocationSet()
   #revocationSeq = 0n
@@ -45,6 +47,7 @@ export class Engine {
     this.#db = connect(options.file, options.busyTimeoutMs)
     this.#inode = statSync(options.file).ino
     this.#statements = prepare(this.#db)
+    this.#counters = new Counters(this.#db)
   }
 
   /** Throws what SQLite throws; then nothing of the batch was done. */
@@ -58,10 +61,12 @@ export class Engine {
         const reader = new BatchReader(batch)
         const answers: bigint[] = []
         while (reader.more) this.#operation(reader, answers, nowMs)
+        this.#counters.writeBack()
         return BigInt64Array.from(answers)
       })
     } catch (error) {
       // What was learnt inside the transaction may never have happened.
+      this.#counters.forget()
       this.#recorded.clear()
       this.#revocations.clear()
       this.#revocationSeq = 0n
@@ -109,10 +114,9 @@ export class Engine {
     else if (op === Op.serve) answers.push(BigInt(this.#statements.serve.run(reader.i64()).changes))
     else if (op === Op.release) {
       const row = this.#statements.takeReservation.get(reader.i64())
-      if (row !== undefined) giveBack(this.#statements.subtract, row['uses'] as Uint8Array)
+      if (row !== undefined) this.#counters.giveBack(row['uses'] as Uint8Array)
     } else if (op === Op.read) {
-      for (let n = reader.u32(); n > 0; n--)
-        answers.push((this.#statements.used.get(reader.take(32))?.['used'] as bigint | undefined) ?? 0n)
+      for (let n = reader.u32(); n > 0; n--) answers.push(this.#counters.used(reader.take(32)))
     } else if (op === Op.revoke) {
       this.#statements.revoke.run(reader.byte() === 0 ? 'token' : 'payment', reader.take(32), nowMs)
       this.poll()
@@ -136,14 +140,14 @@ export class Engine {
       const key = each.take(32)
       const amount = each.i64()
       const room = each.i64()
-      const row = room < 0n ? undefined : this.#statements.add.get(key, amount, room)
-      if (row === undefined) {
-        giveBack(this.#statements.subtract, uses.subarray(0, index * USE_BYTES))
+      const used = room < 0n ? undefined : this.#counters.add(key, amount, room)
+      if (used === undefined) {
+        this.#counters.giveBack(uses.subarray(0, index * USE_BYTES))
         answers.length = at - 2
         answers.push(0n, BigInt(index))
         return
       }
-      answers.push(row['used'] as bigint)
+      answers.push(used)
     }
     const id = this.#takeId()
     answers[at - 1] = id
@@ -178,13 +182,6 @@ function prepare(db: DatabaseSync) {
     return statement
   }
   return {
-    // Compare and add in one statement (rule 2): no row comes back from a counter without room.
-    add: integers(
-      `INSERT INTO counters VALUES (?1, ?2)
-       ON CONFLICT(key) DO UPDATE SET used = used + ?2 WHERE used <= ?3 RETURNING used`,
-    ),
-    subtract: db.prepare('UPDATE counters SET used = used - ?2 WHERE key = ?1'),
-    used: integers('SELECT used FROM counters WHERE key = ?'),
     hold: db.prepare('INSERT INTO reservations VALUES (?, ?, 0, ?)'),
     serve: db.prepare('UPDATE reservations SET serving = 1 WHERE id = ?'),
     dropReservation: db.prepare('DELETE FROM reservations WHERE id = ?'),

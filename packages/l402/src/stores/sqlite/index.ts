@@ -1,1 +1,1 @@
-export { type SqliteLedgerOptions, sqliteLedger } from './sqlite-ledger.ts'
+export { type SqliteStoreOptions, sqliteStore } from './sqlite-ledger.ts'

@@ -1,8 +1,8 @@
 import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { BatchReader } from './batch.ts'
-import { transaction } from './transaction.ts'
+import { DatabaseSync } from 'node:sqlite'
+import { transaction } from '../lib/transaction.ts'
+import { Counters } from './counters.ts'
 
 /**
  * Who holds which reservation. Every open ledger is an owner and keeps a small file `<file>.owner-<id>` locked through
@@ -93,16 +93,8 @@ export function sweepOwners(db: DatabaseSync, file: string, self: bigint): void 
 /** Ends everything an owner holds, and its row: what was being served counts, the rest is given back. In a transaction. */
 export function forgetOwner(db: DatabaseSync, id: bigint): void {
   const held = db.prepare('DELETE FROM reservations WHERE owner = ? RETURNING serving, uses').all(id)
-  const subtract = db.prepare('UPDATE counters SET used = used - ?2 WHERE key = ?1')
-  for (const row of held) if (row['serving'] === 0) giveBack(subtract, row['uses'] as Uint8Array)
+  const counters = new Counters(db)
+  for (const row of held) if (row['serving'] === 0) counters.giveBack(row['uses'] as Uint8Array)
+  counters.writeBack()
   db.prepare('DELETE FROM owners WHERE id = ?').run(id)
-}
-
-/** Subtracts the uses of a reservation, as they stand in its row. */
-export function giveBack(subtract: StatementSync, uses: Uint8Array): void {
-  const reader = new BatchReader(uses)
-  while (reader.more) {
-    subtract.run(reader.take(32), reader.i64())
-    reader.i64()
-  }
 }

@@ -2,6 +2,8 @@ import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { L402Error } from '../../core/errors.ts'
+import { transaction } from '../lib/transaction.ts'
+import { sqliteCode, useWriteAheadLog } from '../lib/write-ahead-log.ts'
 
 /** `PRAGMA application_id` of a ledger file: 'TPLG'. */
 const APPLICATION_ID = 0x54504c47
@@ -37,8 +39,7 @@ export function prepareFile(file: string, busyTimeoutMs: number): DatabaseSync {
   try {
     db = connect(file, busyTimeoutMs)
     checkOrigin(db, file)
-    const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode']
-    if (mode !== 'wal')
+    if (!useWriteAheadLog(db, busyTimeoutMs))
       throw new L402Error(
         'store_unavailable',
         `the ledger ${file} is on a file system without SQLite's WAL mode`,
@@ -96,17 +97,12 @@ function checkOrigin(db: DatabaseSync, file: string): void {
 
 function migrate(db: DatabaseSync, file: string): void {
   if (versionOf(db) === MIGRATIONS.length) return
-  db.exec('BEGIN IMMEDIATE')
-  try {
+  transaction(db, () => {
     checkOrigin(db, file) // another process may have been here first
     for (let version = versionOf(db); version < MIGRATIONS.length; version++)
       db.exec(MIGRATIONS[version] ?? '')
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}`)
-    db.exec('COMMIT')
-  } catch (error) {
-    db.exec('ROLLBACK')
-    throw error
-  }
+  })
 }
 
 const SQLITE_CORRUPT = 11
@@ -115,8 +111,8 @@ const SQLITE_NOTADB = 26
 /** The fault to throw when a file does not open. */
 export function openFault(error: unknown, file: string): unknown {
   if (error instanceof L402Error) return error
-  const { errcode, message } = error as { errcode?: number; message: string }
-  const primary = (errcode ?? 0) & 0xff
+  const { message } = error as Error
+  const primary = sqliteCode(error)
   if (primary === SQLITE_NOTADB || primary === SQLITE_CORRUPT)
     return new L402Error(
       'store_incompatible',

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import {
   chmodSync,
   existsSync,
@@ -13,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Ledger } from '../ledger.ts'
 import {
@@ -24,7 +26,7 @@ import {
   use,
   usedOf,
 } from '../ledger-contract.test-suite.ts'
-import { type SqliteLedgerOptions, sqliteLedger } from './index.ts'
+import { type SqliteStoreOptions, sqliteStore } from './index.ts'
 import { connect } from './schema.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'turnpike-ledger-'))
@@ -33,14 +35,14 @@ afterAll(() => rmSync(folder, { recursive: true }))
 let files = 0
 const freshFile = (): string => join(folder, `${++files}.db`)
 
-describeLedger('sqliteLedger', async () => {
+describeLedger('sqliteStore', async () => {
   const file = freshFile()
-  let ledger = sqliteLedger({ file })
+  let ledger = sqliteStore({ file })
   return {
     ledger,
     restart: async () => {
       await ledger.close()
-      ledger = sqliteLedger({ file })
+      ledger = sqliteStore({ file })
       return ledger
     },
   }
@@ -63,7 +65,7 @@ describe('a ledger file', () => {
   })
 
   it('is readable by its owner alone, and so is everything beside it', async () => {
-    const ledger = sqliteLedger({ file })
+    const ledger = sqliteStore({ file })
     await ledger.ping()
     const names = readdirSync(folder).filter((name) => join(folder, name).startsWith(file))
     expect(names.length).toBeGreaterThanOrEqual(3)
@@ -73,7 +75,7 @@ describe('a ledger file', () => {
   })
 
   it('is written durably: WAL, synchronous=FULL', async () => {
-    const ledger = sqliteLedger({ file })
+    const ledger = sqliteStore({ file })
     const db = connect(file, 1_234)
     expect(db.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
     expect(db.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 })
@@ -82,16 +84,33 @@ describe('a ledger file', () => {
     await ledger.close()
   })
 
+  it('waits for another process that is making the same file', async () => {
+    const making = new Worker(
+      `const { parentPort, workerData } = require('node:worker_threads')
+       const db = new (require('node:sqlite').DatabaseSync)(workerData)
+       db.exec('BEGIN IMMEDIATE')
+       parentPort.postMessage('begun')
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+       db.exec('ROLLBACK')`,
+      { eval: true, workerData: file },
+    )
+    await once(making, 'message')
+    const ledger = sqliteStore({ file })
+    await ledger.ping()
+    await ledger.close()
+    await making.terminate()
+  })
+
   it('keeps what was used, and gives back what was open, over close and open', async () => {
     const key = freshKey()
-    const before = sqliteLedger({ file })
+    const before = sqliteStore({ file })
     const kept = await reserved(before, use(key, 10n, 2n))
     const open = await reserved(before, use(key, 10n, 3n))
     await before.commit(kept.id)
     await before.revoke({ tokenId: key })
     await before.close()
 
-    const after = sqliteLedger({ file })
+    const after = sqliteStore({ file })
     expect(after.isRevoked({ tokenId: key, paymentHash: freshKey() })).toBe(true)
     expect(await usedOf(after, key)).toBe(2n)
     await after.commit(open.id)
@@ -100,9 +119,25 @@ describe('a ledger file', () => {
     await after.close()
   })
 
+  it('keeps no row of a counter that was given back whole: a holder can name new ones without end', async () => {
+    const ledger = sqliteStore({ file })
+    const parent = freshKey()
+    await ledger.commit((await reserved(ledger, use(parent, 100n))).id)
+    for (let i = 0; i < 10; i++) {
+      const held = await reserved(ledger, use(parent, 100n), use(freshKey(), 1n), use(freshKey(), 1n))
+      if (i % 2 === 0) await ledger.serve(held.id)
+      await ledger.release(held.id)
+    }
+    await reserved(ledger, use(parent, 100n), use(freshKey(), 1n))
+    await ledger.close()
+    const db = new DatabaseSync(file, { readOnly: true })
+    expect(db.prepare('SELECT key, used FROM counters').all()).toEqual([{ key: parent, used: 1 }])
+    db.close()
+  })
+
   it('records a payment once, with its first reservation (rule 1)', async () => {
     let now = 1_000
-    const ledger = sqliteLedger({ file, now: () => now })
+    const ledger = sqliteStore({ file, now: () => now })
     const redemption = freshRedemption()
     const uses = [use(freshKey(), 2n)]
     await ledger.reserve({ redemption, uses: [use(freshKey(), 0n)] })
@@ -123,7 +158,7 @@ describe('a ledger file', () => {
 
   it('must be in a folder that exists', () => {
     const missing = join(folder, 'missing')
-    expect(fault(() => sqliteLedger({ file: join(missing, 'x.db') }))).toMatchObject({
+    expect(fault(() => sqliteStore({ file: join(missing, 'x.db') }))).toMatchObject({
       code: 'store_unavailable',
       message: `the folder of the ledger does not exist: ${missing}`,
     })
@@ -132,12 +167,12 @@ describe('a ledger file', () => {
 
   it('must be a file', () => {
     mkdirSync(file)
-    expect(fault(() => sqliteLedger({ file }))).toMatchObject({
+    expect(fault(() => sqliteStore({ file }))).toMatchObject({
       code: 'store_incompatible',
       message: `the ledger ${file} is not a file: expected a SQLite database`,
     })
     for (const name of ['', ':memory:'])
-      expect(fault(() => sqliteLedger({ file: name }))).toBeInstanceOf(RangeError)
+      expect(fault(() => sqliteStore({ file: name }))).toBeInstanceOf(RangeError)
   })
 
   it.each([
@@ -145,7 +180,7 @@ describe('a ledger file', () => {
     ['a few bytes', Buffer.from([1, 2, 3])],
   ])('must not be %s', (_, bytes) => {
     writeFileSync(file, bytes)
-    expect(fault(() => sqliteLedger({ file }))).toMatchObject({
+    expect(fault(() => sqliteStore({ file }))).toMatchObject({
       code: 'store_incompatible',
       message: expect.stringContaining('is not a ledger: expected a SQLite database'),
     })
@@ -156,18 +191,18 @@ describe('a ledger file', () => {
     const db = new DatabaseSync(file)
     db.exec('CREATE TABLE songs(title)')
     db.close()
-    expect(fault(() => sqliteLedger({ file }))).toMatchObject({
+    expect(fault(() => sqliteStore({ file }))).toMatchObject({
       code: 'store_incompatible',
       message: `${file} is a SQLite database of another program, not a ledger: name another file`,
     })
   })
 
   it('must not be of a newer version, and stays as it is', async () => {
-    await sqliteLedger({ file }).close()
+    await sqliteStore({ file }).close()
     const db = new DatabaseSync(file)
     db.exec('PRAGMA user_version = 99')
     db.close()
-    expect(fault(() => sqliteLedger({ file }))).toMatchObject({
+    expect(fault(() => sqliteStore({ file }))).toMatchObject({
       code: 'store_incompatible',
       message: expect.stringMatching(/has version 99, this program knows up to 1: use the newer program/),
       details: { version: 99, known: 1 },
@@ -176,20 +211,20 @@ describe('a ledger file', () => {
 
   it('is the same over another path to it', async () => {
     const key = freshKey()
-    const first = sqliteLedger({ file })
+    const first = sqliteStore({ file })
     await reserved(first, use(key, 10n))
     symlinkSync(file, `${file}.link`)
-    const second = sqliteLedger({ file: relative(process.cwd(), `${file}.link`) })
+    const second = sqliteStore({ file: relative(process.cwd(), `${file}.link`) })
     expect(await usedOf(second, key)).toBe(1n)
     await Promise.all([first.close(), second.close()])
     rmSync(file)
-    expect(fault(() => sqliteLedger({ file: `${file}.link` }))).toMatchObject({ code: 'store_incompatible' })
+    expect(fault(() => sqliteStore({ file: `${file}.link` }))).toMatchObject({ code: 'store_incompatible' })
   })
 
   it('may be empty already', async () => {
     writeFileSync(file, '')
     chmodSync(file, 0o640)
-    const ledger = sqliteLedger({ file })
+    const ledger = sqliteStore({ file })
     expect(await usedOf(ledger, freshKey())).toBe(0n)
     await ledger.close()
   })
@@ -197,7 +232,7 @@ describe('a ledger file', () => {
   it('has the files of owners that died unrecorded cleared away', async () => {
     writeFileSync(`${file}.owner-77`, '')
     writeFileSync(`${file}.owner-mine`, '')
-    await sqliteLedger({ file }).close()
+    await sqliteStore({ file }).close()
     expect([existsSync(`${file}.owner-77`), existsSync(`${file}.owner-mine`)]).toEqual([false, true])
   })
 })
@@ -205,7 +240,7 @@ describe('a ledger file', () => {
 describe('a store that fails', () => {
   it('refuses the whole batch while another program holds the lock, and does nothing of it (rule 9)', async () => {
     const file = freshFile()
-    const ledger = sqliteLedger({ file, busyTimeoutMs: 20 })
+    const ledger = sqliteStore({ file, busyTimeoutMs: 20 })
     const key = freshKey()
     const held = await reserved(ledger, use(key, 10n))
     const other = new DatabaseSync(file)
@@ -234,7 +269,7 @@ describe('a store that fails', () => {
 
   it('undoes a batch that breaks half-way, and goes on from what is true', async () => {
     const file = freshFile()
-    const ledger = sqliteLedger({ file })
+    const ledger = sqliteStore({ file })
     const other = new DatabaseSync(file)
     other.exec(`CREATE TRIGGER broken BEFORE INSERT ON redemptions WHEN new.service = 'broken'
                 BEGIN SELECT RAISE(ROLLBACK, 'disk is full'); END`)
@@ -250,7 +285,7 @@ describe('a store that fails', () => {
     expect(await usedOf(ledger, key)).toBe(0n)
     expect(ledger.isRevoked(revoked)).toBe(false)
 
-    const beside = sqliteLedger({ file })
+    const beside = sqliteStore({ file })
     const second = await reserved(beside, use(freshKey(), 10n))
     const first = await ledger.reserve({ redemption: payer, uses: [use(key, 10n)] })
     expect(first.ok && first.id).not.toBe(second.id)
@@ -265,7 +300,7 @@ describe('a store that fails', () => {
 
   it('acknowledges nothing once its file is gone', async () => {
     const file = freshFile()
-    const ledger = sqliteLedger({ file })
+    const ledger = sqliteStore({ file })
     const key = freshKey()
     await reserved(ledger, use(key, 10n))
     renameSync(file, `${file}.moved`)
@@ -281,7 +316,7 @@ describe('a store that fails', () => {
 
   it('still closes, and the next one to open gives back what was left open', async () => {
     const file = freshFile()
-    const ledger = sqliteLedger({ file, busyTimeoutMs: 20 })
+    const ledger = sqliteStore({ file, busyTimeoutMs: 20 })
     const key = freshKey()
     await reserved(ledger, use(key, 10n))
     const other = new DatabaseSync(file)
@@ -290,7 +325,7 @@ describe('a store that fails', () => {
     other.exec('ROLLBACK')
     expect(other.prepare('SELECT count(*) AS n FROM reservations').get()).toEqual({ n: 1 })
     other.close()
-    const next = sqliteLedger({ file })
+    const next = sqliteStore({ file })
     expect(await usedOf(next, key)).toBe(0n)
     await next.close()
   })
@@ -299,10 +334,10 @@ describe('a store that fails', () => {
 describe('two ledgers on one file', () => {
   let first: Ledger
   let second: Ledger
-  const open = (options: Partial<SqliteLedgerOptions> = {}): void => {
+  const open = (options: Partial<SqliteStoreOptions> = {}): void => {
     const file = freshFile()
-    first = sqliteLedger({ file, ...options })
-    second = sqliteLedger({ file, ...options })
+    first = sqliteStore({ file, ...options })
+    second = sqliteStore({ file, ...options })
   }
   afterEach(async () => {
     await first.close()
@@ -347,7 +382,7 @@ describe('two ledgers on one file', () => {
     await reserved(second, use(key, 10n))
     await first.close()
     expect(await usedOf(second, key)).toBe(1n)
-    const third = sqliteLedger({ file: join(folder, `${files}.db`) })
+    const third = sqliteStore({ file: join(folder, `${files}.db`) })
     expect(await usedOf(third, key)).toBe(1n)
     await third.close()
   })

@@ -20,7 +20,7 @@ import { EngineThread } from './thread.ts'
 import type { Reply } from './worker.ts'
 
 /** Where the books are, and how patient they are. */
-export interface SqliteLedgerOptions {
+export interface SqliteStoreOptions {
   /** Path of the database; made (0600) if it is missing, in a folder that exists. Beside it: `-wal`, `-shm`, `.owner-*`. */
   readonly file: string
   /** Milliseconds since the epoch, for what is recorded; default `Date.now`. */
@@ -44,12 +44,12 @@ export interface SqliteLedgerOptions {
  * of a newer version.
  *
  * @example
- * const ledger = sqliteLedger({ file: 'turnpike.db' })
+ * const ledger = sqliteStore({ file: 'turnpike.db' })
  */
-export function sqliteLedger(options: SqliteLedgerOptions): Ledger {
+export function sqliteStore(options: SqliteStoreOptions): Ledger {
   const { busyTimeoutMs = 5_000 } = options
   if (options.file === '' || options.file === ':memory:')
-    throw new RangeError('sqliteLedger needs the path of a file; memoryLedger() keeps books in memory')
+    throw new RangeError('sqliteStore needs the path of a file; memoryStore() keeps books in memory')
   // Absolute: the process may change its folder, and SQLite reads `file:…` names as URIs.
   const file = ensureFile(resolve(options.file))
   const revocations = new RevocationSet()
@@ -108,7 +108,7 @@ class SqliteLedger implements Ledger {
   #busy = false
   #closing: Promise<void> | undefined
 
-  constructor(options: SqliteLedgerOptions, owner: Owner, revocations: RevocationSet) {
+  constructor(options: SqliteStoreOptions, owner: Owner, revocations: RevocationSet) {
     const { file, now = Date.now, busyTimeoutMs = 5_000, pollMs = 500, sweepMs = 5_000 } = options
     this.#owner = owner
     this.#revocations = revocations
@@ -119,11 +119,13 @@ class SqliteLedger implements Ledger {
     this.#timers = [every(pollMs, 'poll'), every(sweepMs, 'sweep')]
   }
 
-  async reserve(request: ReserveRequest): Promise<Reservation | NotReserved> {
-    checkReserve(request)
+  reserve(request: ReserveRequest): Promise<Reservation | NotReserved> {
     const count = request.uses.length
     return this.#enqueue(
-      (writer) => writer.reserve(request),
+      (writer) => {
+        checkReserve(request)
+        writer.reserve(request)
+      },
       (answers) => {
         const ok = answers.next() === 1n
         const value = answers.next()
@@ -141,25 +143,29 @@ class SqliteLedger implements Ledger {
     if (!held) throw lapsed()
   }
 
-  async commit(id: bigint): Promise<void> {
+  commit(id: bigint): Promise<void> {
     return this.#enqueue((writer) => writer.settle(Op.commit, id), nothing)
   }
 
-  async release(id: bigint): Promise<void> {
+  release(id: bigint): Promise<void> {
     return this.#enqueue((writer) => writer.settle(Op.release, id), nothing)
   }
 
-  async read(keys: readonly Uint8Array[]): Promise<readonly CounterState[]> {
-    for (const key of keys) checkKey(key, 'counter key')
+  read(keys: readonly Uint8Array[]): Promise<readonly CounterState[]> {
     return this.#enqueue(
-      (writer) => writer.read(keys),
+      (writer) => {
+        for (const key of keys) checkKey(key, 'counter key')
+        writer.read(keys)
+      },
       (answers) => answers.states(keys.length),
     )
   }
 
-  async revoke(target: RevocationTarget): Promise<void> {
-    const { kind, key } = revocationOf(target)
-    return this.#enqueue((writer) => writer.revoke(kind, key), nothing)
+  revoke(target: RevocationTarget): Promise<void> {
+    return this.#enqueue((writer) => {
+      const { kind, key } = revocationOf(target)
+      writer.revoke(kind, key)
+    }, nothing)
   }
 
   isRevoked(redemption: Pick<Redemption, 'tokenId' | 'paymentHash'>): boolean {
@@ -170,7 +176,7 @@ class SqliteLedger implements Ledger {
     return this.#revocations.epoch
   }
 
-  async ping(): Promise<void> {
+  ping(): Promise<void> {
     return this.#enqueue((writer) => writer.ping(), nothing)
   }
 
@@ -188,16 +194,20 @@ class SqliteLedger implements Ledger {
     this.#owner.drop()
   }
 
+  /** `write` may throw before it writes; then nothing is queued, and the promise is rejected with what it threw. */
   #enqueue<T>(write: (writer: BatchWriter) => void, read: (answers: Cursor) => T): Promise<T> {
-    if (this.#closing !== undefined) throw new L402Error('store_unavailable', 'the ledger is closed')
-    write(this.#writer)
     return new Promise((resolve, reject) => {
+      if (this.#closing !== undefined) throw new L402Error('store_unavailable', 'the ledger is closed')
+      write(this.#writer)
       this.#queue.push({ settle: (answers) => resolve(read(answers)), reject })
-      if (this.#busy) return
-      this.#busy = true
-      // The rest of this turn of the event loop joins the batch.
-      setImmediate(() => this.#flush())
+      if (!this.#busy) this.#flushSoon()
     })
+  }
+
+  /** The rest of this turn of the event loop joins the batch. */
+  #flushSoon(): void {
+    this.#busy = true
+    setImmediate(() => this.#flush())
   }
 
   #flush(): void {
@@ -207,9 +217,8 @@ class SqliteLedger implements Ledger {
     this.#queue = []
     this.#thread.send({ do: 'batch', batch: this.#writer.take(), nowMs: this.#now() }, (reply) => {
       this.#learn(reply)
-      // What has gathered meanwhile goes first: the disk works while this thread goes on.
-      this.#flush()
       settleAll(batch, reply)
+      this.#flushSoon()
     })
   }
 

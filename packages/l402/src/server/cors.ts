@@ -24,8 +24,19 @@ export function addCorsLines(lines: string[]): void {
   if (missing.length > 0) lines.push('Access-Control-Expose-Headers', missing.join(', '))
 }
 
-/** The lines that answer a preflight for a route that is there. */
-export function preflightLines(methods: readonly string[], requestedHeaders: string): string[] {
+/** Methods that a route which names none is said to take. */
+export const USUAL_METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
+/**
+ * The lines that answer OPTIONS for a path with these methods (`methodsFor` of a route table): never charged (rule S8).
+ * `preflight`: the `Access-Control-Request-Headers` of a preflight; left out for any other OPTIONS.
+ */
+export function optionsLines(methods: readonly string[] | 'any', preflight?: string): string[] {
+  const allowed = methods === 'any' ? USUAL_METHODS : [...methods, 'OPTIONS']
+  return ['Allow', allowed.join(', '), ...(preflight === undefined ? [] : preflightLines(allowed, preflight))]
+}
+
+function preflightLines(methods: readonly string[], requestedHeaders: string): string[] {
   const headers = requestedHeaders.split(',').map((name) => name.trim())
   const allowed = headers.filter(
     (name) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) && name.toLowerCase() !== 'authorization',

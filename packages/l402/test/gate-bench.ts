@@ -1,0 +1,105 @@
+/** A gate on a clock of its own, with a buyer beside it, for tests. */
+
+import { afterEach } from 'vitest'
+import { decodeBase64, decodeHex, encodeBase64 } from '../src/core/bytes.ts'
+import { attenuateMacaroon } from '../src/core/chain.ts'
+import { findL402Challenges } from '../src/core/challenge.ts'
+import { formatCredential } from '../src/core/credential.ts'
+import { decodeIdentifier } from '../src/core/identifier.ts'
+import { decodeMacaroon, encodeMacaroon } from '../src/core/macaroon.ts'
+import { memoryLightning } from '../src/lightning/memory.ts'
+import { createGate, type GateOptions } from '../src/server/create-gate.ts'
+import type { Decision, Gate, GateRequest, Pass, Refused, RouteTerms } from '../src/server/gate.ts'
+import { keyRing } from '../src/server/keys.ts'
+import { routeTerms } from '../src/server/route-terms.ts'
+import type { Ledger } from '../src/stores/ledger.ts'
+import { memoryStore } from '../src/stores/memory/index.ts'
+
+export const KEY = { id: 'k1', masterKey: new Uint8Array(32).fill(7), active: true }
+export const PASS = routeTerms('weather', 'GET /forecast/*', { price: '10 sat', grants: { valid: '1h' } })
+export const BUNDLE = routeTerms('weather', 'POST /query', { price: '100 sat', grants: { calls: 3 } })
+export const BOTH = routeTerms('weather', '/both', { price: '5 sat', grants: { calls: 2, valid: '1m' } })
+export const FREE = routeTerms('weather', '/health', { free: true })
+
+export interface Bench {
+  readonly gate: Gate
+  readonly ledger: Ledger
+  clock: number
+  ask(route: RouteTerms, authorization?: string, more?: Partial<GateRequest>): Promise<Decision>
+  /** Pays what a fresh 402 asks for; the credential. */
+  buy(route: RouteTerms, authorization?: string): Promise<string>
+}
+
+const opened: Ledger[] = []
+afterEach(async () => {
+  for (const ledger of opened.splice(0)) await ledger.close()
+})
+
+export function bench(options: Partial<GateOptions> = {}): Bench {
+  const now = (): number => self.clock
+  const lightning = memoryLightning({ now })
+  const ledger = options.ledger ?? memoryStore()
+  opened.push(ledger)
+  const gate = createGate({
+    lightning,
+    ledger,
+    keys: keyRing([KEY]),
+    services: { weather: {} },
+    now,
+    ...options,
+  })
+  const self: Bench = {
+    gate,
+    ledger,
+    clock: 1_800_000_000_000,
+    ask: async (route, authorization, more = {}) =>
+      gate.decide({
+        method: 'GET',
+        path: '/forecast/paris',
+        headers: authorization === undefined ? [] : ['Authorization', authorization],
+        clientAddress: '192.0.2.7',
+        route,
+        ...more,
+      }),
+    async buy(route, authorization) {
+      const { invoice, macaroon } = challengeOf(await self.ask(route, authorization))
+      const { paymentHash } = decodeIdentifier(
+        decodeMacaroon(decodeBase64(macaroon) as Uint8Array).identifier,
+      )
+      const paid = await lightning.pay({
+        invoice,
+        paymentHash,
+        amountMsat: route.priceMsat,
+        maxFeeMsat: 0n,
+        timeoutMs: 1000,
+      })
+      if (paid.status !== 'paid') throw new Error(`the payment is ${paid.status}`)
+      return formatCredential(macaroon, paid.preimage)
+    },
+  }
+  return self
+}
+
+export function refused(decision: Decision): Refused {
+  if (decision.outcome !== 'refuse') throw new Error('expected a refusal, got a pass')
+  return decision
+}
+
+export function passed(decision: Decision): Pass {
+  if (decision.outcome !== 'pass') throw new Error(`expected a pass, got ${decision.status} ${decision.body}`)
+  return decision
+}
+
+export function challengeOf(decision: Decision): { invoice: string; macaroon: string } {
+  const answer = refused(decision)
+  const at = answer.headers.indexOf('WWW-Authenticate')
+  const [challenge] = findL402Challenges([answer.headers[at + 1] ?? ''])
+  if (challenge === undefined) throw new Error('expected a challenge')
+  return challenge
+}
+
+export function narrowed(authorization: string, ...caveats: string[]): string {
+  const [token = '', preimage = ''] = authorization.slice('L402 '.length).split(':')
+  const macaroon = attenuateMacaroon(decodeMacaroon(decodeBase64(token) as Uint8Array), caveats)
+  return formatCredential(encodeBase64(encodeMacaroon(macaroon)), decodeHex(preimage) as Uint8Array)
+}
