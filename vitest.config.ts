@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 // Tests run on the sources; programs that a test starts run on the build (scripts/setup.mjs keeps it fresh).
-const conditions = ['turnpike:source', 'node', 'import', 'default']
+// Not "import": imported packages have it anyway, and `require` would lead CommonJS packages to modules with it.
+const conditions = ['turnpike:source', 'node']
 
 export default defineConfig({
   resolve: { conditions },

@@ -1,8 +1,8 @@
 /**
- * What durable counting costs: reservations and commits per second through the SQLite ledger (and through the Redis
- * one, `appendfsync always`, where `redis-server` is installed), one at a time and with 64 in flight, against the barest
- * durable write there is: a loop of one-row INSERT transactions. Rounds are interleaved and medians compared, so that a
- * busy machine disturbs all alike.
+ * What durable counting costs: reservations and commits per second through a ledger, one at a time and with many in
+ * flight, against the barest durable write there is in the same store: a loop of one-row INSERT transactions, or of
+ * RPUSH under `appendfsync always`. Rounds are interleaved and medians compared, so that a busy machine disturbs all
+ * alike. PostgreSQL and Redis are measured where their servers can be started.
  *
  *     node --conditions=turnpike:source bench/ledger.ts
  */
@@ -10,26 +10,20 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { createClient } from '@redis/client'
+import { postgresStore } from '@turnpike/l402/store/postgres'
 import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
+import { Client } from 'pg'
+import { findPostgres, startPostgres } from '../lab/lib/postgres.ts'
 import { hasRedis, startRedis } from '../lab/lib/redis.ts'
-
-type Ledger = ReturnType<typeof sqliteStore>
 
 const ROUNDS = 7
 const ROUND_MS = 500
 
-// Beside this file, not in the system's temporary folder: that one may be in memory, where nothing costs anything.
-const folder = mkdtempSync(join(import.meta.dirname, '.ledger-'))
-const ledger = sqliteStore({ file: join(folder, 'ledger.db') })
-const server = hasRedis ? await startRedis([], folder) : undefined
-const redis = server === undefined ? undefined : await redisStore({ url: server.url })
-const bare = new DatabaseSync(join(folder, 'bare.db'))
-bare.exec(
-  'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE rows(id INTEGER PRIMARY KEY, data BLOB)',
-)
-const insert = bare.prepare('INSERT INTO rows(data) VALUES (?)')
 const row = new Uint8Array(48)
+
+type Ledger = ReturnType<typeof sqliteStore>
 
 interface Round {
   readonly perSecond: number
@@ -38,7 +32,7 @@ interface Round {
 }
 
 const bytes32 = (): Uint8Array => new Uint8Array(randomBytes(32))
-const requests = Array.from({ length: 64 }, () => ({
+const requests = Array.from({ length: 256 }, () => ({
   redemption: { paymentHash: bytes32(), tokenId: bytes32(), service: 'bench' },
   uses: [{ key: bytes32(), limit: 2n ** 62n, amount: 1n }],
 }))
@@ -50,12 +44,6 @@ async function measure(work: (end: number) => number | Promise<number>): Promise
   const elapsed = performance.now() - start
   const { user, system } = process.threadCpuUsage(cpu)
   return { perSecond: (ops / elapsed) * 1000, cpuPerOp: (user + system) / ops }
-}
-
-function inserts(end: number): number {
-  let ops = 0
-  for (; performance.now() < end; ops++) insert.run(row)
-  return ops
 }
 
 /** Each loop reserves, then commits: two operations. */
@@ -73,24 +61,20 @@ async function loops(ledger: Ledger, count: number, end: number): Promise<number
   return ops
 }
 
-const candidates = [
-  { name: 'bare INSERT, 1 at a time', work: inserts },
-  { name: 'SQLite, 1 in flight', work: (end: number) => loops(ledger, 1, end) },
-  { name: 'SQLite, 64 in flight', work: (end: number) => loops(ledger, 64, end) },
-  ...(redis === undefined
-    ? []
-    : [
-        { name: 'Redis, 1 in flight', work: (end: number) => loops(redis, 1, end) },
-        { name: 'Redis, 64 in flight', work: (end: number) => loops(redis, 64, end) },
-      ]),
-].map((candidate) => ({ ...candidate, rounds: [] as Round[] }))
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
-
-try {
+/** Measures a ledger beside bare inserts, which say how many were done before `end`. */
+async function compare(
+  store: string,
+  ledger: Ledger,
+  inserts: (end: number) => number | Promise<number>,
+  insert = 'INSERT',
+): Promise<void> {
+  const candidates = [
+    { name: `${store}: bare ${insert}, 1 at a time`, work: inserts },
+    ...[1, 16, 64, 256].map((count) => ({
+      name: `${store}: ledger, ${count} in flight`,
+      work: (end: number) => loops(ledger, count, end),
+    })),
+  ].map((candidate) => ({ ...candidate, rounds: [] as Round[] }))
   await ledger.ping()
   for (let round = -1; round < ROUNDS; round++) {
     for (const { work, rounds } of candidates) {
@@ -99,20 +83,93 @@ try {
     }
   }
   const base = median(candidates[0]?.rounds.map(({ perSecond }) => perSecond) ?? [])
-  console.log('operations (one reserve or one commit, durable) · medians of', ROUNDS, 'interleaved rounds')
   for (const { name, rounds } of candidates) {
     const perSecond = median(rounds.map((round) => round.perSecond))
     const cpu = median(rounds.map((round) => round.cpuPerOp))
     console.log(
-      `${name.padEnd(26)} ${Math.round(perSecond).toString().padStart(8)} /s`,
+      `${name.padEnd(36)} ${Math.round(perSecond).toString().padStart(8)} /s`,
       `${(perSecond / base).toFixed(2).padStart(7)} × bare`,
       `${cpu.toFixed(2).padStart(7)} µs CPU per op on the calling thread`,
     )
   }
-} finally {
-  await ledger.close()
-  await redis?.close()
-  await server?.stop()
-  bare.close()
-  rmSync(folder, { recursive: true })
 }
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
+
+async function sqlite(): Promise<void> {
+  // Beside this file, not in the system's temporary folder: that one may be in memory, where nothing costs anything.
+  const folder = mkdtempSync(join(import.meta.dirname, '.ledger-'))
+  const ledger = sqliteStore({ file: join(folder, 'ledger.db') })
+  const bare = new DatabaseSync(join(folder, 'bare.db'))
+  bare.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE rows(id INTEGER PRIMARY KEY, data BLOB)',
+  )
+  const insert = bare.prepare('INSERT INTO rows(data) VALUES (?)')
+  try {
+    await compare('SQLite', ledger, (end) => {
+      let ops = 0
+      for (; performance.now() < end; ops++) insert.run(row)
+      return ops
+    })
+  } finally {
+    await ledger.close()
+    bare.close()
+    rmSync(folder, { recursive: true })
+  }
+}
+
+async function postgres(): Promise<void> {
+  const programs = findPostgres()
+  if (programs === undefined) return console.log('PostgreSQL: SKIPPED, it is not installed')
+  const server = await startPostgres(programs)
+  try {
+    const url = server.url()
+    const ledger = await postgresStore({ url })
+    const bare = new Client({ connectionString: url })
+    await bare.connect()
+    await bare.query('CREATE SCHEMA bare; CREATE TABLE bare.rows(id bigserial PRIMARY KEY, data bytea)')
+    const insert = {
+      name: 'insert',
+      text: 'INSERT INTO bare.rows(data) VALUES ($1)',
+      values: [Buffer.from(row)],
+    }
+    await compare('PostgreSQL', ledger, async (end) => {
+      let ops = 0
+      for (; performance.now() < end; ops++) await bare.query(insert)
+      return ops
+    })
+    await bare.end()
+    await ledger.close()
+  } finally {
+    server.remove()
+  }
+}
+
+async function redis(): Promise<void> {
+  if (!hasRedis) return console.log('Redis: SKIPPED, it is not installed')
+  const server = await startRedis([], import.meta.dirname)
+  try {
+    const ledger = await redisStore({ url: server.url })
+    const bare = createClient({ url: server.url })
+    await bare.connect()
+    const data = Buffer.from(row).toString('latin1')
+    const work = async (end: number): Promise<number> => {
+      let ops = 0
+      for (; performance.now() < end; ops++) await bare.rPush('bare', data)
+      return ops
+    }
+    await compare('Redis', ledger, work, 'RPUSH')
+    await bare.close()
+    await ledger.close()
+  } finally {
+    await server.stop()
+  }
+}
+
+console.log('operations (one reserve or one commit, durable) · medians of', ROUNDS, 'interleaved rounds')
+await sqlite()
+await postgres()
+await redis()

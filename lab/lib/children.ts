@@ -1,6 +1,10 @@
+/** Processes that a suite starts, listens to and kills. */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+
+const ledgerChild = fileURLToPath(new URL('../../packages/l402/test/ledger-child.ts', import.meta.url))
 
 /** A process that says lines. */
 export interface Child {
@@ -13,11 +17,9 @@ export interface Child {
   kill(): Promise<void>
 }
 
-const program = fileURLToPath(new URL('../../packages/l402/test/ledger-child.ts', import.meta.url))
-
-/** One more process on a ledger (packages/l402/test/ledger-child.ts). */
-export function startLedgerChild(...args: readonly string[]): Child {
-  const child = spawn(process.execPath, ['--conditions=turnpike:source', program, ...args], {
+/** Starts `packages/l402/test/ledger-child.ts` on a ledger. */
+export function startLedgerChild(mode: string, ...store: readonly string[]): Child {
+  const child = spawn(process.execPath, ['--conditions=turnpike:source', ledgerChild, mode, ...store], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines: string[] = []
@@ -41,7 +43,7 @@ export function startLedgerChild(...args: readonly string[]): Child {
       }
     },
     async kill(): Promise<void> {
-      child.kill('SIGKILL')
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
       await ended
     },
   }

@@ -4,6 +4,7 @@ import { BlockList, isIP } from 'node:net'
 import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
 import { compileRoutes, createGate, type Gate, keyRing, type MasterKey } from '@turnpike/l402/server'
 import { memoryStore } from '@turnpike/l402/store/memory'
+import { postgresStore } from '@turnpike/l402/store/postgres'
 import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
@@ -20,8 +21,16 @@ export interface OpenLightning {
 
 /** Opens the books; `warn` is told what they may lose. Throws `store_unavailable` or `store_incompatible`. */
 export async function openLedger({ store }: Config, warn: (message: string) => void): Promise<Ledger> {
-  if (store.kind === 'redis') return await redisStore({ url: store.url, onWarning: warn })
-  return store.kind === 'memory' ? memoryStore() : sqliteStore({ file: store.file })
+  switch (store.kind) {
+    case 'memory':
+      return memoryStore()
+    case 'sqlite':
+      return sqliteStore({ file: store.file })
+    case 'postgres':
+      return postgresStore({ url: store.url })
+    case 'redis':
+      return redisStore({ url: store.url, onWarning: warn })
+  }
 }
 
 /** Opens the Lightning backend. Throws `lightning_unavailable` or `sandbox_forbidden`. */

@@ -1,11 +1,12 @@
 /**
- * One of several processes on one ledger; started as `node ledger-child.ts MODE FILE` or `… MODE URL PREFIX`, told what
- * to do by its mode, and killed by its parent when it likes.
+ * One of several processes on one ledger; started as `node ledger-child.ts MODE FILE`, `… MODE POSTGRES-URL` or `… MODE
+ * REDIS-URL PREFIX`, told what to do by its mode, and killed by its parent when it likes.
  */
 
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
-import type { ReserveRequest } from '../src/stores/ledger.ts'
+import type { Ledger, ReserveRequest } from '../src/stores/ledger.ts'
+import { postgresStore } from '../src/stores/postgres/index.ts'
 import { redisStore } from '../src/stores/redis/index.ts'
 import { sqliteStore } from '../src/stores/sqlite/index.ts'
 
@@ -30,9 +31,13 @@ function request(limit: bigint, ...counters: readonly number[]): ReserveRequest 
   return { redemption, uses: counters.map((n) => ({ key: counter(n), limit, amount: 1n })) }
 }
 
-const ledger = where.startsWith('redis:')
-  ? await redisStore({ url: where, prefix, pollMs: 100, leaseMs: 1_000 })
-  : sqliteStore({ file: where })
+function open(): Ledger | Promise<Ledger> {
+  if (where.startsWith('postgres:')) return postgresStore({ url: where })
+  if (where.startsWith('redis:')) return redisStore({ url: where, prefix, pollMs: 100, leaseMs: 1_000 })
+  return sqliteStore({ file: where })
+}
+
+const ledger = await open()
 
 /** Asks for more than there is, all at once; says how many it got. */
 async function burst(): Promise<void> {

@@ -55,20 +55,30 @@ export const checkCommand: Command = {
   },
 }
 
+/** Where the books are, without a password. */
 function describeStore(store: Config['store']): string {
-  if (store.kind === 'redis') return store.place
-  return store.kind === 'memory' ? 'memory (forgets at the end)' : `sqlite:${store.file}`
+  switch (store.kind) {
+    case 'memory':
+      return 'memory (forgets at the end)'
+    case 'sqlite':
+      return `sqlite:${store.file}`
+    case 'postgres': {
+      const { protocol, host, pathname } = new URL(store.url)
+      return `${protocol}//${host}${pathname}`
+    }
+    case 'redis':
+      return store.place
+  }
 }
 
 /** What a configuration does, as text. */
 function describeConfig(config: Config): string {
-  const store = describeStore(config.store)
   const { limit } = config.challenges
   const facts = [
     ['listen', config.listen.map(addressUrl).join(', ')],
     ['admin', addressUrl(config.admin.listen)],
     ['lightning', `${config.lightning.backend} (play money)`],
-    ['store', store],
+    ['store', describeStore(config.store)],
     [
       'challenges',
       limit === null

@@ -212,6 +212,17 @@ describe('turnpike serve', () => {
     writeFileSync(join(folder, 'turnpike.yaml'), config().replace('memory', 'sqlite:no/such/folder/x.db'))
     const store = await turnpike(folder, ['serve', '--sandbox'])
     expect(store.code).toBe(69)
+    // Nobody listens on port 1.
+    const database = 'postgres://turnpike:hush@127.0.0.1:1/books'
+    writeFileSync(join(folder, 'turnpike.yaml'), config().replace('memory', database))
+    const unreachable = await turnpike(folder, ['serve', '--sandbox'])
+    expect(unreachable.code).toBe(69)
+    expect(unreachable.err).toContain(
+      'turnpike: the ledger at postgres://turnpike@127.0.0.1:1/books could not be reached: connect ECONNREFUSED',
+    )
+    expect(unreachable.err + unreachable.out).not.toContain('hush')
+    const checked = await turnpike(folder, ['check', '--sandbox'])
+    expect(checked.out).toMatch(/store +postgres:\/\/127\.0\.0\.1:1\/books\n/)
     writeFileSync(join(folder, 'turnpike.yaml'), config())
     const production = await turnpike(folder, ['serve', '--sandbox'], { NODE_ENV: 'production' })
     expect(production.code).toBe(78)

@@ -78,6 +78,7 @@ export function readStore(
   if (value === 'memory') return { kind: 'memory' }
   const sqlite = /^sqlite:(?!\/\/)(.+)$/s.exec(value)?.[1]
   if (sqlite !== undefined && !sqlite.includes('\0')) return { kind: 'sqlite', file: resolve(folder, sqlite) }
+  if (/^postgres(ql)?:\/\//.test(value) && URL.canParse(value)) return { kind: 'postgres', url: value }
   if (/^rediss?:/.test(value)) {
     try {
       return { kind: 'redis', url: value, place: redisPlace(value) }
@@ -87,9 +88,8 @@ export function readStore(
       return undefined
     }
   }
-  const expected = 'expected "memory", "sqlite:FILE" or "redis://HOST[:PORT][/DATABASE]"'
-  const scheme = /^(postgres|postgresql):/.exec(value)?.[1]
-  const what = scheme === undefined ? 'not a store' : `the store "${scheme}" is not available yet`
-  issues.push({ position: source.locate(['store']), message: `store: ${what}, ${expected}` })
+  const expected =
+    'expected "memory", "sqlite:FILE", "postgres://USER:PASSWORD@HOST/DATABASE" or "redis://HOST[:PORT][/DATABASE]"'
+  issues.push({ position: source.locate(['store']), message: `store: not a store, ${expected}` })
   return undefined
 }

@@ -275,9 +275,9 @@ describe('a wrong configuration is told by file, line and column', () => {
     ['mainnet', top('network: mainnet'), /:1:10: network: the sandbox is play money/],
     ['an unknown network', top('network: main'), /:1:10: network: this is "main", expected "mainnet" or/],
     [
-      'a store of later',
-      top('store: postgres://localhost/x'),
-      /:1:8: store: the store "postgres" is not available yet, expected "memory", "sqlite:FILE" or "redis/,
+      'a store that is no URL',
+      top('store: postgres://u:hush@h:port/x'),
+      /:1:8: store: not a store, expected (?!.*hush)/,
     ],
     ['a Redis without a host', top('store: redis://'), /:1:8: store: the URL of the Redis server is not one/],
     ['no store', top('store: mysql'), /:1:8: store: not a store/],
