@@ -1,8 +1,8 @@
 /**
  * What durable counting costs: reservations and commits per second through a ledger, one at a time and with many in
- * flight, against the barest durable write there is in the same store: a loop of one-row INSERT transactions. Rounds are
- * interleaved and medians compared, so that a busy machine disturbs all alike. PostgreSQL is measured where its server
- * can be started.
+ * flight, against the barest durable write there is in the same store: a loop of one-row INSERT transactions, or of
+ * RPUSH under `appendfsync always`. Rounds are interleaved and medians compared, so that a busy machine disturbs all
+ * alike. PostgreSQL and Redis are measured where their servers can be started.
  *
  *     node --conditions=turnpike:source bench/ledger.ts
  */
@@ -10,10 +10,13 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { createClient } from '@redis/client'
 import { postgresStore } from '@turnpike/l402/store/postgres'
+import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import { Client } from 'pg'
 import { findPostgres, startPostgres } from '../lab/lib/postgres.ts'
+import { hasRedis, startRedis } from '../lab/lib/redis.ts'
 
 const ROUNDS = 7
 const ROUND_MS = 500
@@ -63,9 +66,10 @@ async function compare(
   store: string,
   ledger: Ledger,
   inserts: (end: number) => number | Promise<number>,
+  insert = 'INSERT',
 ): Promise<void> {
   const candidates = [
-    { name: `${store}: bare INSERT, 1 at a time`, work: inserts },
+    { name: `${store}: bare ${insert}, 1 at a time`, work: inserts },
     ...[1, 16, 64, 256].map((count) => ({
       name: `${store}: ledger, ${count} in flight`,
       work: (end: number) => loops(ledger, count, end),
@@ -144,6 +148,28 @@ async function postgres(): Promise<void> {
   }
 }
 
+async function redis(): Promise<void> {
+  if (!hasRedis) return console.log('Redis: SKIPPED, it is not installed')
+  const server = await startRedis([], import.meta.dirname)
+  try {
+    const ledger = await redisStore({ url: server.url })
+    const bare = createClient({ url: server.url })
+    await bare.connect()
+    const data = Buffer.from(row).toString('latin1')
+    const work = async (end: number): Promise<number> => {
+      let ops = 0
+      for (; performance.now() < end; ops++) await bare.rPush('bare', data)
+      return ops
+    }
+    await compare('Redis', ledger, work, 'RPUSH')
+    await bare.close()
+    await ledger.close()
+  } finally {
+    await server.stop()
+  }
+}
+
 console.log('operations (one reserve or one commit, durable) · medians of', ROUNDS, 'interleaved rounds')
 await sqlite()
 await postgres()
+await redis()

@@ -74,7 +74,7 @@ describe.skipIf(programs === undefined)(name, () => {
       await vi.waitUntil(() => works(ledger), { timeout: 5_000, interval: 10 })
       expect(await faultOf(ledger.serve(waiting.id))).toMatchObject({
         code: 'store_unavailable',
-        message: 'the reservation was given back while the ledger was out of reach',
+        message: 'the reservation has lapsed: it was given back, so nothing may be served for it',
       })
       await ledger.release(waiting.id)
       await ledger.commit(serving.id)

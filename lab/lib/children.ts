@@ -9,8 +9,8 @@ const ledgerChild = fileURLToPath(new URL('../../packages/l402/test/ledger-child
 /** A process that says lines. */
 export interface Child {
   readonly process: ChildProcess
-  /** What it has said; complete once `ended` has resolved. */
-  readonly lines: string[]
+  /** What it has said, line by line; complete once `ended` has resolved. */
+  readonly lines: readonly string[]
   readonly ended: Promise<number | null>
   /** Resolves once it has said `count` lines. */
   said(count: number): Promise<void>
@@ -18,8 +18,8 @@ export interface Child {
 }
 
 /** Starts `packages/l402/test/ledger-child.ts` on a ledger. */
-export function startLedgerChild(mode: string, store: string): Child {
-  const child = spawn(process.execPath, ['--conditions=turnpike:source', ledgerChild, mode, store], {
+export function startLedgerChild(mode: string, ...store: readonly string[]): Child {
+  const child = spawn(process.execPath, ['--conditions=turnpike:source', ledgerChild, mode, ...store], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines: string[] = []

@@ -5,6 +5,7 @@ import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/li
 import { compileRoutes, createGate, type Gate, keyRing, type MasterKey } from '@turnpike/l402/server'
 import { memoryStore } from '@turnpike/l402/store/memory'
 import { postgresStore } from '@turnpike/l402/store/postgres'
+import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
 import { type Config, type ServiceConfig, sampleUpstream } from './config/config.ts'
@@ -18,8 +19,8 @@ export interface OpenLightning {
   readonly wallet: SandboxRoutes
 }
 
-/** Opens the books. Throws `store_unavailable` or `store_incompatible`. */
-export async function openLedger({ store }: Config): Promise<Ledger> {
+/** Opens the books; `warn` is told what they may lose. Throws `store_unavailable` or `store_incompatible`. */
+export async function openLedger({ store }: Config, warn: (message: string) => void): Promise<Ledger> {
   switch (store.kind) {
     case 'memory':
       return memoryStore()
@@ -27,6 +28,8 @@ export async function openLedger({ store }: Config): Promise<Ledger> {
       return sqliteStore({ file: store.file })
     case 'postgres':
       return postgresStore({ url: store.url })
+    case 'redis':
+      return redisStore({ url: store.url, onWarning: warn })
   }
 }
 

@@ -47,7 +47,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
   let loadedAt = Date.now()
   let draining = false
   try {
-    const opened = await openLedger(config).catch(unavailable)
+    const opened = await openLedger(config, (message) => log.warn(message)).catch(unavailable)
     closers.push(() => opened.close())
     const lightning = await openLightning(config, env).catch(unavailable)
     closers.push(() => lightning.invoices.close())

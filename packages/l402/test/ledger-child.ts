@@ -1,15 +1,16 @@
 /**
- * One of several processes on one ledger; started as `node ledger-child.ts MODE FILE` (or the URL of a database), told
- * what to do by its mode, and killed by its parent when it likes.
+ * One of several processes on one ledger; started as `node ledger-child.ts MODE FILE`, `… MODE POSTGRES-URL` or `… MODE
+ * REDIS-URL PREFIX`, told what to do by its mode, and killed by its parent when it likes.
  */
 
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
-import type { ReserveRequest } from '../src/stores/ledger.ts'
+import type { Ledger, ReserveRequest } from '../src/stores/ledger.ts'
 import { postgresStore } from '../src/stores/postgres/index.ts'
+import { redisStore } from '../src/stores/redis/index.ts'
 import { sqliteStore } from '../src/stores/sqlite/index.ts'
 
-const [mode = '', file = ''] = process.argv.slice(2)
+const [mode = '', where = '', prefix = ''] = process.argv.slice(2)
 
 /** A line that is in the pipe when this returns, whatever happens to the process then. Waits while the pipe is full. */
 function say(line: string): void {
@@ -30,7 +31,13 @@ function request(limit: bigint, ...counters: readonly number[]): ReserveRequest 
   return { redemption, uses: counters.map((n) => ({ key: counter(n), limit, amount: 1n })) }
 }
 
-const ledger = file.startsWith('postgres:') ? await postgresStore({ url: file }) : sqliteStore({ file })
+function open(): Ledger | Promise<Ledger> {
+  if (where.startsWith('postgres:')) return postgresStore({ url: where })
+  if (where.startsWith('redis:')) return redisStore({ url: where, prefix, pollMs: 100, leaseMs: 1_000 })
+  return sqliteStore({ file: where })
+}
+
+const ledger = await open()
 
 /** Asks for more than there is, all at once; says how many it got. */
 async function burst(): Promise<void> {
@@ -78,6 +85,24 @@ async function hold(): Promise<void> {
   await once(process.stdin, 'data')
 }
 
+/** Holds two places, one of them being served; goes on with both when told to, whatever has happened meanwhile. */
+async function nap(): Promise<void> {
+  const [first, second] = [await ledger.reserve(request(10n, 1)), await ledger.reserve(request(10n, 2))]
+  if (!first.ok || !second.ok) throw new Error('no room')
+  await ledger.serve(second.id)
+  say('held')
+  await once(process.stdin, 'data')
+  await ledger.serve(first.id).then(
+    () => say('served'),
+    (error: Error) => say(`refused: ${error.message}`),
+  )
+  await ledger.commit(first.id)
+  await ledger.release(second.id)
+  say((await ledger.reserve(request(10n, 3))).ok ? 'reserved' : 'no room')
+  await ledger.close()
+  process.stdin.destroy()
+}
+
 /** Leaves without closing. */
 async function leave(): Promise<void> {
   const outcome = await ledger.reserve(request(10n, 1))
@@ -85,5 +110,5 @@ async function leave(): Promise<void> {
   say('done')
 }
 
-const modes: Readonly<Record<string, () => Promise<void>>> = { burst, churn, hold, leave }
+const modes: Readonly<Record<string, () => Promise<void>>> = { burst, churn, hold, nap, leave }
 await modes[mode]?.()

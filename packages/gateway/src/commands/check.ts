@@ -66,6 +66,8 @@ function describeStore(store: Config['store']): string {
       const { protocol, host, pathname } = new URL(store.url)
       return `${protocol}//${host}${pathname}`
     }
+    case 'redis':
+      return store.place
   }
 }
 

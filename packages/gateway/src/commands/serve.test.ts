@@ -229,6 +229,25 @@ describe('turnpike serve', () => {
     expect(production.err).toContain('play money')
   })
 
+  it('ends with 69 where Redis is not there, and does not tell the password', async () => {
+    const folder = temporaryFolder()
+    writeFileSync(
+      join(folder, 'turnpike.yaml'),
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the file's own variable
+      config().replace('memory', '"redis://:${PASSWORD}@127.0.0.1:1/2"'),
+    )
+    const { code, err } = await turnpike(folder, ['serve', '--sandbox'], { PASSWORD: 'hunter2' })
+    expect(code).toBe(69)
+    expect(err).toContain('the Redis server redis://127.0.0.1:1/2 cannot be used: connect ECONNREFUSED')
+    expect(err).not.toContain('hunter2')
+    const check = await turnpike(folder, ['check'], { PASSWORD: 'hunter2' })
+    expect(check).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/store +redis:\/\/127\.0\.0\.1:1\/2\n/),
+    })
+    expect(check.out).not.toContain('hunter2')
+  })
+
   it('ends with 1 where a port is taken, and names the address', async () => {
     const gateway = await serve(config())
     const taken = new URL(gateway.url).host

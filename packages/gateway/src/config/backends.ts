@@ -1,6 +1,7 @@
 /** `lightning` and `store`: which of the documented backends the file asks for, and whether this version has it. */
 
 import { resolve } from 'node:path'
+import { redisPlace } from '@turnpike/l402/store/redis'
 import { nearestName } from '../cli/nearest.ts'
 import type { StoreConfig } from './config.ts'
 import type { ConfigIssue } from './issue.ts'
@@ -78,9 +79,17 @@ export function readStore(
   const sqlite = /^sqlite:(?!\/\/)(.+)$/s.exec(value)?.[1]
   if (sqlite !== undefined && !sqlite.includes('\0')) return { kind: 'sqlite', file: resolve(folder, sqlite) }
   if (/^postgres(ql)?:\/\//.test(value) && URL.canParse(value)) return { kind: 'postgres', url: value }
-  const expected = 'expected "memory", "sqlite:FILE" or "postgres://USER:PASSWORD@HOST/DATABASE"'
-  const scheme = /^(redis|rediss):/.exec(value)?.[1]
-  const what = scheme === undefined ? 'not a store' : `the store "${scheme}" is not available yet`
-  issues.push({ position: source.locate(['store']), message: `store: ${what}, ${expected}` })
+  if (/^rediss?:/.test(value)) {
+    try {
+      return { kind: 'redis', url: value, place: redisPlace(value) }
+    } catch (error) {
+      // It does not repeat the value: there may be a password in it.
+      issues.push({ position: source.locate(['store']), message: `store: ${(error as Error).message}` })
+      return undefined
+    }
+  }
+  const expected =
+    'expected "memory", "sqlite:FILE", "postgres://USER:PASSWORD@HOST/DATABASE" or "redis://HOST[:PORT][/DATABASE]"'
+  issues.push({ position: source.locate(['store']), message: `store: not a store, ${expected}` })
   return undefined
 }

@@ -24,6 +24,8 @@ export type StoreConfig =
   | { readonly kind: 'sqlite'; readonly file: string }
   /** Holds a password, so it is not for messages. */
   | { readonly kind: 'postgres'; readonly url: string }
+  /** With its password; `place` is the same without, for messages. */
+  | { readonly kind: 'redis'; readonly url: string; readonly place: string }
 
 /** Where the master keys come from. */
 export interface KeysConfig {

@@ -275,15 +275,11 @@ describe('a wrong configuration is told by file, line and column', () => {
     ['mainnet', top('network: mainnet'), /:1:10: network: the sandbox is play money/],
     ['an unknown network', top('network: main'), /:1:10: network: this is "main", expected "mainnet" or/],
     [
-      'a store of later',
-      top('store: redis://localhost/x'),
-      /:1:8: store: the store "redis" is not available yet, expected "memory", "sqlite:FILE" or "postgres:/,
-    ],
-    [
       'a store that is no URL',
       top('store: postgres://u:hush@h:port/x'),
       /:1:8: store: not a store, expected (?!.*hush)/,
     ],
+    ['a Redis without a host', top('store: redis://'), /:1:8: store: the URL of the Redis server is not one/],
     ['no store', top('store: mysql'), /:1:8: store: not a store/],
     ['a store that is no text', top('store: 5'), /:1:8: store: this is 5, expected "memory"/],
     ['keys that name none', top('keys: {}'), /:1:7: keys: names no keys/],

@@ -54,7 +54,7 @@ export const fileSchema = section('keys such as "listen" and "services"', {
   listen: oneOrMore(listenAddress, 'host:port or a list of them').optional(),
   network: oneOf(['mainnet', 'testnet', 'signet', 'regtest', 'simnet']).optional(),
   lightning: z.unknown().optional(),
-  store: text('"memory", "sqlite:FILE" or "postgres://…"').optional(),
+  store: text('"memory", "sqlite:FILE", "postgres://…" or "redis://…"').optional(),
   keys: section('a "file" or an "env"', {
     file: oneOrMore(text('a file name'), 'a file name or a list of them').optional(),
     env: oneOrMore(

@@ -87,7 +87,20 @@ export function describeLedger(name: string, make: () => Promise<LedgerWorld>): 
       const whole = await reserved(ledger, use(key, 10n))
       await Promise.all([ledger.serve(broken.id), ledger.serve(whole.id)])
       expect(await usedOf(ledger, key)).toBe(2n)
-      await Promise.all([ledger.release(broken.id), ledger.commit(whole.id), ledger.serve(broken.id)])
+      await Promise.all([ledger.serve(broken.id), ledger.release(broken.id), ledger.commit(whole.id)])
+      expect(await usedOf(ledger, key)).toBe(1n)
+    })
+
+    it('lets nothing be served for a reservation that has ended, or never was', async () => {
+      const key = freshKey()
+      const given = await reserved(ledger, use(key, 10n))
+      const kept = await reserved(ledger, use(key, 10n))
+      await Promise.all([ledger.release(given.id), ledger.commit(kept.id)])
+      for (const id of [given.id, kept.id, MAX, 0n, -1n])
+        await expect(ledger.serve(id)).rejects.toMatchObject({
+          code: 'store_unavailable',
+          message: expect.stringContaining('has lapsed'),
+        })
       expect(await usedOf(ledger, key)).toBe(1n)
     })
 

@@ -152,7 +152,11 @@ export function agreesWithModel(system: {
           case 'commit':
           case 'release': {
             const id = ids[asked.which % (ids.length || 1)] ?? 0n
-            if (asked.do === 'serve') model.serving.add(id)
+            if (asked.do === 'serve' && model.open.has(id)) model.serving.add(id)
+            else if (asked.do === 'serve')
+              return void (await expect(ledger.serve(id)).rejects.toMatchObject({
+                code: 'store_unavailable',
+              }))
             else if (asked.do === 'commit') model.open.delete(id)
             else releaseInModel(model, id)
             await ledger[asked.do](id)

@@ -74,7 +74,9 @@ export interface Ledger {
   reserve(request: ReserveRequest): Promise<Reservation | NotReserved>
   /**
    * Serving begins: from here on the use counts even if this process dies, because the client may have seen some of the
-   * resource. Durable when it resolves; await it before the first byte goes out. Throws `store_unavailable`.
+   * resource. Durable when it resolves; await it before the first byte goes out. Throws `store_unavailable`, also when
+   * the reservation has ended: committed or released, or given back because this process was taken for dead (it stood
+   * still for too long, say, or the store was restored from a backup). Then nothing may be served for it.
    */
   serve(id: bigint): Promise<void>
   /**

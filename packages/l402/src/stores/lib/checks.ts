@@ -1,3 +1,4 @@
+import { L402Error } from '../../core/errors.ts'
 import type { CounterUse, ReserveRequest } from '../ledger.ts'
 
 /** The largest number a counter can hold: 2^63−1. */
@@ -18,6 +19,14 @@ export function checkReserve({ redemption, uses }: ReserveRequest): void {
 export function checkKey(bytes: Uint8Array, what: string): void {
   if (!(bytes instanceof Uint8Array)) throw new TypeError(`${what}: expected a Uint8Array`)
   if (bytes.length !== 32) throw new RangeError(`${what}: expected 32 bytes, got ${bytes.length}`)
+}
+
+/** The fault of serving for a reservation that is no longer held: served all the same, it would be free. */
+export function lapsed(): L402Error {
+  return new L402Error(
+    'store_unavailable',
+    'the reservation has lapsed: it was given back, so nothing may be served for it',
+  )
 }
 
 /** Most a counter may hold *before* this use, or a negative number if the use never fits. */

@@ -1,7 +1,7 @@
 import { encodeHex } from '../../core/bytes.ts'
 import { L402Error } from '../../core/errors.ts'
 import type { Ledger, NotReserved, Reservation, ReserveRequest } from '../ledger.ts'
-import { checkKey, checkReserve, roomBefore } from '../lib/checks.ts'
+import { checkKey, checkReserve, lapsed, roomBefore } from '../lib/checks.ts'
 import { RevocationSet, revocationOf } from '../lib/revocations.ts'
 
 interface Held {
@@ -60,8 +60,9 @@ export function memoryStore(): Ledger {
       checkOpen()
       return reserve(request)
     },
-    async serve(): Promise<void> {
+    async serve(id): Promise<void> {
       checkOpen()
+      if (!reservations.has(id)) throw lapsed()
     },
     async commit(id): Promise<void> {
       checkOpen()

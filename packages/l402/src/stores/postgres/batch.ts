@@ -32,6 +32,8 @@ export interface Batch {
   readonly places: readonly Place[]
   /** The reservations it ends. */
   readonly ended: readonly bigint[]
+  /** Calls of `serve` that came after the end of their reservation. */
+  readonly late: ReadonlySet<BatchCall>
 }
 
 /** The statement, for a batch. */
@@ -51,7 +53,9 @@ const quoted = (text: string): string =>
 
 /** Puts calls together. Their order matters only where counters are taken and given back: that order is kept. */
 export function buildBatch(calls: readonly BatchCall[], context: BatchContext): Batch {
-  const ends = new Map<bigint, 'serve' | 'commit' | 'release'>()
+  const serves = new Set<bigint>()
+  const ends = new Map<bigint, 'commit' | 'release'>()
+  const late = new Set<BatchCall>()
   const places: Place[] = []
   for (const call of calls) {
     if (call.do === 'reserve') {
@@ -63,9 +67,15 @@ export function buildBatch(calls: readonly BatchCall[], context: BatchContext): 
       continue
     }
     if (!isEnd(call)) continue
-    // The first end of a reservation is its end; serving it means nothing then.
-    const before = ends.get(call.id)
-    if (before !== undefined && before !== 'serve') continue
+    // The first end of a reservation is its end; nothing is served after it.
+    if (ends.has(call.id)) {
+      if (call.do === 'serve') late.add(call)
+      continue
+    }
+    if (call.do === 'serve') {
+      serves.add(call.id)
+      continue
+    }
     ends.set(call.id, call.do)
     if (call.do !== 'release') continue
     const uses = context.usesOf(call.id) ?? []
@@ -80,7 +90,9 @@ export function buildBatch(calls: readonly BatchCall[], context: BatchContext): 
     context.owner,
     context.nowMs,
     calls.some((call) => call.do === 'ping'),
-    ...['commit', 'serve', 'release'].map((how) => array(ending(how))),
+    array(ending('commit')),
+    array([...serves]),
+    array(ending('release')),
     array(keys.map(bytea)),
     array(places.map(({ id }) => id)),
     array(places.map((place) => place.uses.length)),
@@ -89,7 +101,7 @@ export function buildBatch(calls: readonly BatchCall[], context: BatchContext): 
     array(uses.map(({ amount }) => amount)),
     array(uses.map(({ room }) => room)),
   ]
-  return { values, places, ended: [...ending('commit'), ...ending('release')] }
+  return { values, places, ended: [...ends.keys()], late }
 }
 
 /** What came of a reservation. */

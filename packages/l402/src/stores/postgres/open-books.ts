@@ -1,4 +1,4 @@
-import { L402Error } from '../../core/errors.ts'
+import { lapsed } from '../lib/checks.ts'
 import { type Batch, type BatchAnswer, type BatchContext, buildBatch } from './batch.ts'
 import type { BatchCall, EndCall, Use } from './operations.ts'
 
@@ -83,14 +83,9 @@ export class OpenBooks {
           this.#record(place.hash)
         }
         call.resolve(place.ok ? { ok: true, id: place.id, states: place.states } : place)
-      } else if (call.do === 'serve' && answer.missing.has(call.id) && this.#open.has(call.id)) {
-        // Rule 9: others took this process for dead and gave the use back. Serving now would be free.
-        call.reject(
-          new L402Error(
-            'store_unavailable',
-            'the reservation was given back while the ledger was out of reach',
-          ),
-        )
+      } else if (call.do === 'serve' && (batch.late.has(call) || answer.missing.has(call.id))) {
+        // It has ended, perhaps because others took this process for dead and gave the use back.
+        call.reject(lapsed())
       } else call.resolve(undefined)
     }
   }

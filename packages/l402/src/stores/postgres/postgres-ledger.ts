@@ -9,7 +9,7 @@ import type {
   ReserveRequest,
   RevocationTarget,
 } from '../ledger.ts'
-import { checkKey, checkReserve } from '../lib/checks.ts'
+import { checkKey, checkReserve, lapsed } from '../lib/checks.ts'
 import { RevocationSet, revocationOf } from '../lib/revocations.ts'
 import { BATCH, readBatch } from './batch.ts'
 import type { Link } from './link.ts'
@@ -84,6 +84,7 @@ export class PostgresLedger implements Ledger {
   }
 
   async serve(id: bigint): Promise<void> {
+    if (!canBeSomebodys(id)) throw lapsed()
     return this.#end('serve', id)
   }
 
@@ -135,8 +136,7 @@ export class PostgresLedger implements Ledger {
   }
 
   async #end(what: EndCall['do'], id: bigint): Promise<void> {
-    const somebodys = id >= 0n && id <= ID_MAX
-    return this.#ask((end) => (somebodys ? { do: what, id, ...end } : { do: 'nothing', ...end }))
+    return this.#ask((end) => (canBeSomebodys(id) ? { do: what, id, ...end } : { do: 'nothing', ...end }))
   }
 
   #ask<T>(call: (end: Pending<T>) => Call): Promise<T> {
@@ -249,6 +249,10 @@ export class PostgresLedger implements Ledger {
       call.reject(error)
     }
   }
+}
+
+function canBeSomebodys(id: bigint): boolean {
+  return id >= 0n && id <= ID_MAX
 }
 
 function isSingle(call: Call): call is SingleCall {

@@ -89,7 +89,7 @@ describe('a batch', () => {
     expect(values[13]).toBe('{2,1,2}')
   })
 
-  it('holds the first end of each reservation, and no serving of an ended one', () => {
+  it('holds the first end of each reservation, and what was served before it', () => {
     const calls = (
       [
         ['serve', 1n],
@@ -100,9 +100,10 @@ describe('a batch', () => {
         ['serve', 3n],
       ] as const
     ).map(([what, id]) => ({ do: what, id, ...end }))
-    const { values, ended } = buildBatch(calls, context)
-    expect(values.slice(3, 6)).toEqual(['{1}', '{3}', '{2}'])
+    const { values, ended, late } = buildBatch(calls, context)
+    expect(values.slice(3, 6)).toEqual(['{1}', '{1,3}', '{2}'])
     expect(ended).toEqual([1n, 2n])
+    expect([...late]).toEqual([calls[4]])
   })
 
   it('keeps uses to the last bit', () => {

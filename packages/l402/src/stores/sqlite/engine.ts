@@ -20,7 +20,7 @@ export type RevocationNews = readonly [kind: RevocationKind, key: Uint8Array]
 
 /**
  * The answers to a batch, in its order and flattened: a reservation is `1, id, used…`, a refused one `0, index`
- * (−1: revoked), a read `used…`; the other operations have none.
+ * (−1: revoked), a read `used…`, serving `1` or, without its reservation, `0`; the other operations have none.
  */
 export type BatchAnswers = BigInt64Array<ArrayBuffer>
 
@@ -111,7 +111,7 @@ export class Engine {
     const op = reader.byte()
     if (op === Op.reserve) this.#reserve(reader, answers, nowMs)
     else if (op === Op.commit) this.#statements.dropReservation.run(reader.i64())
-    else if (op === Op.serve) this.#statements.serve.run(reader.i64())
+    else if (op === Op.serve) answers.push(BigInt(this.#statements.serve.run(reader.i64()).changes))
     else if (op === Op.release) {
       const row = this.#statements.takeReservation.get(reader.i64())
       if (row !== undefined) this.#counters.giveBack(row['uses'] as Uint8Array)

@@ -10,7 +10,7 @@ import type {
   ReserveRequest,
   RevocationTarget,
 } from '../ledger.ts'
-import { checkKey, checkReserve } from '../lib/checks.ts'
+import { checkKey, checkReserve, lapsed } from '../lib/checks.ts'
 import { type RevocationKind, RevocationSet, revocationOf } from '../lib/revocations.ts'
 import { BatchWriter, Op } from './batch.ts'
 import type { BatchAnswers } from './engine.ts'
@@ -135,8 +135,12 @@ class SqliteLedger implements Ledger {
     )
   }
 
-  serve(id: bigint): Promise<void> {
-    return this.#enqueue((writer) => writer.settle(Op.serve, id), nothing)
+  async serve(id: bigint): Promise<void> {
+    const held = await this.#enqueue(
+      (writer) => writer.settle(Op.serve, id),
+      (answers) => answers.next() === 1n,
+    )
+    if (!held) throw lapsed()
   }
 
   commit(id: bigint): Promise<void> {

@@ -1,0 +1,2 @@
+export { type RedisStoreOptions, redisStore } from './redis-store.ts'
+export { redisPlace } from './target.ts'
