@@ -72,6 +72,7 @@ function fail(name) {
 vitest('tests', 'npm', ['test', '--'])
 suite('checks', 'npm', ['run', '--silent', 'check'])
 suite('the first purchase', 'npm', ['start', '--', '--once'])
+vitest('lab', 'npm', ['run', '--silent', 'lab', '--'])
 optional('library on other runtimes', 'npm', ['run', '--silent', 'test:runtimes'])
 
 rmSync(scratch, { recursive: true, force: true })
