@@ -1,10 +1,11 @@
 import { encodeBase64, encodeHex, encodeMacaroon, L402Error, mintMacaroon } from '@turnpike/l402'
+import { clientPrefix } from '@turnpike/l402/server'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { testIo } from '../test/test-io.ts'
 import { ConfigError } from './config/issue.ts'
 import { parseConfig } from './config/load.ts'
-import { clientPrefix, createLog, describeError, logRequest, type RequestSummary } from './log.ts'
+import { createLog, describeError, logRequest, type RequestSummary } from './log.ts'
 import { run } from './main.ts'
 
 const request: RequestSummary = {

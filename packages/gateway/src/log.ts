@@ -1,7 +1,7 @@
 /** Logs: one JSON object per line on standard error. No macaroon, preimage, key, invoice or header value, ever. */
 
-import { isIP } from 'node:net'
 import { isL402Error } from '@turnpike/l402'
+import { clientPrefix } from '@turnpike/l402/server'
 import { type Logger, pino } from 'pino'
 import { CommandError } from './cli/exit.ts'
 import type { Config } from './config/config.ts'
@@ -69,19 +69,6 @@ export function logRequest(log: Logger, which: Config['log']['requests'], reques
     },
     'request',
   )
-}
-
-/** The network of a client: IPv4 /24, IPv6 /48 (rule S10). Logs need not know more. */
-export function clientPrefix(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
-  if (isIP(plain) === 4) return `${plain.split('.').slice(0, 3).join('.')}.0/24`
-  if (isIP(plain) !== 6) return 'unknown'
-  const [head = '', tail] = plain.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length)
-  const groups = [...left, ...Array.from({ length: zeros }, () => '0'), ...right].slice(0, 3)
-  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/48`
 }
 
 /**

@@ -45,7 +45,7 @@ export interface RouteConfig {
   /** 0 on a free route. */
   readonly priceMsat: bigint
   readonly grants: Grants
-  /** What a credential must hold here; by default {@link defaultCapability} of `match`. */
+  /** What a credential must hold here; by default `routeCapability` of `match`. */
   readonly capability: string
   /** How long the upstream may take to its first byte. */
   readonly timeoutMs: number
@@ -112,14 +112,6 @@ export interface Config {
   }
   readonly drainTimeoutMs: number
   readonly log: { readonly level: LogLevel; readonly requests: RequestLogging }
-}
-
-/**
- * The capability of a route that names none: its match text, with `,` written as `%2C` because a comma separates
- * capabilities in a caveat. `GET,POST /a` → `GET%2CPOST /a`.
- */
-export function defaultCapability(match: string): string {
-  return match.replaceAll(',', '%2C')
 }
 
 /** `http://host:port` of an address, IPv6 in brackets. */

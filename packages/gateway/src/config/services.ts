@@ -1,6 +1,7 @@
 /** `services`: each service and each route on its own, then the rules between them. */
 
-import { defaultCapability, type RouteConfig, type ServiceConfig } from './config.ts'
+import { routeCapability } from '@turnpike/l402/server'
+import type { RouteConfig, ServiceConfig } from './config.ts'
 import { describeFaults, pathName } from './faults.ts'
 import type { ConfigIssue, Position } from './issue.ts'
 import { readMatch } from './match.ts'
@@ -120,7 +121,7 @@ function readRoute(
           ...(calls === undefined ? {} : { calls }),
           ...(valid === undefined ? {} : { validSeconds: valid }),
         },
-    capability: route.capability ?? defaultCapability(route.match),
+    capability: route.capability ?? routeCapability(route.match),
     timeoutMs: (route.timeout ?? timeoutSeconds) * 1000,
     allowEncodedSlash: route.allowEncodedSlash ?? false,
     keepOverrideHeaders: route.keepOverrideHeaders ?? false,
@@ -133,7 +134,7 @@ function readRoute(
 function checkCapabilities(routes: readonly RouteConfig[], issues: ConfigIssue[]): void {
   const seen = new Map<string, RouteConfig>()
   for (const route of routes) {
-    if (route.free || route.capability !== defaultCapability(route.match)) continue
+    if (route.free || route.capability !== routeCapability(route.match)) continue
     const other = seen.get(route.capability)
     if (other !== undefined && other.match !== route.match) {
       const message = `the capability would be the one of line ${other.position.line}, expected an own "capability"`

@@ -9,6 +9,7 @@ export type {
   RevocationTarget,
 } from '../stores/ledger.ts'
 export type { ChallengeLimitOptions } from './challenge-limit.ts'
+export { clientPrefix } from './client-prefix.ts'
 export { addCorsLines, optionsLines, USUAL_METHODS } from './cors.ts'
 export { createGate, type GateOptions, type ServiceOptions } from './create-gate.ts'
 export type { Decision, Entitlement, Gate, GateRequest, Grants, Pass, Refused, RouteTerms } from './gate.ts'
@@ -26,7 +27,7 @@ export {
 export { type Problem, problemBody } from './problem.ts'
 export { REASONS, type ReasonEntry } from './reason-table.ts'
 export { REQUEST_PROBLEMS, type RequestProblemCode, type RequestProblemEntry } from './request-problems.ts'
-export { type RouteOffer, routeTerms } from './route-terms.ts'
+export { type RouteOffer, routeCapability, routeTerms } from './route-terms.ts'
 export {
   type CompiledRoute,
   compileRoutes,

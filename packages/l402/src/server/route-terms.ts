@@ -46,7 +46,7 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
 }
 
 /** The capability that binds a credential to the route it was sold for: the match itself, commas percent-encoded. */
-function routeCapability(name: string): string {
+export function routeCapability(name: string): string {
   return name.replaceAll(',', '%2C')
 }
 
