@@ -1,7 +1,18 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { CounterUse, Ledger, Redemption, Reservation, ReserveRequest } from './ledger.ts'
+import { describeCredit } from './ledger-credit.test-suite.ts'
+import { describeMarks } from './ledger-marks.test-suite.ts'
 import { agreesWithModel } from './ledger-model.test-suite.ts'
+
+/** Where the parts of the contract find the ledger. */
+export interface LedgerPlace {
+  /** The ledger's clock, in milliseconds since 1970. */
+  readonly clock: { nowMs: number }
+  readonly ledger: () => Ledger
+  /** Answers whether there was a restart: books in memory have none. */
+  readonly restart: () => Promise<boolean>
+}
 
 /** A ledger under test. */
 export interface LedgerWorld {
@@ -20,8 +31,8 @@ export function freshKey(): Uint8Array {
 }
 
 /** A payer nobody else is. */
-export function freshRedemption(): Redemption {
-  return { paymentHash: freshKey(), tokenId: freshKey(), service: 'weather' }
+export function freshRedemption(extra: Partial<Redemption> = {}): Redemption {
+  return { paymentHash: freshKey(), tokenId: freshKey(), service: 'weather', ...extra }
 }
 
 /** A use of one counter. */
@@ -48,16 +59,28 @@ export async function usedOf(ledger: Ledger, key: Uint8Array): Promise<bigint | 
 
 const MAX = 2n ** 63n - 1n
 
-/** What every ledger does (protocol §5, rules 1–3 and 9). */
-export function describeLedger(name: string, make: () => Promise<LedgerWorld>): void {
+/** What every ledger does (protocol §5, rules 1–3, 5 and 9). `make` gets the clock that the ledger must go by. */
+export function describeLedger(name: string, make: (now: () => number) => Promise<LedgerWorld>): void {
   describe(name, () => {
+    const clock = { nowMs: Date.UTC(2026, 0, 1) }
+    const now = (): number => clock.nowMs
     let world: LedgerWorld
     let ledger: Ledger
     beforeAll(async () => {
-      world = await make()
+      world = await make(now)
       ledger = world.ledger
     })
     afterAll(() => ledger.close())
+    const place = {
+      clock,
+      ledger: (): Ledger => ledger,
+      async restart(): Promise<boolean> {
+        if (world.restart !== undefined) ledger = await world.restart()
+        return world.restart !== undefined
+      },
+    }
+    describeCredit(place)
+    describeMarks(place)
 
     it('counts a reservation at once, keeps it when committed, gives it back when released', async () => {
       const key = freshKey()
@@ -197,7 +220,7 @@ export function describeLedger(name: string, make: () => Promise<LedgerWorld>): 
     })
 
     it('finishes what is queued when it is closed, then is unavailable (rule 9)', async () => {
-      const { ledger: closing } = await make()
+      const { ledger: closing } = await make(now)
       const key = freshKey()
       const last = closing.reserve(request(use(key, 1n)))
       const closed = closing.close()
@@ -211,20 +234,23 @@ export function describeLedger(name: string, make: () => Promise<LedgerWorld>): 
         closing.read([key]),
         closing.revoke({ tokenId: key }),
         closing.ping(),
+        closing.credit(freshRedemption(), 1n),
+        closing.draw(1n, 1n),
+        closing.pace([{ key, limit: 1n, windowMs: 1 }]),
+        closing.unpace([{ key, limit: 1n, windowMs: 1 }]),
+        closing.once(key, 1),
+        closing.claim({ key, digest: key, untilMs: 1 }),
+        closing.answer(key, key),
+        closing.unclaim(key),
+        closing.prune(),
       ])
         await expect(call).rejects.toMatchObject({ code: 'store_unavailable' })
     })
 
     it('agrees with a simple model under random interleavings', async () => {
       await fc.assert(
-        agreesWithModel({
-          current: () => ledger,
-          restart: async () => {
-            if (world.restart !== undefined) ledger = await world.restart()
-            return world.restart !== undefined
-          },
-        }),
-        { numRuns: 60 },
+        agreesWithModel({ current: place.ledger, restart: place.restart, clock }),
+        { numRuns: 100 },
       )
     })
   })

@@ -1,1 +1,1 @@
-export { memoryStore } from './memory-ledger.ts'
+export { type MemoryStoreOptions, memoryStore } from './memory-ledger.ts'

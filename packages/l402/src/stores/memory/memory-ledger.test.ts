@@ -1,4 +1,4 @@
 import { describeLedger } from '../ledger-contract.test-suite.ts'
 import { memoryStore } from './index.ts'
 
-describeLedger('memoryStore', async () => ({ ledger: memoryStore() }))
+describeLedger('memoryStore', async (now) => ({ ledger: memoryStore({ now }) }))

@@ -1,0 +1,158 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { RateUse } from './ledger.ts'
+import { freshKey, type LedgerPlace } from './ledger-contract.test-suite.ts'
+import { logged, type RateLog, RATE_GRACE_MS, waitOf } from './lib/rate-log.ts'
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** What a ledger remembers for a time: windows of rates, marks seen once, outcomes of claims. */
+export function describeMarks({ ledger, clock, restart }: LedgerPlace): void {
+  const rate = (limit: bigint, windowMs: number, key = freshKey()): RateUse => ({ key, limit, windowMs })
+
+  describe('pace', () => {
+    it('admits exactly the limit in a window, asked all at once, and says when there is room', async () => {
+      const three = rate(3n, 10_000)
+      const outcomes = await Promise.all(Array.from({ length: 8 }, () => ledger().pace([three])))
+      expect(outcomes.filter(({ ok }) => ok)).toHaveLength(3)
+      expect(outcomes.at(-1)).toEqual({ ok: false, failed: 0, retryAfterMs: 10_000 })
+      clock.nowMs += 9_999
+      expect(await ledger().pace([three])).toEqual({ ok: false, failed: 0, retryAfterMs: 1 })
+      clock.nowMs += 1
+      expect(await ledger().pace([three])).toEqual({ ok: true })
+    })
+
+    it('slides: what was admitted leaves the window one by one', async () => {
+      const two = rate(2n, 1_000)
+      await ledger().pace([two])
+      clock.nowMs += 600
+      await ledger().pace([two])
+      expect(await ledger().pace([two])).toEqual({ ok: false, failed: 0, retryAfterMs: 400 })
+      clock.nowMs += 400
+      expect(await ledger().pace([two])).toEqual({ ok: true })
+      expect(await ledger().pace([two])).toEqual({ ok: false, failed: 0, retryAfterMs: 600 })
+    })
+
+    it('counts a request in all windows or in none, and takes it out again', async () => {
+      const [wide, narrow] = [rate(5n, 1_000), rate(1n, 1_000)]
+      expect(await ledger().pace([wide, narrow])).toEqual({ ok: true })
+      for (let n = 0; n < 9; n++)
+        expect(await ledger().pace([wide, narrow])).toMatchObject({ ok: false, failed: 1 })
+      for (let n = 0; n < 4; n++) expect(await ledger().pace([wide])).toEqual({ ok: true })
+      expect(await ledger().pace([wide])).toMatchObject({ ok: false })
+      await ledger().unpace([wide, narrow])
+      expect(await ledger().pace([wide, narrow])).toEqual({ ok: true })
+    })
+
+    it('of nothing admits nothing; of more than can be counted everything', async () => {
+      expect(await ledger().pace([rate(0n, 5_000)])).toEqual({ ok: false, failed: 0, retryAfterMs: 5_000 })
+      expect(await ledger().pace([rate(2n ** 70n, 2 ** 50)])).toEqual({ ok: true })
+    })
+
+    it('survives a restart, and a clock that is set back or forward never frees a window early', async () => {
+      const one = rate(1n, 3_600_000)
+      await ledger().pace([one])
+      await restart()
+      expect(await ledger().pace([one])).toMatchObject({ ok: false })
+      clock.nowMs -= 1_800_000
+      expect(await ledger().pace([one])).toEqual({ ok: false, failed: 0, retryAfterMs: 5_400_000 })
+      clock.nowMs += 1_800_000
+    })
+
+    it('agrees with the one algorithm of all ledgers', async () => {
+      const requests = fc.array(fc.nat(400), { minLength: 1, maxLength: 40 })
+      const windows = fc.record({ limit: fc.bigInt(1n, 90n), windowMs: fc.integer({ min: 1, max: 2_000 }) })
+      await fc.assert(
+        fc.asyncProperty(windows, requests, fc.boolean(), async ({ limit, windowMs }, steps, burst) => {
+          const wanted = rate(limit, windowMs)
+          let log: RateLog = []
+          for (const step of steps) {
+            clock.nowMs += burst ? step % 7 : step
+            const wait = waitOf(log, wanted, clock.nowMs)
+            expect(await ledger().pace([wanted])).toEqual(
+              wait > 0 ? { ok: false, failed: 0, retryAfterMs: wait } : { ok: true },
+            )
+            if (wait === 0) log = logged(log, wanted, clock.nowMs)
+          }
+        }),
+        { numRuns: 25 },
+      )
+    })
+
+    it('calls wrong use by its name', async () => {
+      await expect(ledger().pace([])).rejects.toThrow(RangeError)
+      await expect(ledger().pace([rate(-1n, 5)])).rejects.toThrow(RangeError)
+      for (const windowMs of [0, 1.5, 2 ** 51]) await expect(ledger().pace([rate(1n, windowMs)])).rejects.toThrow(RangeError)
+    })
+  })
+
+  describe('once', () => {
+    it('is true once, asked all at once, after a restart too, until its time', async () => {
+      const mark = freshKey()
+      const untilMs = clock.nowMs + 60_000
+      const answers = await Promise.all(Array.from({ length: 20 }, () => ledger().once(mark, untilMs)))
+      expect(answers.filter(Boolean)).toHaveLength(1)
+      expect(await ledger().once(freshKey(), untilMs)).toBe(true)
+      await restart()
+      expect(await ledger().once(mark, untilMs)).toBe(false)
+      clock.nowMs = untilMs
+      expect(await ledger().once(mark, untilMs + 5)).toBe(true)
+      expect(await ledger().once(mark, untilMs + 5)).toBe(false)
+    })
+  })
+
+  describe('a claim', () => {
+    it('is one caller’s; the others see it running, then its answer', async () => {
+      const claim = { key: freshKey(), digest: freshKey(), untilMs: clock.nowMs + 60_000 }
+      const states = await Promise.all(Array.from({ length: 9 }, () => ledger().claim(claim)))
+      expect(states.filter(({ state }) => state === 'claimed')).toHaveLength(1)
+      expect(states.filter(({ state }) => state === 'running')).toHaveLength(8)
+      expect(await ledger().claim({ ...claim, digest: freshKey() })).toEqual({ state: 'other' })
+      await ledger().answer(claim.key, bytes('created'))
+      await ledger().answer(claim.key, bytes('something else'))
+      await ledger().unclaim(claim.key)
+      const expected = { state: 'answered', answer: bytes('created') }
+      const kept = await ledger().claim(claim)
+      expect({ ...kept, answer: 'answer' in kept ? new Uint8Array(kept.answer) : undefined }).toEqual(expected)
+      expect(await ledger().claim({ ...claim, digest: freshKey() })).toEqual({ state: 'other' })
+      clock.nowMs = claim.untilMs
+      expect(await ledger().claim({ ...claim, untilMs: claim.untilMs + 5 })).toEqual({ state: 'claimed' })
+    })
+
+    it('keeps an answer over a restart; a claim that ran before it is nobody’s', async () => {
+      const answered = { key: freshKey(), digest: freshKey(), untilMs: clock.nowMs + 60_000 }
+      const ran = { ...answered, key: freshKey() }
+      await ledger().claim(answered)
+      await ledger().claim(ran)
+      const large = new Uint8Array(300_000).map((_, n) => n % 251)
+      await ledger().answer(answered.key, large)
+      if (!(await restart())) return
+      const kept = await ledger().claim(answered)
+      expect('answer' in kept && Buffer.from(kept.answer).equals(large)).toBe(true)
+      expect(await ledger().claim(ran)).toEqual({ state: 'claimed' })
+    })
+
+    it('that is given up can be made again, by whoever comes first', async () => {
+      const claim = { key: freshKey(), digest: freshKey(), untilMs: clock.nowMs + 60_000 }
+      await ledger().claim(claim)
+      await ledger().unclaim(claim.key)
+      await ledger().unclaim(claim.key)
+      expect(await ledger().claim({ ...claim, digest: freshKey() })).toEqual({ state: 'claimed' })
+    })
+  })
+
+  it('forgets windows, marks and outcomes when their time is over, and no claim that runs', async () => {
+    const untilMs = clock.nowMs + 1_000
+    const [window, mark, done, runs] = [rate(1n, 1_000), freshKey(), freshKey(), freshKey()]
+    await ledger().pace([window])
+    await ledger().once(mark, untilMs)
+    for (const key of [done, runs]) await ledger().claim({ key, digest: key, untilMs })
+    await ledger().answer(done, bytes('done'))
+    clock.nowMs += 1_000 + RATE_GRACE_MS + 1_000
+    let removed = 0
+    for (let more = await ledger().prune(); more > 0; more = await ledger().prune()) removed += more
+    expect(removed).toBeGreaterThanOrEqual(3)
+    expect(await ledger().claim({ key: runs, digest: runs, untilMs })).toEqual({ state: 'running' })
+    expect(await ledger().claim({ key: done, digest: runs, untilMs })).toEqual({ state: 'claimed' })
+  })
+}

@@ -1,0 +1,91 @@
+import { encodeHex, equalBytes } from '../../core/bytes.ts'
+import type { Claim, ClaimOutcome, Paced, RateUse } from '../ledger.ts'
+import { forgettableAt, logged, type RateLog, unlogged, waitOf } from '../lib/rate-log.ts'
+
+interface KeptClaim {
+  readonly digest: Uint8Array
+  readonly untilMs: number
+  answer: Uint8Array | undefined
+}
+
+/** What a ledger in memory remembers for a time: windows, marks, outcomes. */
+export interface MemoryMarks {
+  pace(rates: readonly RateUse[]): Paced
+  unpace(rates: readonly RateUse[]): void
+  once(mark: Uint8Array, untilMs: number): boolean
+  claim(claim: Claim): ClaimOutcome
+  answer(key: Uint8Array, answer: Uint8Array): void
+  unclaim(key: Uint8Array): void
+  /** How many were forgotten. */
+  prune(): number
+}
+
+/** See {@link MemoryMarks}; `now` in milliseconds since 1970. */
+export function memoryMarks(now: () => number): MemoryMarks {
+  const windows = new Map<string, { log: RateLog; forgetAtMs: number }>()
+  const marks = new Map<string, number>()
+  const claims = new Map<string, KeptClaim>()
+
+  const logOf = (key: string): RateLog => windows.get(key)?.log ?? []
+  const keep = (key: string, log: RateLog, windowMs: number): void => {
+    if (log.length === 0) windows.delete(key)
+    else windows.set(key, { log, forgetAtMs: forgettableAt(log, windowMs) })
+  }
+
+  return {
+    pace(rates) {
+      const nowMs = now()
+      for (const [failed, rate] of rates.entries()) {
+        const retryAfterMs = waitOf(logOf(encodeHex(rate.key)), rate, nowMs)
+        if (retryAfterMs > 0) return { ok: false, failed, retryAfterMs }
+      }
+      for (const rate of rates) {
+        const key = encodeHex(rate.key)
+        keep(key, logged(logOf(key), rate, nowMs), rate.windowMs)
+      }
+      return { ok: true }
+    },
+    unpace(rates) {
+      for (const { key, windowMs } of rates) {
+        const name = encodeHex(key)
+        keep(name, unlogged(logOf(name)), windowMs)
+      }
+    },
+    once(mark, untilMs) {
+      const key = encodeHex(mark)
+      if ((marks.get(key) ?? 0) > now()) return false
+      marks.set(key, untilMs)
+      return true
+    },
+    claim({ key, digest, untilMs }) {
+      const name = encodeHex(key)
+      const kept = claims.get(name)
+      // One that runs is never too old: it is somebody's.
+      if (kept === undefined || (kept.answer !== undefined && kept.untilMs <= now())) {
+        claims.set(name, { digest, untilMs, answer: undefined })
+        return { state: 'claimed' }
+      }
+      if (!equalBytes(kept.digest, digest)) return { state: 'other' }
+      return kept.answer === undefined
+        ? { state: 'running' }
+        : { state: 'answered', answer: kept.answer }
+    },
+    answer(key, answer) {
+      const kept = claims.get(encodeHex(key))
+      if (kept !== undefined) kept.answer ??= answer
+    },
+    unclaim(key) {
+      const name = encodeHex(key)
+      if (claims.get(name)?.answer === undefined) claims.delete(name)
+    },
+    prune() {
+      const nowMs = now()
+      let removed = 0
+      for (const [key, { forgetAtMs }] of windows) if (forgetAtMs <= nowMs) removed += Number(windows.delete(key))
+      for (const [mark, untilMs] of marks) if (untilMs <= nowMs) removed += Number(marks.delete(mark))
+      for (const [key, { answer, untilMs }] of claims)
+        if (answer !== undefined && untilMs <= nowMs) removed += Number(claims.delete(key))
+      return removed
+    },
+  }
+}
