@@ -5,13 +5,32 @@
 
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Reason } from '../core/refusal.ts'
+import type { Charge } from './metering/charge.ts'
 
-/** What one payment buys on a route. Both may be given: N calls within a time. */
+/** What one payment buys on a route. Several may be given: N calls within a time. */
 export interface Grants {
   /** Admitted requests; a positive whole number. */
   readonly calls?: number
+  /** Millisatoshi on the account of the token id, drawn by what requests cost; > 0, on a route with a `charge` only. */
+  readonly creditMsat?: bigint
   /** Seconds from the challenge until the credential ends; a positive whole number. */
   readonly validSeconds?: number
+}
+
+/** Conditions that a mint puts into the credentials of a route besides what they buy (protocol §5). */
+export interface MintedConditions {
+  /** `_rate`: at most so many requests in any so many seconds. */
+  readonly rate?: { readonly limit: number; readonly seconds: number }
+  /** `_methods`. */
+  readonly methods?: readonly string[]
+  /** `_paths`: patterns such as `/v1/*`. */
+  readonly paths?: readonly string[]
+  /** `_ip`: CIDR blocks, or the address the challenge is asked for from. */
+  readonly ip?: readonly string[] | 'client'
+  /** `_origin`: the origin the challenge is asked for from, where a browser names one. */
+  readonly origin?: readonly string[] | 'client'
+  /** `dpop_jkt`: the key of the proof that the unpaid request carries, where it carries one. */
+  readonly dpop?: boolean
 }
 
 /** What a route sells: the server's own data, never the client's (protocol §5 rule 7). */
@@ -25,6 +44,10 @@ export interface RouteTerms {
   /** Price of one purchase in millisatoshi; 0 on a free route. */
   readonly priceMsat: bigint
   readonly grants: Grants
+  /** What each request draws from the credit; on a metered route only. */
+  readonly charge?: Charge
+  /** What its credentials are bound to. */
+  readonly conditions?: MintedConditions
   /**
    * The capability a credential must hold here, so that what was sold for one route does not open a dearer one.
    * Routes may share one on purpose.
@@ -43,6 +66,29 @@ export interface GateRequest {
   /** Client address after trusted-proxy handling. */
   readonly clientAddress: string
   readonly route: RouteTerms
+  /**
+   * `https://api.example.com`: scheme and authority the client asked, after trusted-proxy handling. Proofs of possession are
+   * checked against it (RFC 9449 §4.3); without it none holds.
+   */
+  readonly base?: string
+  /** SHA-256 of the body, 32 bytes, where {@link Gate.wantsDigest} asked for it. */
+  readonly bodyDigest?: Uint8Array
+}
+
+/** An answer as it is kept for requests that come again with the same `Idempotency-Key`. */
+export interface StoredAnswer {
+  readonly status: number
+  /** Name, value, …; those of the resource, without what is said about one connection. */
+  readonly headers: HeaderLines
+  readonly body: Uint8Array
+}
+
+/** How a paid request ended. */
+export interface Settlement {
+  /** What it cost, on a metered route; the estimate if left out. */
+  readonly costMsat?: bigint
+  /** The answer, where {@link Entitlement.recording} asks for it and it was small enough to be kept. */
+  readonly answer?: StoredAnswer
 }
 
 /** A paid request's hold on its credential: `serve` before the first byte, then exactly one of `commit` and `release`. */
@@ -52,8 +98,13 @@ export interface Entitlement {
   /** Lower-case hex of 32 bytes. */
   readonly paymentHash: string
   readonly service: string
-  /** Whether a use is reserved. False for a time pass: `serve`, `commit` and `release` then do nothing. */
+  /**
+   * Whether there is something to settle: a use is reserved, or the answer is to be kept. False for a time pass: `serve`,
+   * `draw`, `commit` and `release` then do nothing.
+   */
   readonly counted: boolean
+  /** Whether the answer is to be given to `commit`, for requests that come again (protocol §5 rule 10). */
+  readonly recording: boolean
   /** Lines for the answer: `RateLimit`, `RateLimit-Policy`. Name, value, … */
   readonly answerHeaders: HeaderLines
   /**
@@ -61,8 +112,13 @@ export interface Entitlement {
    * Throws `store_unavailable`: then nothing may be served, and the use is to be released.
    */
   serve(): Promise<void>
+  /**
+   * The answer of a metered route has cost `costMsat` by now and goes on: takes it from the credit. Answers whether all of it
+   * was there. Throws `store_unavailable`.
+   */
+  draw(costMsat: bigint): Promise<boolean>
   /** The answer has ended, or the client left in the middle of it. Never throws; tried again until the books take it. */
-  commit(): Promise<void>
+  commit(settlement?: Settlement): Promise<void>
   /**
    * The resource was not served, or broke off: the client keeps what it paid for (protocol §5 rule 4). Never throws; tried
    * again until the books take it.
@@ -77,11 +133,30 @@ export interface Pass {
   readonly entitlement: Entitlement | null
 }
 
+/** The request was executed before: it gets the same answer, and nothing is charged (protocol §5 rule 10). */
+export interface Replayed {
+  readonly outcome: 'replay'
+  readonly answer: StoredAnswer
+  /** Lower-case hex of 32 bytes. */
+  readonly tokenId: string
+}
+
+/** Why a request is answered here: a credential's fault, or one of these that are not. */
+export type RefusedReason =
+  | Reason
+  | 'challenge_limit'
+  | 'lightning_unavailable'
+  | 'store_unavailable'
+  | 'idempotency_invalid'
+  | 'idempotency_conflict'
+  | 'idempotency_running'
+  | 'idempotency_unkept'
+
 /** The request is answered here, and the resource must not see it (rule S8). */
 export interface Refused {
   readonly outcome: 'refuse'
-  /** Why, for logs and metrics; `challenge_limit`, `lightning_unavailable` and `store_unavailable` are not the credential's fault. */
-  readonly reason: Reason | 'challenge_limit' | 'lightning_unavailable' | 'store_unavailable'
+  /** Why, for logs and metrics. */
+  readonly reason: RefusedReason
   readonly status: number
   /** Name, value, …; the L402 challenge first (rule S3). */
   readonly headers: HeaderLines
@@ -91,12 +166,53 @@ export interface Refused {
   readonly grpc: boolean
 }
 
-export type Decision = Pass | Refused
+export type Decision = Pass | Replayed | Refused
+
+/** One counting caveat and how full its counter is. */
+export interface BudgetState {
+  /** e.g. `weather_max_calls`. */
+  readonly condition: string
+  readonly limit: bigint
+  readonly left: bigint
+}
+
+/** What a credential has left for one service. */
+export interface ServiceBalance {
+  readonly service: string
+  /** Whether a request that the other conditions allow would be admitted now. */
+  readonly usable: boolean
+  /** Why not. */
+  readonly reason?: Reason
+  /** Unix seconds; `null` without an end. */
+  readonly expiresAt: number | null
+  /** Budgets of calls and of spending, the minted one first. */
+  readonly budgets: readonly BudgetState[]
+  /** The credit account, where the credential has one: msat credited in all, left now, and used beyond it (rule 5). */
+  readonly credit: { readonly creditedMsat: bigint; readonly leftMsat: bigint; readonly lostMsat: bigint } | null
+}
+
+/** What a credential has left. */
+export interface Balance {
+  readonly outcome: 'balance'
+  /** Lower-case hex of 32 bytes. */
+  readonly tokenId: string
+  /** Lower-case hex of 32 bytes. */
+  readonly paymentHash: string
+  /** The services of this server that it opens. */
+  readonly services: readonly ServiceBalance[]
+}
 
 /** Decides over requests. Never throws for what a client sent. */
 export interface Gate {
   /** Synchronous where nothing has to be waited for (free routes, a cached time pass). */
   decide(request: GateRequest): Decision | Promise<Decision>
+  /**
+   * Whether the request's outcome is to be kept, so that `decide` needs the digest of its body: an unsafe method with an
+   * `Idempotency-Key` and a credential, on a route that is not free.
+   */
+  wantsDigest(request: GateRequest): boolean
+  /** What is left of the credential in these headers; see {@link Balance}. Never throws for what a client sent. */
+  balance(headers: HeaderLines): Promise<Balance | Refused>
   /** How many credentials the verdict cache holds. */
   readonly cachedVerdicts: number
 }

@@ -12,7 +12,26 @@ export type { ChallengeLimitOptions } from './challenge-limit.ts'
 export { clientPrefix } from './client-prefix.ts'
 export { addCorsLines, optionsLines, USUAL_METHODS } from './cors.ts'
 export { createGate, type GateOptions, type ServiceOptions } from './create-gate.ts'
-export type { Decision, Entitlement, Gate, GateRequest, Grants, Pass, Refused, RouteTerms } from './gate.ts'
+export type {
+  Balance,
+  BudgetState,
+  Decision,
+  Entitlement,
+  Gate,
+  GateRequest,
+  Grants,
+  MintedConditions,
+  Pass,
+  Refused,
+  RefusedReason,
+  Replayed,
+  RouteTerms,
+  ServiceBalance,
+  Settlement,
+  StoredAnswer,
+} from './gate.ts'
+export type { Charge, UnitRate, UsageRates } from './metering/charge.ts'
+export type { Meter } from './metering/meter.ts'
 export { deriveRootKey, type KeyRing, keyRing, type MasterKey } from './keys.ts'
 export {
   type Paywall,
