@@ -38,7 +38,7 @@ afterEach(async () => {
 export function bench(options: Partial<GateOptions> = {}): Bench {
   const now = (): number => self.clock
   const lightning = memoryLightning({ now })
-  const ledger = options.ledger ?? memoryStore()
+  const ledger = options.ledger ?? memoryStore({ now })
   opened.push(ledger)
   const gate = createGate({
     lightning,
@@ -81,12 +81,14 @@ export function bench(options: Partial<GateOptions> = {}): Bench {
 }
 
 export function refused(decision: Decision): Refused {
-  if (decision.outcome !== 'refuse') throw new Error('expected a refusal, got a pass')
+  if (decision.outcome !== 'refuse') throw new Error(`expected a refusal, got a ${decision.outcome}`)
   return decision
 }
 
 export function passed(decision: Decision): Pass {
-  if (decision.outcome !== 'pass') throw new Error(`expected a pass, got ${decision.status} ${decision.body}`)
+  if (decision.outcome === 'refuse')
+    throw new Error(`expected a pass, got ${decision.status} ${decision.body}`)
+  if (decision.outcome !== 'pass') throw new Error(`expected a pass, got a ${decision.outcome}`)
   return decision
 }
 

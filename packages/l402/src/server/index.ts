@@ -8,10 +8,12 @@ export type {
   ReserveRequest,
   RevocationTarget,
 } from '../stores/ledger.ts'
+export { type BalanceBody, balanceBody } from './balance.ts'
 export type { ChallengeLimitOptions } from './challenge-limit.ts'
 export { clientPrefix } from './client-prefix.ts'
 export { addCorsLines, optionsLines, USUAL_METHODS } from './cors.ts'
-export { createGate, type GateOptions, type ServiceOptions } from './create-gate.ts'
+export { createGate, type GateOptions } from './create-gate.ts'
+export type { Proof, ProofRequest, ProofVerifier } from './dpop.ts'
 export type {
   Balance,
   BudgetState,
@@ -30,9 +32,9 @@ export type {
   Settlement,
   StoredAnswer,
 } from './gate.ts'
+export { deriveRootKey, type KeyRing, keyRing, type MasterKey } from './keys.ts'
 export type { Charge, UnitRate, UsageRates } from './metering/charge.ts'
 export type { Meter } from './metering/meter.ts'
-export { deriveRootKey, type KeyRing, keyRing, type MasterKey } from './keys.ts'
 export {
   type Paywall,
   type PaywallOptions,
@@ -56,4 +58,5 @@ export {
   type UnreachableRoute,
   unreachableRoutes,
 } from './routes.ts'
+export type { ServiceOptions } from './service-policies.ts'
 export { type BadTarget, isAuthority, normaliseTarget, type Target, type TargetOptions } from './target.ts'
