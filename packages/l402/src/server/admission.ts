@@ -98,17 +98,17 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const { keepBytes } = options
     const uses = usesOf(candidate)
     const redemption = redemptionOf(verified, summary, service)
+    await credit(redemption, summary, false)
+    if (rates.length > 0) {
+      const paced = await ledger.pace(rates)
+      if (!paced.ok) return overRate(summary, paced)
+    }
     if (uses.length === 0) {
       const answerHeaders = rateLimitLines([], summary.rates)
       if (claim === null && answerHeaders.length === 0)
         return { outcome: 'pass', entitlement: passEntitlement(verified, service) }
       const hold = { ledger, id: null, claim, keepBytes, answerHeaders }
       return { outcome: 'pass', entitlement: countedEntitlement(verified, service, hold) }
-    }
-    await credit(redemption, summary, false)
-    if (rates.length > 0) {
-      const paced = await ledger.pace(rates)
-      if (!paced.ok) return overRate(summary, paced)
     }
     let taken = false
     try {
