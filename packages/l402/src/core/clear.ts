@@ -62,7 +62,7 @@ export interface CreditGrant {
   readonly expiresAt: number | null
 }
 
-/** A sliding-window rate; `checkRate` decides. */
+/** A sliding-window rate; the ledger's `pace` decides. */
 export interface RateLimit {
   readonly condition: string
   /** 32 bytes, like {@link Counter.key}. */
