@@ -1,7 +1,7 @@
 /** A gate on a clock of its own, with a buyer beside it, for tests. */
 
 import { afterEach } from 'vitest'
-import { decodeBase64, decodeHex, encodeBase64 } from '../src/core/bytes.ts'
+import { decodeBase64, decodeHex, encodeBase64, encodeHex } from '../src/core/bytes.ts'
 import { attenuateMacaroon } from '../src/core/chain.ts'
 import { findL402Challenges } from '../src/core/challenge.ts'
 import { formatCredential } from '../src/core/credential.ts'
@@ -19,6 +19,12 @@ export const KEY = { id: 'k1', masterKey: new Uint8Array(32).fill(7), active: tr
 export const PASS = routeTerms('weather', 'GET /forecast/*', { price: '10 sat', grants: { valid: '1h' } })
 export const BUNDLE = routeTerms('weather', 'POST /query', { price: '100 sat', grants: { calls: 3 } })
 export const BOTH = routeTerms('weather', '/both', { price: '5 sat', grants: { calls: 2, valid: '1m' } })
+/** 100 sat of credit; each request is measured, and 2 sat are reserved for it. */
+export const METERED = routeTerms('weather', 'POST /chat', {
+  price: '100 sat',
+  grants: { credit: '100 sat' },
+  charge: { fixed: '1 sat', estimate: '2 sat' },
+})
 export const FREE = routeTerms('weather', '/health', { free: true })
 
 export interface Bench {
@@ -38,7 +44,7 @@ afterEach(async () => {
 export function bench(options: Partial<GateOptions> = {}): Bench {
   const now = (): number => self.clock
   const lightning = memoryLightning({ now })
-  const ledger = options.ledger ?? memoryStore()
+  const ledger = options.ledger ?? memoryStore({ now })
   opened.push(ledger)
   const gate = createGate({
     lightning,
@@ -81,12 +87,14 @@ export function bench(options: Partial<GateOptions> = {}): Bench {
 }
 
 export function refused(decision: Decision): Refused {
-  if (decision.outcome !== 'refuse') throw new Error('expected a refusal, got a pass')
+  if (decision.outcome !== 'refuse') throw new Error(`expected a refusal, got a ${decision.outcome}`)
   return decision
 }
 
 export function passed(decision: Decision): Pass {
-  if (decision.outcome !== 'pass') throw new Error(`expected a pass, got ${decision.status} ${decision.body}`)
+  if (decision.outcome === 'refuse')
+    throw new Error(`expected a pass, got ${decision.status} ${decision.body}`)
+  if (decision.outcome !== 'pass') throw new Error(`expected a pass, got a ${decision.outcome}`)
   return decision
 }
 
@@ -96,6 +104,15 @@ export function challengeOf(decision: Decision): { invoice: string; macaroon: st
   const [challenge] = findL402Challenges([answer.headers[at + 1] ?? ''])
   if (challenge === undefined) throw new Error('expected a challenge')
   return challenge
+}
+
+/** The caveats and the token id of a 402's macaroon. */
+export function soldIn(decision: Decision): { caveats: readonly string[]; tokenId: string } {
+  const { identifier, caveats } = decodeMacaroon(decodeBase64(challengeOf(decision).macaroon) as Uint8Array)
+  return {
+    caveats: caveats.map(({ id }) => new TextDecoder().decode(id)),
+    tokenId: encodeHex(decodeIdentifier(identifier).tokenId),
+  }
 }
 
 export function narrowed(authorization: string, ...caveats: string[]): string {

@@ -6,7 +6,23 @@ import type { RequestOutcome } from '../log.ts'
 import { Durations } from './durations.ts'
 
 /** The ledger's operations that are timed. */
-export type LedgerOperation = 'reserve' | 'serve' | 'commit' | 'release' | 'read' | 'revoke' | 'ping'
+export type LedgerOperation =
+  | 'credit'
+  | 'reserve'
+  | 'serve'
+  | 'draw'
+  | 'commit'
+  | 'release'
+  | 'read'
+  | 'pace'
+  | 'unpace'
+  | 'once'
+  | 'claim'
+  | 'answer'
+  | 'unclaim'
+  | 'prune'
+  | 'revoke'
+  | 'ping'
 
 /** Everything that is counted. */
 export interface Metrics {

@@ -20,12 +20,15 @@ export function watchGate(first: Gate, metrics: Metrics): SwitchableGate {
       const count = (decision: Decision): Decision => {
         if (decision.outcome === 'refuse') {
           metrics.refused(request.route, decision.reason, decision.status === 402)
-        } else if (decision.entitlement !== null) metrics.redeemed(request.route)
+        } else if (decision.outcome === 'pass' && decision.entitlement !== null)
+          metrics.redeemed(request.route)
         return decision
       }
       const decision = gate.decide(request)
       return decision instanceof Promise ? decision.then(count) : count(decision)
     },
+    wantsDigest: (request) => gate.wantsDigest(request),
+    balance: (headers) => gate.balance(headers),
     get cachedVerdicts() {
       return gate.cachedVerdicts
     },
@@ -44,11 +47,20 @@ export function watchLedger(ledger: Ledger, metrics: Metrics): Ledger {
     return work
   }
   return {
+    credit: (redemption, amountMsat) => timed('credit', ledger.credit(redemption, amountMsat)),
     reserve: (request) => timed('reserve', ledger.reserve(request)),
     serve: (id) => timed('serve', ledger.serve(id)),
-    commit: (id) => timed('commit', ledger.commit(id)),
+    draw: (id, actualMsat) => timed('draw', ledger.draw(id, actualMsat)),
+    commit: (id, actualMsat) => timed('commit', ledger.commit(id, actualMsat)),
     release: (id) => timed('release', ledger.release(id)),
     read: (keys) => timed('read', ledger.read(keys)),
+    pace: (rates) => timed('pace', ledger.pace(rates)),
+    unpace: (rates) => timed('unpace', ledger.unpace(rates)),
+    once: (mark, untilMs) => timed('once', ledger.once(mark, untilMs)),
+    claim: (claim) => timed('claim', ledger.claim(claim)),
+    answer: (key, answer) => timed('answer', ledger.answer(key, answer)),
+    unclaim: (key) => timed('unclaim', ledger.unclaim(key)),
+    prune: () => timed('prune', ledger.prune()),
     revoke: (target) => timed('revoke', ledger.revoke(target)),
     ping: () => timed('ping', ledger.ping()),
     isRevoked: (redemption) => ledger.isRevoked(redemption),

@@ -1,5 +1,5 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
-import { addCorsLines, problemBody, REASONS, type Refused } from '@turnpike/l402/server'
+import { addCorsLines, problemBody, REASONS, type Refused, type StoredAnswer } from '@turnpike/l402/server'
 import { PROBLEMS, type ProblemCode } from './problem-table.ts'
 
 /** An answer of the gateway's own that is not the gate's. */
@@ -32,6 +32,15 @@ export function sendRefused(res: ServerResponse, refused: Refused, manner: Answe
   send(res, refused.status, [...refused.headers], refused.body, manner)
 }
 
+/** Sends what an earlier request under the same `Idempotency-Key` got (protocol §5 rule 10). */
+export function sendStored(
+  res: ServerResponse,
+  { status, headers, body }: StoredAnswer,
+  manner: AnswerManner,
+): void {
+  send(res, status, [...headers], body, manner)
+}
+
 /** Sends 204 with these lines. */
 export function sendNothing(res: ServerResponse, lines: readonly string[]): void {
   res.writeHead(204, [...lines])
@@ -42,11 +51,11 @@ function send(
   res: ServerResponse,
   status: number,
   lines: string[],
-  text: string,
+  content: string | Uint8Array,
   manner: AnswerManner,
 ): void {
   if (manner.crossOrigin === true) addCorsLines(lines)
-  const body = Buffer.from(text)
+  const body = Buffer.from(content)
   lines.push('Content-Length', String(body.length))
   res.writeHead(status, lines)
   res.end(res.req.method === 'HEAD' ? undefined : body)

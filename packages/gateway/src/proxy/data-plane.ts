@@ -6,7 +6,7 @@ import {
   optionsLines,
   type RouteTerms,
 } from '@turnpike/l402/server'
-import { type OwnProblem, sendNothing, sendRefused } from './answers.ts'
+import { type OwnProblem, sendNothing, sendRefused, sendStored } from './answers.ts'
 import { Exchange } from './exchange.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
 import { BAD_EXPECTATION, INTERNAL, methodNotAllowed, NO_ROUTE, NO_WEBSOCKET } from './own-problems.ts'
@@ -144,6 +144,13 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       if (visit.closed) return
       visit.leaveBody(head)
       sendRefused(visit.res, decision, head)
+      return
+    }
+    if (decision.outcome === 'replay') {
+      visit.paid = true
+      if (visit.closed) return
+      visit.leaveBody(head)
+      sendStored(visit.res, decision.answer, head)
       return
     }
     visit.paid = decision.entitlement !== null

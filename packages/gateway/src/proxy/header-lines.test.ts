@@ -3,6 +3,7 @@ import { compileRoutes } from '@turnpike/l402/server'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
   closeAll,
+  gateOf,
   get,
   PAYMENT_HASH,
   passGate,
@@ -262,7 +263,7 @@ describe('across origins', () => {
     const routing = [tableOf(upstream.origin, ['GET,POST /paid/*', 'GET /free/*'])]
     const gateway = await startGateway({
       routing,
-      gate: { decide: () => expect.unreachable(), cachedVerdicts: 0 },
+      gate: gateOf(() => expect.unreachable()),
     })
     const allowed = await preflight(gateway.port, '/paid/x', 'POST')
     expect(allowed).toMatchObject({ status: 204, body: '' })

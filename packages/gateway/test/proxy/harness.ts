@@ -128,11 +128,13 @@ export function passGate(
     paymentHash: PAYMENT_HASH,
     service,
     counted,
+    keepBytes: null,
     answerHeaders: counted ? ['RateLimit-Policy', '"calls";q=5', 'RateLimit', '"calls";r=4'] : [],
     serve: async () => {
       await books.serve?.()
       books.entries.push('serve')
     },
+    draw: async () => true,
     commit: async () => {
       books.entries.push('commit')
     },
@@ -168,7 +170,12 @@ export function refuseGate(): Gate {
 }
 
 export function gateOf(decide: (request: GateRequest) => Decision | Promise<Decision>): Gate {
-  return { decide, cachedVerdicts: 0 }
+  return {
+    decide,
+    wantsDigest: () => false,
+    balance: () => Promise.reject(new Error('no balance')),
+    cachedVerdicts: 0,
+  }
 }
 
 /** A route of the service `demo`. */

@@ -193,10 +193,16 @@ describe('delegated budgets', () => {
     const links = verifyChain(rootKey, m) ?? []
     const summary = summaryOf(texts, { enforced: all })
     expect(summary.counters).toEqual([
-      { kind: 'max_calls', condition: 'svc_max_calls', key: links[3], limit: 100n },
-      { kind: 'max_calls', condition: 'svc_max_calls', key: links[4], limit: 10n },
-      { kind: 'max_spend_msat', condition: 'svc_max_spend_msat', key: links[5], limit: 5000n },
-      { kind: 'max_calls', condition: 'svc_max_calls', key: links[6], limit: 10n },
+      { kind: 'max_calls', condition: 'svc_max_calls', key: links[3], limit: 100n, expiresAt: null },
+      { kind: 'max_calls', condition: 'svc_max_calls', key: links[4], limit: 10n, expiresAt: null },
+      {
+        kind: 'max_spend_msat',
+        condition: 'svc_max_spend_msat',
+        key: links[5],
+        limit: 5000n,
+        expiresAt: null,
+      },
+      { kind: 'max_calls', condition: 'svc_max_calls', key: links[6], limit: 10n, expiresAt: null },
     ])
     expect(new Set(summary.counters.map(({ key }) => key.join())).size).toBe(4)
   })

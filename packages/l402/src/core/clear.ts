@@ -50,9 +50,19 @@ export interface Counter {
   readonly key: Uint8Array
   /** At least 1. */
   readonly limit: bigint
+  /** Unix seconds from which on no credential can name this counter, by the caveats before it; `null`: never. */
+  readonly expiresAt: number | null
 }
 
-/** A sliding-window rate; `checkRate` decides. */
+/** What the payment has put on the account of the token id. */
+export interface CreditGrant {
+  /** At least 1. */
+  readonly amountMsat: bigint
+  /** Unix seconds from which on no credential of this payment is good; `null`: never. */
+  readonly expiresAt: number | null
+}
+
+/** A sliding-window rate; the ledger's `pace` decides. */
 export interface RateLimit {
   readonly condition: string
   /** 32 bytes, like {@link Counter.key}. */
@@ -75,6 +85,10 @@ export interface Summary {
   readonly expiresAt: number | null
   /** In the order of the chain: the minted budget first. */
   readonly counters: readonly Counter[]
+  /** `null` in a credential that was not sold for metered requests. */
+  readonly credit: CreditGrant | null
+  /** Whether a holder has appended to what was minted, proof of payment aside: the mint puts the capabilities last. */
+  readonly attenuated: boolean
   /** Only where `rate` is enforced. */
   readonly rates: readonly RateLimit[]
   /** Only where `dpop_jkt` is enforced: the key whose proof the request must carry. */
@@ -139,6 +153,9 @@ export function summariseCaveats(
     opened: null,
     expiresAt: null,
     holdsCapabilities: false,
+    creditMsat: null,
+    creditExpiresAt: null,
+    attenuated: false,
     keyThumbprint: null,
     exhausted: null,
     counters: [],
@@ -169,6 +186,7 @@ function readCaveat(
   const parsed = parseCaveat(caveat.id)
   const name = parsed && conditionFor(policy.service, parsed.condition)
   if (parsed === undefined || name === undefined) return readUnknown(parsed?.condition, policy)
+  if (draft.holdsCapabilities && name !== 'preimage') draft.attenuated = true
   if (!isEnforced(policy, name)) return failed(parsed.condition, 'This server does not enforce this caveat.')
   let read = readers.get(name)
   if (read === undefined) {
@@ -194,10 +212,17 @@ function finish(draft: Draft): Summary | Refusal {
       admits: (request) => request.capability === '',
     })
   }
+  const { creditMsat, creditExpiresAt } = draft
+  if (creditMsat !== null && !draft.holdsCapabilities) {
+    // Else a holder could state credit, and then append the capabilities that must follow it.
+    return failed(`${service}_credit_msat`, 'Credit is stated before the capabilities, by the mint.')
+  }
   return Object.freeze({
     ok: true,
     service,
     expiresAt: draft.expiresAt,
+    credit: creditMsat === null ? null : { amountMsat: creditMsat, expiresAt: creditExpiresAt },
+    attenuated: draft.attenuated,
     counters: Object.freeze(draft.counters),
     rates: Object.freeze(draft.rates),
     keyThumbprint: draft.keyThumbprint,

@@ -166,6 +166,27 @@ export function parseCredentials(
 }
 
 /**
+ * The texts that name the credentials of a request, for the `ath` of a proof of possession (RFC 9449 §4.2): each macaroon
+ * as it was sent, and with the preimage behind its colon.
+ */
+export function credentialTokens(headers: HeaderLines): readonly string[] {
+  const texts: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const value = headers[i + 1] ?? ''
+    const field = credentialFieldOf(headers[i] ?? '', value)
+    if (field === undefined || value.length > MAX_TEXT) continue
+    const all = field === 'authorization' ? readAuthorization(value).presented : [readHexField(value)]
+    for (const { tokens, preimage } of all) {
+      for (const token of tokens.slice(0, MAX_MACAROONS)) {
+        texts.push(token)
+        if (preimage !== undefined) texts.push(`${token}:${preimage}`)
+      }
+    }
+  }
+  return texts
+}
+
+/**
  * Whether a header line must not reach the upstream: it presents an L402 credential, maybe joined with another
  * scheme's. A `token` or `Macaroon` line that holds something else is the upstream's own business.
  */

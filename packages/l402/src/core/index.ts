@@ -34,7 +34,7 @@ export {
   type Summary,
   summariseCaveats,
 } from './clear.ts'
-export { checkRate, type Rate } from './conditions/rate.ts'
+export type { Rate } from './conditions/rate.ts'
 export {
   type Credential,
   credentialText,

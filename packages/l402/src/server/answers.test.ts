@@ -34,7 +34,16 @@ const credentialFaults = Object.keys(REASONS).filter(
 describe('a credential that does not open the route', () => {
   it('is every reason but the limits and the faults of the server', () => {
     const others = Object.keys(REASONS).filter((reason) => !credentialFaults.includes(reason as Reason))
-    expect(others).toEqual(['over_rate', 'challenge_limit', 'lightning_unavailable', 'store_unavailable'])
+    expect(others).toEqual([
+      'over_rate',
+      'challenge_limit',
+      'lightning_unavailable',
+      'store_unavailable',
+      'idempotency_invalid',
+      'idempotency_conflict',
+      'idempotency_running',
+      'idempotency_unkept',
+    ])
   })
 
   it.each(credentialFaults)('answers 402 with a challenge and a problem that names it: %s', (reason) => {

@@ -1,7 +1,7 @@
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { IssuedChallenge } from './challenger.ts'
-import type { GateRequest, Refused } from './gate.ts'
+import type { GateRequest, Refused, RefusedReason, RouteTerms } from './gate.ts'
 import { problemBody } from './problem.ts'
 import { REASONS } from './reason-table.ts'
 
@@ -42,11 +42,22 @@ export function challengeAnswer(request: GateRequest, refusal: Refusal, issued: 
       paymentHash: issued.paymentHash,
       expiresAt: issued.expiresAt,
       offers: [
-        { scheme: 'L402', service: route.service, route: route.name, ...amount, grants: route.grants },
+        {
+          scheme: 'L402',
+          service: route.service,
+          route: route.name,
+          ...amount,
+          grants: offeredGrants(route),
+        },
       ],
     }),
     grpc: false,
   }
+}
+
+/** What a purchase buys, as JSON says it: whole numbers, credit in msat. */
+function offeredGrants({ grants: { creditMsat, ...grants } }: RouteTerms): Record<string, number> {
+  return creditMsat === undefined ? grants : { ...grants, creditMsat: Number(creditMsat) }
 }
 
 /** 429 (gRPC 8): `_rate` exceeded, or too many challenges asked for (rules S10, §5). */
@@ -66,7 +77,7 @@ export function lightningUnavailable(request: GateRequest): Refused {
 }
 
 /** 503: the books cannot be written. Never free, never lost (protocol §5 rule 9). */
-export function storeUnavailable(request: GateRequest): Refused {
+export function storeUnavailable(request: Pick<GateRequest, 'headers'>): Refused {
   const detail = 'the books cannot be written right now; nothing was used'
   return plainAnswer(request, { reason: 'store_unavailable', detail, retryAfterSeconds: 5 })
 }
@@ -74,15 +85,16 @@ export function storeUnavailable(request: GateRequest): Refused {
 const PROBLEM_HEADERS: HeaderLines = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store']
 
 interface PlainAnswer {
-  readonly reason: Refused['reason']
+  readonly reason: RefusedReason
   readonly detail: string
-  readonly retryAfterSeconds: number
+  readonly retryAfterSeconds?: number
 }
 
-function plainAnswer(request: GateRequest, answer: PlainAnswer): Refused {
+function plainAnswer(request: Pick<GateRequest, 'headers'>, answer: PlainAnswer): Refused {
   const { reason, detail } = answer
   const { status, title } = REASONS[reason]
-  const retry = ['Retry-After', String(answer.retryAfterSeconds)]
+  const { retryAfterSeconds } = answer
+  const retry = retryAfterSeconds === undefined ? [] : ['Retry-After', String(retryAfterSeconds)]
   if (isGrpc(request.headers)) return grpcAnswer(reason, title.toLowerCase(), retry)
   return {
     outcome: 'refuse',
@@ -94,7 +106,7 @@ function plainAnswer(request: GateRequest, answer: PlainAnswer): Refused {
   }
 }
 
-function grpcAnswer(reason: Refused['reason'], message: string, extra: HeaderLines): Refused {
+function grpcAnswer(reason: RefusedReason, message: string, extra: HeaderLines): Refused {
   const status = String(REASONS[reason].grpcStatus)
   return {
     outcome: 'refuse',
@@ -110,7 +122,29 @@ function grpcAnswer(reason: Refused['reason'], message: string, extra: HeaderLin
   }
 }
 
-/** What is left of a counted credential (draft-ietf-httpapi-ratelimit-headers). */
-export function rateLimitHeaders(limit: bigint, left: bigint): HeaderLines {
-  return ['RateLimit-Policy', `"calls";q=${limit}`, 'RateLimit', `"calls";r=${left}`]
+/** 400 or 409: the `Idempotency-Key` cannot be heeded, and nothing is charged (protocol §5 rule 10). */
+export function idempotencyAnswer(
+  request: GateRequest,
+  reason: Extract<RefusedReason, `idempotency_${string}`>,
+): Refused {
+  const { meaning, remedy } = REASONS[reason]
+  const detail = `${meaning} ${remedy}`
+  return plainAnswer(request, {
+    reason,
+    detail,
+    ...(reason === 'idempotency_running' ? { retryAfterSeconds: 1 } : {}),
+  })
+}
+
+/** 401 where nothing is sold, so that no invoice is made (rule S1): the balance of no credential. */
+export function noBalance({ reason, detail }: Refusal): Refused {
+  const { title } = REASONS[reason]
+  return {
+    outcome: 'refuse',
+    reason,
+    status: 401,
+    headers: ['WWW-Authenticate', 'L402 realm="balance"', ...PROBLEM_HEADERS],
+    body: problemBody({ status: 401, code: reason, title, detail }),
+    grpc: false,
+  }
 }

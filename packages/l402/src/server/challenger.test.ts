@@ -7,7 +7,7 @@ import { decodeIdentifier } from '../core/identifier.ts'
 import { decodeMacaroon } from '../core/macaroon.ts'
 import type { CreatedInvoice, InvoiceBackend, InvoiceRequest } from '../lightning/backend.ts'
 import { memoryLightning } from '../lightning/memory.ts'
-import { type ChallengerOptions, createChallenger } from './challenger.ts'
+import { type ChallengeFor, type ChallengerOptions, createChallenger } from './challenger.ts'
 import { routeTerms } from './route-terms.ts'
 
 const real = memoryLightning()
@@ -22,6 +22,14 @@ function backend(change: (made: CreatedInvoice, asked: InvoiceRequest) => Create
     ping: () => real.ping(),
     close: () => real.close(),
   }
+}
+
+const BUYER: ChallengeFor = {
+  tier: 0,
+  topUp: null,
+  clientAddress: '192.0.2.7',
+  origin: undefined,
+  thumbprint: undefined,
 }
 
 function challenger(lightning: InvoiceBackend, more: Partial<ChallengerOptions> = {}) {
@@ -41,7 +49,7 @@ function challenger(lightning: InvoiceBackend, more: Partial<ChallengerOptions> 
 describe('a challenge', () => {
   it('says of the invoice what the invoice says (S4, S6, S7)', async () => {
     const late = backend((made) => ({ ...made, expiresAt: made.expiresAt + 9999 }))
-    const issued = await challenger(late)(terms, 0, null)
+    const issued = await challenger(late)(terms, BUYER)
     const invoice = decodeInvoice(issued.invoice)
     expect(issued).toMatchObject({ amountMsat: 1500n, expiresAt: invoice.expiresAt })
     expect(invoice.amountMsat).toBe(1500n)
@@ -52,7 +60,10 @@ describe('a challenge', () => {
   it('keeps the token id it is given, and makes up another each time otherwise', async () => {
     const issue = challenger(real)
     const idOf = async (given: Uint8Array | null): Promise<Uint8Array> => {
-      const { macaroon } = await issue(terms, 0, given)
+      const { macaroon } = await issue(terms, {
+        ...BUYER,
+        topUp: given === null ? null : { tokenId: given, narrowed: false },
+      })
       return decodeIdentifier(decodeMacaroon(decodeBase64(macaroon) as Uint8Array).identifier).tokenId
     }
     expect(await idOf(tokenId)).toEqual(tokenId)
@@ -64,9 +75,9 @@ describe('a challenge', () => {
       ...backend((made) => made),
       createInvoice: (asked: InvoiceRequest) => real.createInvoice({ ...asked, amountMsat: to }),
     })
-    expect(await challenger(rounding(2000n))(terms, 0, null)).toMatchObject({ amountMsat: 2000n })
+    expect(await challenger(rounding(2000n))(terms, BUYER)).toMatchObject({ amountMsat: 2000n })
     for (const amount of [1000n, 1501n, 3000n])
-      await expect(challenger(rounding(amount))(terms, 0, null)).rejects.toMatchObject({
+      await expect(challenger(rounding(amount))(terms, BUYER)).rejects.toMatchObject({
         code: 'lightning_invalid',
       })
   })
@@ -77,9 +88,9 @@ describe('a challenge', () => {
       memo = asked.memo
       return made
     })
-    await challenger(listening)({ ...terms, name: `~${'🛣'.repeat(400)}` }, 0, null)
+    await challenger(listening)({ ...terms, name: `~${'🛣'.repeat(400)}` }, BUYER)
     expect(memo).toBe(`weather: ~${'🛣'.repeat(140)}`)
-    await challenger(listening)({ ...terms, memo: 'a forecast' }, 0, null)
+    await challenger(listening)({ ...terms, memo: 'a forecast' }, BUYER)
     expect(memo).toBe('a forecast')
   })
 })
@@ -91,14 +102,14 @@ describe('a backend that breaks its contract', () => {
     ['another payment hash', (made: CreatedInvoice) => ({ ...made, paymentHash: new Uint8Array(32) })],
     ['another amount', (made: CreatedInvoice) => ({ ...made, amountMsat: 1n })],
   ])('with %s is lightning_invalid', async (_, change) => {
-    await expect(challenger(backend(change))(terms, 0, null)).rejects.toMatchObject({
+    await expect(challenger(backend(change))(terms, BUYER)).rejects.toMatchObject({
       code: 'lightning_invalid',
     })
   })
 
   it('with an invoice of another network is lightning_invalid', async () => {
     const mainnet: InvoiceBackend = { ...backend((made) => made), network: 'mainnet' }
-    await expect(challenger(mainnet)(terms, 0, null)).rejects.toMatchObject({ code: 'lightning_invalid' })
+    await expect(challenger(mainnet)(terms, BUYER)).rejects.toMatchObject({ code: 'lightning_invalid' })
   })
 
   it.each([
@@ -108,7 +119,7 @@ describe('a backend that breaks its contract', () => {
     'a text',
   ])('by throwing %s is lightning_unavailable', async (error) => {
     const throwing = { ...backend((made) => made), createInvoice: () => Promise.reject(error) }
-    await expect(challenger(throwing)(terms, 0, null)).rejects.toMatchObject({
+    await expect(challenger(throwing)(terms, BUYER)).rejects.toMatchObject({
       code: 'lightning_unavailable',
     })
   })

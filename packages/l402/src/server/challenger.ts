@@ -1,6 +1,5 @@
 import { decodeUnverifiedInvoice, type UnverifiedInvoice } from '../core/bolt11/index.ts'
 import { encodeBase64, encodeHex, encodeUtf8, equalBytes } from '../core/bytes.ts'
-import { formatCaveat } from '../core/caveat.ts'
 import { mintMacaroon } from '../core/chain.ts'
 import { formatChallenge } from '../core/challenge.ts'
 import { isL402Error, L402Error } from '../core/errors.ts'
@@ -9,6 +8,7 @@ import { encodeMacaroon } from '../core/macaroon.ts'
 import type { CreatedInvoice, InvoiceBackend } from '../lightning/backend.ts'
 import type { RouteTerms } from './gate.ts'
 import type { KeyRing } from './keys.ts'
+import { mintedCaveats } from './minted-caveats.ts'
 
 /** A fresh challenge: what a client needs to buy (rules S2, S4, S6). */
 export interface IssuedChallenge {
@@ -42,15 +42,35 @@ export interface ChallengerOptions {
   readonly location: string | undefined
 }
 
+/** Whom a challenge is for. */
+export interface ChallengeFor {
+  /** Tier of the service, 0 to 255. */
+  readonly tier: number
+  /** The account that a purchase tops up (protocol §5 rule 8); `null` for a new one. */
+  readonly topUp: TopUp | null
+  readonly clientAddress: string
+  /** The `Origin` line, where there is one. */
+  readonly origin: string | undefined
+  /** The key of the request's proof of possession, where it carries one. */
+  readonly thumbprint: string | undefined
+}
+
+/** Whose account a purchase goes to. */
+export interface TopUp {
+  /** 32 bytes. */
+  readonly tokenId: Uint8Array
+  /**
+   * The buyer holds a narrower copy: what he buys draws no more from the account than he pays in, else he would come into
+   * what others have there.
+   */
+  readonly narrowed: boolean
+}
+
 /** Makes challenges. Throws `lightning_unavailable` or `lightning_invalid`; nothing durable is written (rule S10). */
-export type Challenger = (
-  terms: RouteTerms,
-  tier: number,
-  tokenId: Uint8Array | null,
-) => Promise<IssuedChallenge>
+export type Challenger = (terms: RouteTerms, buyer: ChallengeFor) => Promise<IssuedChallenge>
 
 /**
- * See {@link Challenger}. `tokenId` is kept where a holder tops up, else random (protocol §4).
+ * See {@link Challenger}. The token id is kept where a holder tops up, else random (protocol §4).
  *
  * @throws RangeError for options out of range.
  */
@@ -60,7 +80,7 @@ export function createChallenger(options: ChallengerOptions): Challenger {
   checkWhole(options.deadlineMs, 'challengeDeadlineMs')
   if (options.location !== undefined && encodeUtf8(options.location).length > 255)
     throw new RangeError('invalid location: expected at most 255 bytes')
-  return async (terms, tier, tokenId) => {
+  return async (terms, buyer) => {
     const invoice = await withDeadline(options.deadlineMs, (signal) =>
       lightning.createInvoice({
         amountMsat: terms.priceMsat,
@@ -72,14 +92,14 @@ export function createChallenger(options: ChallengerOptions): Challenger {
     const { expiresAt } = checkInvoice(invoice, terms, lightning)
     const identifier = encodeIdentifier({
       paymentHash: invoice.paymentHash,
-      tokenId: tokenId ?? randomBytes(32),
+      tokenId: buyer.topUp?.tokenId ?? randomBytes(32),
     })
     const macaroon = encodeMacaroon(
       mintMacaroon({
         rootKey: keys.mintingKey(identifier),
         identifier,
         location: options.location ?? terms.service,
-        caveats: mintedCaveats(terms, tier, Math.floor(now() / 1000)),
+        caveats: mintedCaveats(terms, buyer, Math.floor(now() / 1000)),
       }),
     )
     return {
@@ -91,19 +111,6 @@ export function createChallenger(options: ChallengerOptions): Challenger {
       expiresAt,
     }
   }
-}
-
-/** The caveats of a new credential, in the order they are minted: what it opens, then for how long and how often. */
-function mintedCaveats(terms: RouteTerms, tier: number, nowSeconds: number): readonly string[] {
-  const { service, grants } = terms
-  const caveats = [
-    formatCaveat('services', `${service}:${tier}`),
-    formatCaveat(`${service}_capabilities`, terms.capability),
-  ]
-  if (grants.validSeconds !== undefined)
-    caveats.push(formatCaveat(`${service}_valid_until`, String(nowSeconds + grants.validSeconds)))
-  if (grants.calls !== undefined) caveats.push(formatCaveat(`${service}_max_calls`, String(grants.calls)))
-  return caveats
 }
 
 /** Service and route, in whole characters and within the 639 bytes of an invoice's description. */

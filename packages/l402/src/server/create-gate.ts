@@ -5,29 +5,31 @@ import type { HeaderLines } from '../core/header-lines.ts'
 import { type Refusal, refuse } from '../core/refusal.ts'
 import type { InvoiceBackend } from '../lightning/backend.ts'
 import type { Ledger } from '../stores/ledger.ts'
+import { checkKind, createAdmission, needsAdmission } from './admission.ts'
 import {
   challengeAnswer,
+  idempotencyAnswer,
   lightningUnavailable,
-  rateLimitHeaders,
+  noBalance,
   storeUnavailable,
   tooManyAnswer,
 } from './answers.ts'
+import { balanceOf } from './balance.ts'
 import { type ChallengeLimitOptions, challengeLimit } from './challenge-limit.ts'
-import { createChallenger } from './challenger.ts'
+import { createChallenger, type TopUp } from './challenger.ts'
 import { clientPrefix } from './client-prefix.ts'
-import { countedEntitlement } from './entitlement.ts'
-import type { Decision, Entitlement, Gate, GateRequest, Pass, Refused } from './gate.ts'
+import type { ProofVerifier } from './dpop.ts'
+import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
+import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
-import { checkServiceName } from './route-terms.ts'
-import { type CachedCredential, standingWith, type Verdict, verdictCache } from './verdict-cache.ts'
-
-/** What a service says of its credentials. */
-export interface ServiceOptions {
-  /** Tier in the `services` caveat, 0 to 255; 0 if left out. */
-  readonly tier?: number
-  /** What to do with conditions nobody here knows (protocol §5); `skip` if left out, as the specification demands. */
-  readonly unknownCaveats?: 'skip' | 'refuse'
-}
+import { type ServiceOptions, servicePolicies } from './service-policies.ts'
+import {
+  type CachedCredential,
+  type Standing,
+  standingWith,
+  type Verdict,
+  verdictCache,
+} from './verdict-cache.ts'
 
 /** What a gate is made of. */
 export interface GateOptions {
@@ -46,6 +48,15 @@ export interface GateOptions {
   readonly verdictCacheSize?: number
   /** Leaves `macaroon=` out of challenges (rule S2): then most deployed clients cannot read them. */
   readonly strictSpec?: boolean
+  /** Checks proofs of possession (`dpop_jkt`); without it such credentials are refused. See `@turnpike/l402/dpop`. */
+  readonly dpop?: ProofVerifier
+  /** Answers that are kept for requests that come again with the same `Idempotency-Key` (protocol §5 rule 10). */
+  readonly idempotency?: {
+    /** 86,400, a day, if left out. */
+    readonly keepSeconds?: number
+    /** Most bytes of a body that is kept; 262,144 if left out. A larger one is charged once and cannot be had again. */
+    readonly keepBytes?: number
+  }
   /** Macaroon location, e.g. `lsat` for Aperture's clients (rule S9), at most 255 bytes; the service's name if left out. */
   readonly location?: string
   /** Milliseconds since 1970. */
@@ -58,8 +69,6 @@ const MISSING = refuse(
   'missing',
   'this resource is paid: pay the invoice and send the request again with the credential',
 )
-const ENFORCED: ReadonlySet<Enforceable> = new Set(['max_calls'])
-
 /**
  * The gate: verify → satisfy → entitle, and a fresh challenge for whatever does not pass (rule S1).
  *
@@ -67,7 +76,9 @@ const ENFORCED: ReadonlySet<Enforceable> = new Set(['max_calls'])
  */
 export function createGate(options: GateOptions): Gate {
   const { ledger, now = Date.now } = options
-  const policies = servicePolicies(options.services)
+  const enforced: Enforceable[] = ['max_calls', 'max_spend_msat', 'rate']
+  if (options.dpop !== undefined) enforced.push('dpop_jkt')
+  const policies = servicePolicies(options.services, new Set(enforced))
   const verdicts = verdictCache(options.keys, options.verdictCacheSize ?? 20_000)
   const limit = challengeLimit(options.challengeLimit ?? { limit: 60, perSeconds: 60 }, now)
   const exempt = options.challengeLimit?.exempt ?? (() => false)
@@ -82,6 +93,21 @@ export function createGate(options: GateOptions): Gate {
     location: options.location,
   })
 
+  const { keepSeconds = 86_400, keepBytes = 262_144 } = options.idempotency ?? {}
+  if (!(Number.isSafeInteger(keepSeconds) && keepSeconds > 0))
+    throw new RangeError(
+      `invalid idempotency.keepSeconds: expected whole seconds above 0, got ${keepSeconds}`,
+    )
+  if (!(Number.isSafeInteger(keepBytes) && keepBytes >= 0))
+    throw new RangeError(`invalid idempotency.keepBytes: expected a whole number from 0, got ${keepBytes}`)
+  const admission = createAdmission({
+    ledger,
+    proofs: options.dpop,
+    now,
+    keepMs: keepSeconds * 1000,
+    keepBytes,
+  })
+
   function policyOf(service: string): ServicePolicy {
     const policy = policies.get(service)
     if (policy === undefined)
@@ -90,12 +116,8 @@ export function createGate(options: GateOptions): Gate {
   }
 
   /** Tries the credentials from number `from` on; the first that passes is used (V2, V5). */
-  function admit(
-    request: GateRequest,
-    verdict: Verdict,
-    from: number,
-    before: Denial,
-  ): Decision | Promise<Decision> {
+  function admit(visit: Visit, from: number, before: Denial): Decision | Promise<Decision> {
+    const { request, verdict, idempotencyKey } = visit
     const policy = policyOf(request.route.service)
     let denial = before
     for (let i = from; i < verdict.credentials.length; i++) {
@@ -103,12 +125,18 @@ export function createGate(options: GateOptions): Gate {
       const standing = standingWith(cached, policy)
       const summary = satisfy(cached, standing.summary, request)
       if (!summary.ok) {
-        denial = denied(denial, summary, cached)
+        denial = denied(denial, summary, cached, standing)
         continue
       }
-      if (summary.counters.length === 0) return standing.timePass
-      return reserve(request, cached, summary).then((outcome) =>
-        'ok' in outcome ? admit(request, verdict, i + 1, denied(denial, outcome, cached)) : outcome,
+      const candidate = { request, verified: cached.verified, summary, idempotencyKey }
+      if (!needsAdmission(candidate)) return standing.timePass
+      return admission(candidate).then(
+        (admitted) =>
+          'outcome' in admitted ? admitted : admit(visit, i + 1, denied(denial, admitted, cached, standing)),
+        (error: unknown) => {
+          if (!isL402Error(error, 'store_unavailable')) throw error
+          return storeUnavailable(request)
+        },
       )
     }
     return answer(request, denial)
@@ -132,37 +160,7 @@ export function createGate(options: GateOptions): Gate {
       origin === undefined
         ? clearCaveats(summary, { nowSeconds, method, path, capability, clientAddress })
         : clearCaveats(summary, { nowSeconds, method, path, capability, clientAddress, origin })
-    return cleared.ok ? summary : cleared
-  }
-
-  async function reserve(
-    request: GateRequest,
-    cached: CachedCredential,
-    summary: Summary,
-  ): Promise<Decision | Refusal> {
-    const { verified } = cached
-    const { service } = request.route
-    const { counters } = summary
-    try {
-      const held = await ledger.reserve({
-        redemption: { ...verified.identifier, service },
-        uses: counters.map(({ key, limit: most }) => ({ key, limit: most, amount: 1n })),
-      })
-      if (held.ok) {
-        const entitlement: Entitlement = countedEntitlement(verified, service, {
-          ledger,
-          id: held.id,
-          answerHeaders: tightest(summary, held.states),
-        })
-        return { outcome: 'pass', entitlement }
-      }
-      if (held.failed === 'revoked') return refuse('revoked', 'this credential has been revoked')
-      const condition = counters[held.failed]?.condition ?? ''
-      return refuse('exhausted', 'all calls of this credential are used up', { condition })
-    } catch (error) {
-      if (!isL402Error(error, 'store_unavailable')) throw error
-      return storeUnavailable(request)
-    }
+    return cleared.ok ? (checkKind(request, summary) ?? summary) : cleared
   }
 
   function answer(request: GateRequest, denial: Denial): Refused | Promise<Refused> {
@@ -185,7 +183,13 @@ export function createGate(options: GateOptions): Gate {
   async function challenge(request: GateRequest, { refusal, topUp }: Denial): Promise<Refused> {
     const { route } = request
     try {
-      const issued = await issue(route, policyOf(route.service).tier ?? 0, topUp)
+      const issued = await issue(route, {
+        tier: policyOf(route.service).tier ?? 0,
+        topUp,
+        clientAddress: request.clientAddress,
+        origin: headerValue(request.headers, 'origin'),
+        thumbprint: await provenKey(request),
+      })
       return challengeAnswer(request, refusal, issued)
     } catch (error) {
       if (!isL402Error(error, 'lightning_unavailable') && !isL402Error(error, 'lightning_invalid'))
@@ -194,13 +198,45 @@ export function createGate(options: GateOptions): Gate {
     }
   }
 
+  /** The key that a purchase is to be bound to: of the unpaid request's own proof. */
+  async function provenKey({ route, method, path, base, headers }: GateRequest): Promise<string | undefined> {
+    if (route.conditions?.dpop !== true || options.dpop === undefined || base === undefined) return undefined
+    if (headerValue(headers, 'dpop') === undefined) return undefined
+    const proof = await options.dpop({ method, url: base + path, headers, tokens: [], nowMs: now() })
+    return proof.ok ? proof.thumbprint : undefined
+  }
+
   return {
     decide(request) {
       if (request.route.free) return FREE
       const text = credentialText(request.headers)
       if (text === undefined) return answer(request, { refusal: MISSING, topUp: null })
+      const key = idempotencyKey(request)
+      if (key === null) return idempotencyAnswer(request, 'idempotency_invalid')
       const verdict = verdicts.judge(text, request.headers)
-      return admit(request, verdict, 0, { refusal: verdict.refusal ?? MISSING, topUp: null })
+      const visit = {
+        request,
+        verdict,
+        idempotencyKey: request.contentDigest === undefined ? undefined : key,
+      }
+      return admit(visit, 0, { refusal: verdict.refusal ?? MISSING, topUp: null })
+    },
+    wantsDigest(request) {
+      if (request.route.free || typeof idempotencyKey(request) !== 'string') return false
+      return credentialText(request.headers) !== undefined
+    },
+    async balance(headers) {
+      const text = credentialText(headers)
+      const { credentials, refusal } =
+        text === undefined ? { credentials: [], refusal: MISSING } : verdicts.judge(text, headers)
+      const [first] = credentials
+      if (first === undefined) return noBalance(refusal ?? MISSING)
+      try {
+        return await balanceOf(first, { ledger, policies, nowSeconds: now() / 1000 })
+      } catch (error) {
+        if (!isL402Error(error, 'store_unavailable')) throw error
+        return storeUnavailable({ headers })
+      }
     },
     get cachedVerdicts() {
       return verdicts.size
@@ -211,14 +247,27 @@ export function createGate(options: GateOptions): Gate {
 /** Why a request will not pass, and whose account a purchase would go to. */
 interface Denial {
   readonly refusal: Refusal
-  /** The token id to keep: possession of the used-up credential is the authority to top it up (protocol §5 rule 8). */
-  readonly topUp: Uint8Array | null
+  /** The account to keep: possession of the used-up credential is the authority to top it up (protocol §5 rule 8). */
+  readonly topUp: TopUp | null
+}
+
+/** A request with credentials on its way through the gate. */
+interface Visit {
+  readonly request: GateRequest
+  readonly verdict: Verdict
+  readonly idempotencyKey: string | undefined
 }
 
 // A valid credential's refusal says more than that of a broken one beside it, and the first one's more than a later one's.
-function denied(before: Denial, refusal: Refusal, cached: CachedCredential): Denial {
+function denied(
+  before: Denial,
+  refusal: Refusal,
+  { verified }: CachedCredential,
+  { summary }: Standing,
+): Denial {
   const spent = refusal.reason === 'exhausted' || refusal.reason === 'expired'
-  const topUp = before.topUp ?? (spent ? cached.verified.identifier.tokenId : null)
+  const narrowed = !summary.ok || summary.attenuated
+  const topUp = before.topUp ?? (spent ? { tokenId: verified.identifier.tokenId, narrowed } : null)
   return { refusal: BROKEN.has(before.refusal.reason) ? refusal : before.refusal, topUp }
 }
 
@@ -229,33 +278,6 @@ const BROKEN: ReadonlySet<string> = new Set([
   'bad_signature',
   'bad_preimage',
 ])
-
-/** `RateLimit` lines of the counter with the least left. */
-function tightest(summary: Summary, states: readonly { readonly used: bigint }[]): HeaderLines {
-  let least: { limit: bigint; left: bigint } | undefined
-  for (const [i, { limit }] of summary.counters.entries()) {
-    const left = limit - (states[i]?.used ?? limit)
-    if (least === undefined || left < least.left) least = { limit, left }
-  }
-  return least === undefined ? [] : rateLimitHeaders(least.limit, least.left)
-}
-
-function servicePolicies(
-  services: Readonly<Record<string, ServiceOptions>>,
-): ReadonlyMap<string, ServicePolicy> {
-  const knownServices = new Set(Object.keys(services))
-  const policies = new Map<string, ServicePolicy>()
-  for (const [service, { tier = 0, unknownCaveats = 'skip' }] of Object.entries(services)) {
-    checkServiceName(service)
-    // What the `services` caveat can say.
-    if (!Number.isSafeInteger(tier) || tier < 0 || tier > 255)
-      throw new RangeError(
-        `invalid tier of service "${service}": expected a whole number from 0 to 255, got ${tier}`,
-      )
-    policies.set(service, { service, tier, unknownCaveats, knownServices, enforced: ENFORCED })
-  }
-  return policies
-}
 
 function headerValue(headers: HeaderLines, lowerName: string): string | undefined {
   for (let i = 0; i < headers.length; i += 2) {

@@ -1,6 +1,7 @@
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Ledger } from '../stores/ledger.ts'
-import type { Entitlement } from './gate.ts'
+import type { Entitlement, Settlement } from './gate.ts'
+import { encodeAnswer } from './idempotency.ts'
 import type { VerifiedCredential } from './verify.ts'
 
 const NO_HEADERS: HeaderLines = []
@@ -13,11 +14,25 @@ export function passEntitlement(credential: VerifiedCredential, service: string)
     paymentHash: credential.paymentHash,
     service,
     counted: false,
+    keepBytes: null,
     answerHeaders: NO_HEADERS,
     serve: () => DONE,
+    draw: () => Promise.resolve(true),
     commit: () => DONE,
     release: () => DONE,
   }
+}
+
+/** What an admitted request holds in the ledger. */
+export interface Hold {
+  readonly ledger: Ledger
+  /** The reservation; `null` where nothing is counted. */
+  readonly id: bigint | null
+  /** The claim that is to be ended with the answer; `null` where none is kept. */
+  readonly claim: Uint8Array | null
+  /** Most bytes of an answer's body that are kept. */
+  readonly keepBytes: number
+  readonly answerHeaders: HeaderLines
 }
 
 // When an end that the store refuses is tried again. After that the ledger's own recovery ends it when the store is
@@ -28,22 +43,42 @@ const RETRY_MS = [50, 500, 5_000, 30_000]
 export function countedEntitlement(
   credential: VerifiedCredential,
   service: string,
-  hold: { readonly ledger: Ledger; readonly id: bigint; readonly answerHeaders: HeaderLines },
+  { ledger, id, claim, keepBytes, answerHeaders }: Hold,
 ): Entitlement {
-  const { ledger, id } = hold
+  // Ended once: an answer that is kept must be the one that was charged.
+  let ended: Promise<void> | undefined
+  async function commit({ costMsat, answer }: Settlement): Promise<void> {
+    if (id !== null) await insist(() => ledger.commit(id, costMsat))
+    if (claim === null) return
+    const kept = encodeAnswer(answer !== undefined && answer.body.length <= keepBytes ? answer : null)
+    await insist(() => ledger.answer(claim, kept))
+  }
+  async function release(): Promise<void> {
+    if (id !== null) await insist(() => ledger.release(id))
+    if (claim !== null) await insist(() => ledger.unclaim(claim))
+  }
   return {
     tokenId: credential.tokenId,
     paymentHash: credential.paymentHash,
     service,
-    counted: true,
-    answerHeaders: hold.answerHeaders,
-    serve: () => ledger.serve(id),
-    commit: () => insist(() => ledger.commit(id)),
-    release: () => insist(() => ledger.release(id)),
+    counted: id !== null || claim !== null,
+    keepBytes: claim === null ? null : keepBytes,
+    answerHeaders,
+    serve: () => (id === null ? DONE : ledger.serve(id)),
+    draw: (costMsat) => (id === null ? Promise.resolve(true) : ledger.draw(id, costMsat)),
+    commit(settlement = {}) {
+      ended ??= commit(settlement)
+      return ended
+    },
+    release() {
+      ended ??= release()
+      return ended
+    },
   }
 }
 
-async function insist(task: () => Promise<void>): Promise<void> {
+/** Tries a task again until the store takes it; never throws. */
+export async function insist(task: () => Promise<void>): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await task()

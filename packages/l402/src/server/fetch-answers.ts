@@ -2,13 +2,19 @@
 
 import type { HeaderLines } from '../core/header-lines.ts'
 import { addCorsLines, optionsLines } from './cors.ts'
-import type { Refused } from './gate.ts'
+import type { Refused, StoredAnswer } from './gate.ts'
 import { problemBody } from './problem.ts'
 import { REQUEST_PROBLEMS, type RequestProblemCode } from './request-problems.ts'
 
 /** What the gate answers instead of the resource. */
 export function refusalResponse(request: Request, { status, headers, body }: Refused): Response {
   return respond(request, status, { lines: headers, body })
+}
+
+/** What an earlier request under the same `Idempotency-Key` got. */
+export function storedResponse(request: Request, { status, headers, body }: StoredAnswer): Response {
+  const empty = request.method === 'HEAD' || status === 204 || status === 304
+  return new Response(empty ? null : new Uint8Array(body), { status, headers: headersOf(headers) })
 }
 
 /** A request that is answered before any price is asked. */

@@ -71,8 +71,11 @@ export interface GateRequest {
    * checked against it (RFC 9449 §4.3); without it none holds.
    */
   readonly base?: string
-  /** SHA-256 of the body, 32 bytes, where {@link Gate.wantsDigest} asked for it. */
-  readonly bodyDigest?: Uint8Array
+  /**
+   * SHA-256 over query, a line feed and body, 32 bytes, where {@link Gate.wantsDigest} asks for it. Without it an
+   * `Idempotency-Key` is not heeded.
+   */
+  readonly contentDigest?: Uint8Array
 }
 
 /** An answer as it is kept for requests that come again with the same `Idempotency-Key`. */
@@ -87,7 +90,7 @@ export interface StoredAnswer {
 export interface Settlement {
   /** What it cost, on a metered route; the estimate if left out. */
   readonly costMsat?: bigint
-  /** The answer, where {@link Entitlement.recording} asks for it and it was small enough to be kept. */
+  /** The answer, where {@link Entitlement.keepBytes} asks for it and it was no larger. */
   readonly answer?: StoredAnswer
 }
 
@@ -103,8 +106,8 @@ export interface Entitlement {
    * `draw`, `commit` and `release` then do nothing.
    */
   readonly counted: boolean
-  /** Whether the answer is to be given to `commit`, for requests that come again (protocol §5 rule 10). */
-  readonly recording: boolean
+  /** Most bytes of an answer's body to be given to `commit`, for requests that come again (rule 10); `null`: none is kept. */
+  readonly keepBytes: number | null
   /** Lines for the answer: `RateLimit`, `RateLimit-Policy`. Name, value, … */
   readonly answerHeaders: HeaderLines
   /**
@@ -188,7 +191,11 @@ export interface ServiceBalance {
   /** Budgets of calls and of spending, the minted one first. */
   readonly budgets: readonly BudgetState[]
   /** The credit account, where the credential has one: msat credited in all, left now, and used beyond it (rule 5). */
-  readonly credit: { readonly creditedMsat: bigint; readonly leftMsat: bigint; readonly lostMsat: bigint } | null
+  readonly credit: {
+    readonly creditedMsat: bigint
+    readonly leftMsat: bigint
+    readonly lostMsat: bigint
+  } | null
 }
 
 /** What a credential has left. */

@@ -8,10 +8,12 @@ export type {
   ReserveRequest,
   RevocationTarget,
 } from '../stores/ledger.ts'
+export { type BalanceBody, balanceBody } from './balance.ts'
 export type { ChallengeLimitOptions } from './challenge-limit.ts'
 export { clientPrefix } from './client-prefix.ts'
 export { addCorsLines, optionsLines, USUAL_METHODS } from './cors.ts'
-export { createGate, type GateOptions, type ServiceOptions } from './create-gate.ts'
+export { createGate, type GateOptions } from './create-gate.ts'
+export type { Proof, ProofRequest, ProofVerifier } from './dpop.ts'
 export type {
   Balance,
   BudgetState,
@@ -58,4 +60,5 @@ export {
   type UnreachableRoute,
   unreachableRoutes,
 } from './routes.ts'
+export type { ServiceOptions } from './service-policies.ts'
 export { type BadTarget, isAuthority, normaliseTarget, type Target, type TargetOptions } from './target.ts'

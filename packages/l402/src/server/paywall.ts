@@ -1,13 +1,15 @@
-import { isL402Error } from '../core/errors.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Ledger } from '../stores/ledger.ts'
 import { storeUnavailable } from './answers.ts'
-import { createGate, type GateOptions, type ServiceOptions } from './create-gate.ts'
-import { optionsResponse, problemResponse, refusalResponse, withLines } from './fetch-answers.ts'
+import { contentDigest, DIGEST_BYTES } from './content-digest.ts'
+import { createGate, type GateOptions } from './create-gate.ts'
+import { optionsResponse, problemResponse, refusalResponse, storedResponse } from './fetch-answers.ts'
 import type { Entitlement, GateRequest, RouteTerms } from './gate.ts'
 import { type KeyRing, keyRing, type MasterKey } from './keys.ts'
 import { type RouteOffer, routeTerms } from './route-terms.ts'
 import { compileRoutes } from './routes.ts'
+import { serveHeld } from './serve-held.ts'
+import type { ServiceOptions } from './service-policies.ts'
 import { normaliseTarget } from './target.ts'
 
 /** A route: `[METHOD[,METHOD]] PATH` and what it costs. */
@@ -35,13 +37,17 @@ export interface PaywallPass {
   readonly entitlement: Entitlement | null
   /**
    * Runs the handler and settles: a 5xx answer or a thrown error gives the use back (protocol §5 rule 4), anything else
-   * uses it, before the answer goes out. Errors of the handler stay the handler's. Where the use cannot be written, the
+   * uses it, before the answer goes out; what an answer of a metered route costs is known when it has gone out. Errors of the
+   * handler stay the handler's. Where the use cannot be written, the
    * answer is a 503 in the handler's place (rule 9): what the handler did is then not paid for.
    */
   serve(handler: () => Response | Promise<Response>): Promise<Response>
 }
 
-/** The answer that the request gets instead of the resource: 402, 429, 503, 400, 404, or 204 to OPTIONS (rule S8). */
+/**
+ * The answer that the request gets instead of the resource: 402, 429, 503, 400, 404, 204 to OPTIONS (rule S8), or the one
+ * that the same request got before (protocol §5 rule 10).
+ */
 export interface PaywallRefusal {
   readonly outcome: 'refuse'
   readonly response: Response
@@ -51,6 +57,8 @@ export interface PaywallRefusal {
 export interface RequestInfo {
   /** Client address after trusted-proxy handling; unknown addresses share one challenge limit. */
   readonly clientAddress?: string
+  /** Scheme and authority as the client sees them, e.g. `https://api.example.com`; the request's own if left out. */
+  readonly base?: string
 }
 
 /** `Request` in, pass or answer out. */
@@ -118,53 +126,30 @@ export function paywall(options: PaywallOptions): Paywall {
       headers: headerLines(request.headers),
       clientAddress: info.clientAddress ?? '',
       route,
+      base: info.base ?? url.origin,
     }
-    const decision = await gate.decide(asked)
+    const digest = gate.wantsDigest(asked) ? await contentDigest(request, url.search) : undefined
+    if (digest === null)
+      return refuse(problemResponse(request, 'body_too_large', `expected at most ${DIGEST_BYTES} bytes`))
+    const decision = await gate.decide(digest === undefined ? asked : { ...asked, contentDigest: digest })
     if (decision.outcome === 'refuse') return refuse(refusalResponse(request, decision))
+    if (decision.outcome === 'replay') return refuse(storedResponse(request, decision.answer))
     const { entitlement } = decision
     const unavailable = (): Response => refusalResponse(request, storeUnavailable(asked))
     return {
       outcome: 'pass',
       route,
       entitlement,
-      serve: (handler) => serveHeld(handler, entitlement, unavailable),
+      serve: (handler) =>
+        entitlement === null
+          ? Promise.resolve().then(handler)
+          : serveHeld(handler, { request, route, entitlement, unavailable }),
     }
   }
 }
 
 function refuse(response: Response): PaywallRefusal {
   return { outcome: 'refuse', response }
-}
-
-async function serveHeld(
-  handler: () => Response | Promise<Response>,
-  entitlement: Entitlement | null,
-  unavailable: () => Response,
-): Promise<Response> {
-  if (entitlement === null) return handler()
-  let response: Response
-  try {
-    response = await handler()
-  } catch (error) {
-    await entitlement.release()
-    throw error
-  }
-  if (response.status >= 500) {
-    await entitlement.release()
-    return response
-  }
-  try {
-    await entitlement.serve()
-  } catch (error) {
-    // Tried again for as long as the books are out of reach; the client is told now (protocol §5 rule 9).
-    void entitlement.release()
-    if (!isL402Error(error, 'store_unavailable')) throw error
-    void response.body?.cancel().catch(() => {})
-    return unavailable()
-  }
-  // The body is the handler's to send; what is counted is that it was handed over.
-  await entitlement.commit()
-  return withLines(response, entitlement.answerHeaders)
 }
 
 function headerLines(headers: Headers): HeaderLines {

@@ -1,11 +1,11 @@
-import type { Refused } from './gate.ts'
+import type { RefusedReason } from './gate.ts'
 
 /** How one reason of the gate is answered, and what it means to the one who reads it. */
 export interface ReasonEntry {
   /** HTTP status (rule S1: whatever the credential lacked, 402). */
-  readonly status: 402 | 429 | 503
+  readonly status: 400 | 402 | 409 | 429 | 503
   /** `grpc-status` of the same answer (protocol §1). */
-  readonly grpcStatus: 8 | 13 | 14
+  readonly grpcStatus: 3 | 8 | 9 | 13 | 14
   /** `title` of the problem body; the same for every answer with this reason. */
   readonly title: string
   /** What has happened: one sentence for the manual. */
@@ -16,10 +16,11 @@ export interface ReasonEntry {
 
 const PAYMENT_REQUIRED = { status: 402, grpcStatus: 13 } as const
 const TOO_MANY = { status: 429, grpcStatus: 8, title: 'Too Many Requests' } as const
+const CONFLICT = { status: 409, grpcStatus: 9 } as const
 const UNAVAILABLE = { status: 503, grpcStatus: 14, title: 'Service Unavailable' } as const
 
 /** Every reason a gate refuses for: the credential's faults, then those that are nobody's but the server's. */
-export const REASONS: Readonly<Record<Refused['reason'], ReasonEntry>> = {
+export const REASONS: Readonly<Record<RefusedReason, ReasonEntry>> = {
   missing: {
     ...PAYMENT_REQUIRED,
     title: 'Payment Required',
@@ -106,5 +107,31 @@ export const REASONS: Readonly<Record<Refused['reason'], ReasonEntry>> = {
     ...UNAVAILABLE,
     meaning: 'The seller’s books cannot be written right now; nothing was used.',
     remedy: 'Repeat the request with the same credential after `Retry-After`.',
+  },
+  idempotency_invalid: {
+    status: 400,
+    grpcStatus: 3,
+    title: 'Invalid Idempotency-Key',
+    meaning:
+      'The `Idempotency-Key` cannot be one: empty, twice, too long, or with characters that no key has.',
+    remedy: 'Send one line with 1 to 255 visible ASCII characters; nothing was charged.',
+  },
+  idempotency_conflict: {
+    ...CONFLICT,
+    title: 'Idempotency-Key Used For Another Request',
+    meaning: 'The same credential has sent another request (method, path, query or body) under this key.',
+    remedy: 'Send the request as it was, or this one under a key of its own; nothing was charged.',
+  },
+  idempotency_running: {
+    ...CONFLICT,
+    title: 'Request Still Running',
+    meaning: 'The first request under this `Idempotency-Key` has not ended yet.',
+    remedy: 'Repeat it after `Retry-After`; it is executed and charged once.',
+  },
+  idempotency_unkept: {
+    ...CONFLICT,
+    title: 'Answer Not Kept',
+    meaning: 'The request was executed and charged, and its answer was too large to be kept.',
+    remedy: 'Look up at the resource what came of it; send it under another key only to have it done again.',
   },
 }

@@ -10,7 +10,7 @@ export interface RequestProblemEntry {
 }
 
 /** Codes of the problems that every server made of this library answers. */
-export type RequestProblemCode = 'bad_target' | 'no_route'
+export type RequestProblemCode = 'bad_target' | 'no_route' | 'body_too_large'
 
 /** See {@link RequestProblemCode}; a program's own problems stand in a table of its own. */
 export const REQUEST_PROBLEMS: Readonly<Record<RequestProblemCode, RequestProblemEntry>> = {
@@ -26,5 +26,11 @@ export const REQUEST_PROBLEMS: Readonly<Record<RequestProblemCode, RequestProble
     title: 'Not Found',
     meaning: 'No route of this server matches the method and path; nothing is passed on by default.',
     remedy: 'Check the address; a seller adds a route, `free: true` if it costs nothing.',
+  },
+  body_too_large: {
+    status: 413,
+    title: 'Content Too Large',
+    meaning: 'A request with an `Idempotency-Key` has a larger body than can be compared with a later one.',
+    remedy: 'Send a smaller body, or no `Idempotency-Key`; nothing was charged.',
   },
 }

@@ -2,7 +2,10 @@ import { MAX_AMOUNT_MSAT, parseAmount } from '../core/amount.ts'
 import { decodeUtf8, encodeUtf8 } from '../core/bytes.ts'
 import { isCapability } from '../core/conditions/capabilities.ts'
 import { parseDuration } from '../core/duration.ts'
+import { type ConditionsOffer, readConditions } from './conditions-offer.ts'
 import type { Grants, RouteTerms } from './gate.ts'
+import type { Charge } from './metering/charge.ts'
+import { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
 
 /** What a seller writes about a route besides its match. */
 export interface RouteOffer {
@@ -14,7 +17,13 @@ export interface RouteOffer {
     readonly calls?: number
     /** How long the credential is good, e.g. `1h`, or seconds. */
     readonly valid?: string | number
+    /** Credit, e.g. `500 sat`, or msat; on a route with a `charge`. */
+    readonly credit?: string | bigint
   }
+  /** What each request draws from the credit; makes the route a metered one. */
+  readonly charge?: ChargeOffer
+  /** What its credentials are bound to. */
+  readonly conditions?: ConditionsOffer
   /** Capability a credential must hold here; routes may share one. The route's own match if left out. */
   readonly capability?: string
   readonly free?: boolean
@@ -33,6 +42,8 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
   if (offer.free === true) {
     if (offer.price !== undefined || offer.grants !== undefined)
       throw new RangeError(`invalid ${at}: expected either free or a price, got both`)
+    if (offer.charge !== undefined || offer.conditions !== undefined)
+      throw new RangeError(`invalid ${at}: a free route sells nothing, expected no charge and no conditions`)
     return { service, name, free: true, priceMsat: 0n, grants: {}, capability }
   }
   if (offer.price === undefined)
@@ -42,7 +53,18 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
     throw new RangeError(`invalid price of ${at}: expected more than 0; a free route says free: true`)
   if (priceMsat > MAX_AMOUNT_MSAT)
     throw new RangeError(`invalid price of ${at}: expected at most 21 million bitcoin`)
-  return { service, name, free: false, priceMsat, grants: grantsOf(at, offer.grants), capability }
+  const charge = offer.charge === undefined ? undefined : readCharge(at, offer.charge)
+  const conditions = offer.conditions === undefined ? undefined : readConditions(at, offer.conditions)
+  return {
+    service,
+    name,
+    free: false,
+    priceMsat,
+    grants: grantsOf(at, offer.grants, charge),
+    ...(charge === undefined ? {} : { charge }),
+    ...(conditions === undefined ? {} : { conditions }),
+    capability,
+  }
 }
 
 /** The capability that binds a credential to the route it was sold for: the match itself, commas percent-encoded. */
@@ -73,9 +95,13 @@ export function checkServiceName(service: string): void {
     )
 }
 
-function grantsOf(at: string, grants: RouteOffer['grants']): Grants {
-  const { calls, valid } = grants ?? {}
-  if (calls === undefined && valid === undefined) return { calls: 1 }
+function grantsOf(at: string, grants: RouteOffer['grants'], charge: Charge | undefined): Grants {
+  const { calls, valid, credit } = grants ?? {}
+  if (charge !== undefined && credit === undefined)
+    throw new RangeError(`invalid grants of ${at}: expected credit, e.g. 500 sat, to charge requests to`)
+  if (charge === undefined && credit !== undefined)
+    throw new RangeError(`invalid ${at}: expected a charge, since nothing else draws from credit`)
+  if (calls === undefined && valid === undefined && credit === undefined) return { calls: 1 }
   if (calls !== undefined && !(Number.isSafeInteger(calls) && calls > 0))
     throw new RangeError(`invalid grants of ${at}: expected calls to be a whole number above 0, got ${calls}`)
   const validSeconds = typeof valid === 'string' ? parseDuration(valid) : valid
@@ -83,8 +109,16 @@ function grantsOf(at: string, grants: RouteOffer['grants']): Grants {
     throw new RangeError(
       `invalid grants of ${at}: expected valid to be whole seconds above 0, got ${validSeconds}`,
     )
+  const creditMsat = typeof credit === 'string' ? parseAmount(credit) : credit
+  if (creditMsat !== undefined && (creditMsat <= 0n || creditMsat > MAX_AMOUNT_MSAT))
+    throw new RangeError(`invalid grants of ${at}: expected credit above 0 and at most 21 million bitcoin`)
+  if (creditMsat !== undefined && charge !== undefined && creditMsat < charge.estimateMsat)
+    throw new RangeError(
+      `invalid ${at}: expected credit of at least the estimate of one request (${charge.estimateMsat} msat), got ${creditMsat} msat`,
+    )
   return {
     ...(calls === undefined ? {} : { calls }),
     ...(validSeconds === undefined ? {} : { validSeconds }),
+    ...(creditMsat === undefined ? {} : { creditMsat }),
   }
 }

@@ -248,10 +248,9 @@ export function describeLedger(name: string, make: (now: () => number) => Promis
     })
 
     it('agrees with a simple model under random interleavings', async () => {
-      await fc.assert(
-        agreesWithModel({ current: place.ledger, restart: place.restart, clock }),
-        { numRuns: 100 },
-      )
+      await fc.assert(agreesWithModel({ current: place.ledger, restart: place.restart, clock }), {
+        numRuns: 100,
+      })
     })
   })
 }

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { CounterUse, Ledger, Redemption, Reservation } from './ledger.ts'
-import { freshKey, freshRedemption, type LedgerPlace, reserved, use, usedOf } from './ledger-contract.test-suite.ts'
+import {
+  freshKey,
+  freshRedemption,
+  type LedgerPlace,
+  reserved,
+  use,
+  usedOf,
+} from './ledger-contract.test-suite.ts'
 import { END_GRACE_MS } from './lib/ends.ts'
 
 const DAY_MS = 86_400_000
@@ -50,8 +57,13 @@ export function describeCredit({ ledger, clock, restart }: LedgerPlace): void {
       const topUp = { ...payer, paymentHash: freshKey() }
       expect(await ledger().credit(topUp, 300n)).toBe(true)
       await ledger().commit(held.id)
-      expect((await hold(ledger(), topUp, draw(topUp, 400n))).states).toEqual([{ used: 800n, credited: 800n }])
-      expect(await ledger().reserve({ redemption: payer, uses: [draw(payer, 1n)] })).toEqual({ ok: false, failed: 0 })
+      expect((await hold(ledger(), topUp, draw(topUp, 400n))).states).toEqual([
+        { used: 800n, credited: 800n },
+      ])
+      expect(await ledger().reserve({ redemption: payer, uses: [draw(payer, 1n)] })).toEqual({
+        ok: false,
+        failed: 0,
+      })
     })
 
     it('is needed for any draw, and never exceeded by many at once (rule 2)', async () => {
@@ -94,7 +106,11 @@ export function describeCredit({ ledger, clock, restart }: LedgerPlace): void {
       const held = await hold(ledger(), payer, use(calls, 5n), spend(budget, 300n, 200n), draw(payer, 200n))
       expect(held.states).toEqual([{ used: 1n }, { used: 200n }, { used: 200n, credited: 1_000n }])
       await ledger().serve(held.id)
-      await Promise.all([ledger().commit(held.id, 30n), ledger().commit(held.id, 500n), ledger().release(held.id)])
+      await Promise.all([
+        ledger().commit(held.id, 30n),
+        ledger().commit(held.id, 500n),
+        ledger().release(held.id),
+      ])
       expect(await ledger().read([calls, budget, payer.tokenId])).toEqual([
         { used: 1n },
         { used: 30n },
@@ -156,7 +172,9 @@ export function describeCredit({ ledger, clock, restart }: LedgerPlace): void {
       expect(await account(payer)).toMatchObject({ used: 60n })
       expect(await ledger().draw(held.id, 130n)).toBe(false)
       expect(await account(payer)).toEqual({ used: 100n, credited: 100n, lost: 0n })
-      expect(await ledger().reserve({ redemption: payer, uses: [draw(payer, 1n)] })).toMatchObject({ ok: false })
+      expect(await ledger().reserve({ redemption: payer, uses: [draw(payer, 1n)] })).toMatchObject({
+        ok: false,
+      })
       await ledger().commit(held.id, 140n)
       expect(await account(payer)).toEqual({ used: 100n, credited: 100n, lost: 40n })
       await expect(ledger().draw(held.id, 1n)).rejects.toMatchObject({ code: 'store_unavailable' })

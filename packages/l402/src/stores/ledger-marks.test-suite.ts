@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RateUse } from './ledger.ts'
 import { freshKey, type LedgerPlace } from './ledger-contract.test-suite.ts'
-import { logged, type RateLog, RATE_GRACE_MS, waitOf } from './lib/rate-log.ts'
+import { logged, RATE_GRACE_MS, type RateLog, waitOf } from './lib/rate-log.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -82,7 +82,8 @@ export function describeMarks({ ledger, clock, restart }: LedgerPlace): void {
     it('calls wrong use by its name', async () => {
       await expect(ledger().pace([])).rejects.toThrow(RangeError)
       await expect(ledger().pace([rate(-1n, 5)])).rejects.toThrow(RangeError)
-      for (const windowMs of [0, 1.5, 2 ** 51]) await expect(ledger().pace([rate(1n, windowMs)])).rejects.toThrow(RangeError)
+      for (const windowMs of [0, 1.5, 2 ** 51])
+        await expect(ledger().pace([rate(1n, windowMs)])).rejects.toThrow(RangeError)
     })
   })
 
@@ -113,7 +114,9 @@ export function describeMarks({ ledger, clock, restart }: LedgerPlace): void {
       await ledger().unclaim(claim.key)
       const expected = { state: 'answered', answer: bytes('created') }
       const kept = await ledger().claim(claim)
-      expect({ ...kept, answer: 'answer' in kept ? new Uint8Array(kept.answer) : undefined }).toEqual(expected)
+      expect({ ...kept, answer: 'answer' in kept ? new Uint8Array(kept.answer) : undefined }).toEqual(
+        expected,
+      )
       expect(await ledger().claim({ ...claim, digest: freshKey() })).toEqual({ state: 'other' })
       clock.nowMs = claim.untilMs
       expect(await ledger().claim({ ...claim, untilMs: claim.untilMs + 5 })).toEqual({ state: 'claimed' })

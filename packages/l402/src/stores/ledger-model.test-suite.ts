@@ -35,14 +35,18 @@ type Command =
       readonly calls: readonly { readonly counter: number; readonly limit: bigint; readonly amount: bigint }[]
       readonly metered: Metered | null
     }
-  | { readonly do: 'serve' | 'release'; readonly which: number }
+  | { readonly do: 'serve'; readonly which: number }
+  | { readonly do: 'release'; readonly which: number }
   | { readonly do: 'commit'; readonly which: number; readonly actual: bigint | null }
   | { readonly do: 'draw'; readonly which: number; readonly actual: bigint }
   | { readonly do: 'revoke'; readonly by: 'tokenId' | 'paymentHash'; readonly payer: number }
   | { readonly do: 'read' }
 
 /** Commands of one step are asked in one turn; between steps the answers are awaited. */
-type Step = { readonly do: 'restart' | 'expire' } | { readonly do: 'ask'; readonly commands: readonly Command[] }
+type Step =
+  | { readonly do: 'restart' }
+  | { readonly do: 'expire' }
+  | { readonly do: 'ask'; readonly commands: readonly Command[] }
 
 const PAYERS = 5
 /** Payers share three token ids: a payer after the first with one tops its account up. */
@@ -354,7 +358,8 @@ export function agreesWithModel(system: {
         const ledger = system.current()
         await Promise.all(each.commands.map((asked) => ask(ledger, asked)))
       }
-      for (const { used, credited } of allInModel()) if (credited !== undefined) expect(used <= credited).toBe(true)
+      for (const { used, credited } of allInModel())
+        if (credited !== undefined) expect(used <= credited).toBe(true)
     }
     expect(await system.current().read(keys)).toEqual(allInModel())
   })

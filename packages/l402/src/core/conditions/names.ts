@@ -6,6 +6,7 @@ const SERVICE_CONDITIONS = [
   'valid_until',
   'max_calls',
   'max_spend_msat',
+  'credit_msat',
   'rate',
   'methods',
   'paths',

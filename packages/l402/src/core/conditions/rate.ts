@@ -1,4 +1,3 @@
-import { type Refusal, refuse } from '../refusal.ts'
 import type { Condition } from './condition.ts'
 import { parseDecimal } from './decimal.ts'
 
@@ -22,26 +21,4 @@ export const rate: Condition<Rate> = {
     return limit === undefined || seconds === undefined || seconds === 0n ? undefined : { limit, seconds }
   },
   narrows: (later, earlier) => later.limit <= earlier.limit && later.seconds >= earlier.seconds,
-}
-
-/**
- * Decides over one more request at `nowSeconds`, given when the earlier ones were admitted (unix seconds, any order).
- * A time after now, from a clock set back, counts. The refusal says when a repeat can succeed.
- */
-export function checkRate(
-  rate: Rate,
-  admittedAt: readonly number[],
-  nowSeconds: number,
-  condition: string,
-): { readonly ok: true } | Refusal {
-  const seconds = Number(rate.seconds)
-  const inWindow = admittedAt.filter((at) => nowSeconds - at < seconds).sort((a, b) => b - a)
-  if (BigInt(inWindow.length) < rate.limit) return { ok: true }
-  // The limit-th newest has to leave the window before there is room; with a limit of 0 there never is.
-  const leaving = inWindow[Number(rate.limit) - 1] ?? nowSeconds
-  const retryAfterSeconds = Math.max(1, Math.ceil(leaving + seconds - nowSeconds))
-  return refuse('over_rate', 'The credential admits fewer requests in this time.', {
-    condition,
-    retryAfterSeconds,
-  })
 }

@@ -5,6 +5,7 @@ import { type Refusal, refuse } from '../refusal.ts'
 import { capabilities } from './capabilities.ts'
 import type { Condition, RequestCondition } from './condition.ts'
 import type { CountingCondition } from './counting.ts'
+import { creditMsat } from './credit-msat.ts'
 import { crit } from './crit.ts'
 import { dpopJkt } from './dpop-jkt.ts'
 import { ip } from './ip.ts'
@@ -24,6 +25,9 @@ export interface Draft {
   opened: ReadonlySet<string> | null
   expiresAt: number | null
   holdsCapabilities: boolean
+  creditMsat: bigint | null
+  creditExpiresAt: number | null
+  attenuated: boolean
   keyThumbprint: string | null
   exhausted: string | null
   readonly counters: Counter[]
@@ -91,7 +95,7 @@ function restricting<Value>(
 function counting(name: Counter['kind'], condition: CountingCondition): Kind {
   return kind(condition, (limit, { condition: full, signature }, draft) => {
     if (!condition.hasRoom(limit, 0n, 1n)) draft.exhausted ??= full
-    draft.counters.push({ kind: name, condition: full, key: signature, limit })
+    draft.counters.push({ kind: name, condition: full, key: signature, limit, expiresAt: draft.expiresAt })
     return undefined
   })
 }
@@ -117,6 +121,13 @@ export const readerOf: Readonly<Record<ConditionName, Kind>> = {
   }),
   max_calls: counting('max_calls', maxCalls),
   max_spend_msat: counting('max_spend_msat', maxSpendMsat),
+  credit_msat: kind(creditMsat, (amount, place, draft) => {
+    if (draft.holdsCapabilities || amount === 0n)
+      return failed(place.condition, 'Credit is stated by the server that mints a credential, nobody else.')
+    draft.creditMsat = amount
+    draft.creditExpiresAt = draft.expiresAt
+    return undefined
+  }),
   rate: kind(rate, (value, place, draft) => {
     draft.rates.push({ condition: place.condition, key: place.signature, rate: value })
     return undefined

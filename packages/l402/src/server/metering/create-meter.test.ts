@@ -94,6 +94,13 @@ describe('a meter', () => {
     expect(meter.end(true)).toBe(251n)
   })
 
+  it('counts no bytes where it is told of no number of them', () => {
+    const meter = meterOf({ requestBytes: '1 msat', estimate: '9 sat' })
+    for (const bytes of [Number.POSITIVE_INFINITY, Number.NaN, -5, 1.5, 0, 3]) meter.request(bytes)
+    expect(meter.soFarMsat).toBe(3n)
+    expect(meter.end(true)).toBe(3n)
+  })
+
   it('takes no interim answer for the answer', () => {
     const meter = meterOf({ header: { name: 'x-cost', rate: '1 msat' }, estimate: '9 sat' })
     meter.head(103, ['Link', '</a>'])

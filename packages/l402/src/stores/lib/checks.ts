@@ -68,7 +68,8 @@ export function checkClaim({ key, digest, untilMs }: Claim): void {
 
 /** Times are whole milliseconds since 1970. */
 export function checkTime(ms: number, what: string): void {
-  if (!Number.isSafeInteger(ms) || ms < 0) throw new RangeError(`${what}: expected whole milliseconds since 1970`)
+  if (!Number.isSafeInteger(ms) || ms < 0)
+    throw new RangeError(`${what}: expected whole milliseconds since 1970`)
 }
 
 /** Keys, hashes and token ids are 32 bytes. */

@@ -66,9 +66,7 @@ export function memoryMarks(now: () => number): MemoryMarks {
         return { state: 'claimed' }
       }
       if (!equalBytes(kept.digest, digest)) return { state: 'other' }
-      return kept.answer === undefined
-        ? { state: 'running' }
-        : { state: 'answered', answer: kept.answer }
+      return kept.answer === undefined ? { state: 'running' } : { state: 'answered', answer: kept.answer }
     },
     answer(key, answer) {
       const kept = claims.get(encodeHex(key))
@@ -81,7 +79,8 @@ export function memoryMarks(now: () => number): MemoryMarks {
     prune() {
       const nowMs = now()
       let removed = 0
-      for (const [key, { forgetAtMs }] of windows) if (forgetAtMs <= nowMs) removed += Number(windows.delete(key))
+      for (const [key, { forgetAtMs }] of windows)
+        if (forgetAtMs <= nowMs) removed += Number(windows.delete(key))
       for (const [mark, untilMs] of marks) if (untilMs <= nowMs) removed += Number(marks.delete(mark))
       for (const [key, { answer, untilMs }] of claims)
         if (answer !== undefined && untilMs <= nowMs) removed += Number(claims.delete(key))

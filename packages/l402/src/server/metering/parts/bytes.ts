@@ -6,7 +6,8 @@ import type { Part } from './part.ts'
 export function bytesPart(rate: UnitRate, of: 'request' | 'answer'): Part {
   let total = 0
   const add = (bytes: number) => {
-    total += bytes
+    // A caller may know them from a client's Content-Length only.
+    if (Number.isSafeInteger(bytes) && bytes > 0) total += bytes
   }
   const cost = () => costOf(rate, BigInt(total))
   return of === 'request' ? { request: add, cost } : { body: add, cost }

@@ -1,0 +1,45 @@
+import type { Summary } from '../core/clear.ts'
+import type { HeaderLines } from '../core/header-lines.ts'
+
+/** What one budget of a request has in all, and left. */
+export interface Remaining {
+  readonly kind: 'calls' | 'credit'
+  readonly limit: bigint
+  readonly left: bigint
+}
+
+const NO_LINES: HeaderLines = []
+
+/**
+ * `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers): what is left of calls and of credit, of each
+ * kind the budget with the least; credit in msat. A `_rate` is said as a policy with its window in seconds.
+ */
+export function rateLimitLines(budgets: readonly Remaining[], rates: Summary['rates']): HeaderLines {
+  const policies: string[] = []
+  const left: string[] = []
+  for (const kind of ['calls', 'credit'] as const) {
+    const least = tightest(budgets.filter((budget) => budget.kind === kind))
+    if (least === undefined) continue
+    policies.push(`"${kind}";q=${clamp(least.limit)}${kind === 'credit' ? ';qu="msat"' : ''}`)
+    left.push(`"${kind}";r=${clamp(least.left)}`)
+  }
+  const rate = rates.at(-1)?.rate
+  if (rate !== undefined) policies.push(`"rate";q=${clamp(rate.limit)};w=${clamp(rate.seconds)}`)
+  if (policies.length === 0) return NO_LINES
+  const lines = ['RateLimit-Policy', policies.join(', ')]
+  return left.length === 0 ? lines : [...lines, 'RateLimit', left.join(', ')]
+}
+
+function tightest(budgets: readonly Remaining[]): Remaining | undefined {
+  return budgets.reduce<Remaining | undefined>(
+    (least, budget) => (least === undefined || budget.left < least.left ? budget : least),
+    undefined,
+  )
+}
+
+/** RFC 9651 §3.3.1: an integer has at most 15 digits. */
+const LARGEST = 999_999_999_999_999n
+
+function clamp(value: bigint): bigint {
+  return value < 0n ? 0n : value > LARGEST ? LARGEST : value
+}

@@ -1,0 +1,130 @@
+/** Serving a `Response` for a use that is held: when it is told to the books, and what it has come to. */
+
+import { concatBytes } from '../core/bytes.ts'
+import { isL402Error } from '../core/errors.ts'
+import type { HeaderLines } from '../core/header-lines.ts'
+import { withLines } from './fetch-answers.ts'
+import type { Entitlement, RouteTerms, StoredAnswer } from './gate.ts'
+import { createMeter } from './metering/create-meter.ts'
+import type { Meter } from './metering/meter.ts'
+
+/** What is served, and on whose account. */
+export interface Held {
+  readonly request: Request
+  readonly route: RouteTerms
+  readonly entitlement: Entitlement
+  /** The 503 in the handler's place, where the books cannot be written (protocol §5 rule 9). */
+  readonly unavailable: () => Response
+}
+
+/** Runs the handler and settles what it has come to (protocol §5 rules 3 and 4). */
+export async function serveHeld(handler: () => Response | Promise<Response>, held: Held): Promise<Response> {
+  const { entitlement, request, route, unavailable } = held
+  const { charge } = route
+  const { method } = request
+  const meter = charge === undefined ? null : createMeter(charge, { now: () => performance.now(), method })
+  let response: Response
+  try {
+    response = await handler()
+  } catch (error) {
+    await entitlement.release()
+    throw error
+  }
+  if (response.status >= 500) {
+    await entitlement.release()
+    return response
+  }
+  try {
+    await entitlement.serve()
+  } catch (error) {
+    // Tried again for as long as the books are out of reach; the client is told now (protocol §5 rule 9).
+    void entitlement.release()
+    if (!isL402Error(error, 'store_unavailable')) throw error
+    void response.body?.cancel().catch(() => {})
+    return unavailable()
+  }
+  if (meter === null && entitlement.keepBytes === null) {
+    // The body is the handler's to send; what is counted is that it was handed over.
+    await entitlement.commit()
+    return withLines(response, entitlement.answerHeaders)
+  }
+  return withLines(await watched(response, held, meter), entitlement.answerHeaders)
+}
+
+/** The response with its body measured and kept as it goes by; settled when it has gone, or is no longer wanted. */
+async function watched(response: Response, held: Held, meter: Meter | null): Promise<Response> {
+  const { request, entitlement } = held
+  const headers = headerLines(response.headers)
+  meter?.request(Number(request.headers.get('content-length') ?? 0) || 0)
+  meter?.head(response.status, headers)
+  const kept = new Kept(entitlement.keepBytes)
+  const settle = (complete: boolean): Promise<void> => {
+    const body = complete ? kept.body() : undefined
+    const answer: StoredAnswer | undefined =
+      body === undefined ? undefined : { status: response.status, headers, body }
+    return entitlement.commit({
+      ...(meter === null ? {} : { costMsat: meter.end(complete) }),
+      ...(answer === undefined ? {} : { answer }),
+    })
+  }
+  if (response.body === null) {
+    await settle(true)
+    return response
+  }
+  const reader = response.body.getReader()
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read()
+        if (!done) {
+          meter?.body(value)
+          kept.add(value)
+          controller.enqueue(value)
+          return
+        }
+        // Charged before the client knows that it has all of it.
+        await settle(true)
+        controller.close()
+      } catch (error) {
+        // It broke off: what is certain to have been served is charged, and nothing that was only estimated.
+        if (meter === null) await entitlement.release()
+        else await entitlement.commit({ costMsat: meter.soFarMsat })
+        controller.error(error)
+      }
+    },
+    async cancel(reason) {
+      await settle(false)
+      await reader.cancel(reason)
+    },
+  })
+  return new Response(body, response)
+}
+
+/** A body as far as it may be kept. */
+class Kept {
+  readonly #most: number | null
+  #chunks: Uint8Array[] = []
+  #length = 0
+
+  constructor(most: number | null) {
+    this.#most = most
+  }
+
+  add(chunk: Uint8Array): void {
+    if (this.#most === null) return
+    this.#length += chunk.length
+    if (this.#length > this.#most) this.#chunks = []
+    else this.#chunks.push(chunk)
+  }
+
+  /** `undefined` where it is not wanted, or too large. */
+  body(): Uint8Array | undefined {
+    return this.#most === null || this.#length > this.#most ? undefined : concatBytes(...this.#chunks)
+  }
+}
+
+function headerLines(headers: Headers): HeaderLines {
+  const lines: string[] = []
+  for (const [name, value] of headers) lines.push(name, value)
+  return lines
+}
