@@ -2,12 +2,14 @@
  * What durable counting costs: reservations and commits per second through a ledger, one at a time and with many in
  * flight, against the barest durable write there is in the same store: a loop of one-row INSERT transactions, or of
  * RPUSH under `appendfsync always`. Rounds are interleaved and medians compared, so that a busy machine disturbs all
- * alike. PostgreSQL and Redis are measured where their servers can be started.
+ * alike. Beside that: how long a counted request waits for the books under load (p99 against p50), what a store grows by
+ * for each credential and what it is left with when they have ended, and how often the gate asks the books at all.
+ * PostgreSQL and Redis are measured where their servers can be started.
  *
  *     node --conditions=turnpike:source bench/ledger.ts
  */
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { createClient } from '@redis/client'
@@ -17,6 +19,7 @@ import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import { Client } from 'pg'
 import { findPostgres, startPostgres } from '../lab/lib/postgres.ts'
 import { hasRedis, startRedis } from '../lab/lib/redis.ts'
+import { accesses } from './lib/store-accesses.ts'
 
 const ROUNDS = 7
 const ROUND_MS = 500
@@ -24,6 +27,14 @@ const ROUND_MS = 500
 const row = new Uint8Array(48)
 
 type Ledger = ReturnType<typeof sqliteStore>
+
+/** A ledger and what its store holds. */
+interface Subject {
+  readonly store: string
+  readonly ledger: Ledger
+  /** Bytes of the store, once what is queued has been written. */
+  readonly bytes: () => number | Promise<number>
+}
 
 interface Round {
   readonly perSecond: number
@@ -61,13 +72,77 @@ async function loops(ledger: Ledger, count: number, end: number): Promise<number
   return ops
 }
 
+/** Counted requests, 64 in flight: how long each waits for the books in all, in milliseconds. */
+async function waits(ledger: Ledger, end: number): Promise<readonly number[]> {
+  const all: number[] = []
+  const one = async (request: (typeof requests)[number]): Promise<void> => {
+    while (performance.now() < end) {
+      const start = performance.now()
+      const outcome = await ledger.reserve(request)
+      if (!outcome.ok) throw new Error('the bench has run out of room')
+      await ledger.serve(outcome.id)
+      const serving = performance.now()
+      // What the upstream takes is not the books'.
+      await new Promise((resolve) => setImmediate(resolve))
+      const served = performance.now()
+      await ledger.commit(outcome.id)
+      all.push(serving - start + performance.now() - served)
+    }
+  }
+  await Promise.all(requests.slice(0, 64).map(one))
+  return all.toSorted((a, b) => a - b)
+}
+
+async function latency({ store, ledger }: Subject): Promise<void> {
+  const ratios: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const sorted = await waits(ledger, performance.now() + ROUND_MS)
+    const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? Number.NaN
+    ratios.push(at(0.99) / at(0.5))
+  }
+  console.log(
+    `${store}: a counted request under load (64 in flight) waits for the books: p99 / p50 =`,
+    `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`,
+  )
+}
+
+const CREDENTIALS = 10_000
+
+/** Each credential uses one call; all end at one time, and are gone a day after it. */
+async function useAll({ ledger }: Subject, endsAtMs: number): Promise<void> {
+  const request = () => ({
+    redemption: { paymentHash: bytes32(), tokenId: bytes32(), service: 'bench', endsAtMs },
+    uses: [{ key: bytes32(), limit: 1n, amount: 1n, endsAtMs }],
+  })
+  for (let done = 0; done < CREDENTIALS; done += 250) {
+    const held = await Promise.all(Array.from({ length: 250 }, () => ledger.reserve(request())))
+    await Promise.all(held.map((outcome) => (outcome.ok ? ledger.commit(outcome.id) : undefined)))
+  }
+}
+
+async function growth(subject: Subject): Promise<void> {
+  const { store, ledger, bytes } = subject
+  const before = await bytes()
+  await useAll(subject, 1_000)
+  const full = await bytes()
+  let rows = 0
+  for (let removed = await ledger.prune(); removed > 0; removed = await ledger.prune()) rows += removed
+  await useAll(subject, 1_000)
+  const again = await bytes()
+  console.log(
+    `${store}: ${Math.round((full - before) / CREDENTIALS)} bytes for each credential that was used;`,
+    `${rows} rows of ${CREDENTIALS} ended ones removed; ${CREDENTIALS} more in their place take`,
+    `${Math.round((again - full) / CREDENTIALS)} bytes each`,
+  )
+}
+
 /** Measures a ledger beside bare inserts, which say how many were done before `end`. */
 async function compare(
-  store: string,
-  ledger: Ledger,
+  subject: Subject,
   inserts: (end: number) => number | Promise<number>,
   insert = 'INSERT',
 ): Promise<void> {
+  const { store, ledger } = subject
   const candidates = [
     { name: `${store}: bare ${insert}, 1 at a time`, work: inserts },
     ...[1, 16, 64, 256].map((count) => ({
@@ -92,6 +167,8 @@ async function compare(
       `${cpu.toFixed(2).padStart(7)} µs CPU per op on the calling thread`,
     )
   }
+  await latency(subject)
+  await growth(subject)
 }
 
 function median(values: readonly number[]): number {
@@ -109,7 +186,13 @@ async function sqlite(): Promise<void> {
   )
   const insert = bare.prepare('INSERT INTO rows(data) VALUES (?)')
   try {
-    await compare('SQLite', ledger, (end) => {
+    const bytes = (): number => {
+      const file = new DatabaseSync(join(folder, 'ledger.db'))
+      file.exec('PRAGMA busy_timeout = 5000; PRAGMA wal_checkpoint(TRUNCATE)')
+      file.close()
+      return statSync(join(folder, 'ledger.db')).size
+    }
+    await compare({ store: 'SQLite', ledger, bytes }, (end) => {
       let ops = 0
       for (; performance.now() < end; ops++) insert.run(row)
       return ops
@@ -136,7 +219,15 @@ async function postgres(): Promise<void> {
       text: 'INSERT INTO bare.rows(data) VALUES ($1)',
       values: [Buffer.from(row)],
     }
-    await compare('PostgreSQL', ledger, async (end) => {
+    const bytes = (): number => {
+      const database = new URL(url).pathname.slice(1)
+      // What was deleted is free for what comes next once it has been vacuumed, as the server does by itself in time.
+      server.sql(database, 'VACUUM')
+      const size = `SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'turnpike' AND c.relkind = 'r'`
+      return Number(server.sql(database, size))
+    }
+    await compare({ store: 'PostgreSQL', ledger, bytes }, async (end) => {
       let ops = 0
       for (; performance.now() < end; ops++) await bare.query(insert)
       return ops
@@ -161,7 +252,9 @@ async function redis(): Promise<void> {
       for (; performance.now() < end; ops++) await bare.rPush('bare', data)
       return ops
     }
-    await compare('Redis', ledger, work, 'RPUSH')
+    const bytes = (): number =>
+      Number(/^used_memory_dataset:([0-9]+)/m.exec(server.cli('INFO', 'memory'))?.[1])
+    await compare({ store: 'Redis', ledger, bytes }, work, 'RPUSH')
     await bare.close()
     await ledger.close()
   } finally {
@@ -173,3 +266,4 @@ console.log('operations (one reserve or one commit, durable) · medians of', ROU
 await sqlite()
 await postgres()
 await redis()
+await accesses()

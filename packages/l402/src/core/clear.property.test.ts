@@ -34,6 +34,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   valid_until: ['900', '1000', '2000', '3000', '9223372036854775807'],
   max_calls: ['0', '1', '5', '10', '9223372036854775807'],
   max_spend_msat: ['0', '1000', '5000'],
+  credit_msat: ['0', '1', '1000', '9223372036854775807'],
   rate: ['1/60', '10/60', '10/120', '20/10'],
   methods: ['GET', 'GET,POST', 'HEAD', 'POST,GET,PUT', 'HEAD,GET'],
   paths: ['/*', '/v1/*', '/v1/*,/v2', '/v1/a', '/v1/a,/v2', '/*/a'],
@@ -135,9 +136,11 @@ const minted = fc
       ['a_b_max_calls=10'],
       [`dpop_jkt=${KEYS[0]}`],
     ),
+    fc.constantFrom<readonly string[]>([], [], ['a_credit_msat=1000']),
   )
-  .map(([list, names, held, grants]) => [
+  .map(([list, names, held, grants, credit]) => [
     ...(list === null ? [] : [`services=${list}`]),
+    ...credit,
     ...names.map((name) => `${name}_capabilities=${held}`),
     ...grants,
   ])
@@ -254,6 +257,9 @@ describe('appending any caveat to any credential', () => {
             expect(narrow.expiresAt ?? Number.POSITIVE_INFINITY).toBeLessThanOrEqual(
               wide.expiresAt ?? Number.POSITIVE_INFINITY,
             )
+            // Credit is the mint's word alone; every mint puts the capabilities behind it.
+            const holds = texts.some((text) => text.startsWith(`${rules.service}_capabilities=`))
+            if (holds) expect(narrow.credit).toEqual(wide.credit)
             if (wide.keyThumbprint !== null) expect(narrow.keyThumbprint).toBe(wide.keyThumbprint)
           }
         },
