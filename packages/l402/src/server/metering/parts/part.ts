@@ -11,6 +11,6 @@ export interface Part {
   body?(bytes: number): void
   /** JSON that the answer's body holds: once, or once for each event of a stream. Parts with this are known at the end only. */
   value?(value: unknown): void
-  /** By now, each rate's rounded up; never shrinks but for a part with `value`. */
+  /** By now, rounded up; never shrinks but for a part with `value`. */
   cost(): Cost
 }

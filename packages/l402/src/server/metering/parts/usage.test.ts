@@ -81,18 +81,23 @@ describe('usage', () => {
     expect(part.cost()).toBe(2n)
   })
 
-  it('is rounded up for each rate', () => {
-    const rate = { msat: 1n, per: 1000n }
-    const part = usagePart({ shape: 'anthropic', input: rate, output: rate, cachedInput: rate })
-    part.value?.({
-      usage: {
-        input_tokens: 1,
-        output_tokens: 1001,
-        cache_read_input_tokens: 1,
-        cache_creation_input_tokens: 2,
-      },
+  it('is rounded up once, whatever the rates count by', () => {
+    const part = usagePart({
+      shape: 'anthropic',
+      input: { msat: 250n, per: 1000n },
+      output: { msat: 1n, per: 3n },
+      cachedInput: { msat: 1n, per: 6n },
     })
-    expect(part.cost()).toBe(1n + 2n + 1n)
+    const cost = (input_tokens: number, output_tokens: number, cache_read_input_tokens: number) => {
+      part.value?.({
+        usage: { input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens: 1 },
+      })
+      return part.cost()
+    }
+    // 1/2 + 1/3 + 1/6, and a little more.
+    expect(cost(1, 1, 1)).toBe(1n)
+    expect(cost(1, 1, 2)).toBe(2n)
+    expect(cost(1000, 0, 0)).toBe(251n)
   })
 
   it('keeps what a later object leaves out or calls null', () => {

@@ -67,7 +67,17 @@ export function usagePart({ shape, input, output, cachedInput = input }: UsageRa
       if (all === 'wrong' || out === 'wrong' || cached === 'wrong' || cacheWrite === 'wrong') return 'wrong'
       const fresh = all + cacheWrite - (places.inputHoldsCached ? cached : 0n)
       if (fresh < 0n) return 'wrong'
-      return payable(costOf(input, fresh) + costOf(cachedInput, cached) + costOf(output, out))
+      // One fraction, so that the part is rounded up once.
+      let [msat, per] = [0n, 1n]
+      for (const [rate, tokens] of [
+        [input, fresh],
+        [cachedInput, cached],
+        [output, out],
+      ] as const) {
+        msat = msat * rate.per + tokens * rate.msat * per
+        per *= rate.per
+      }
+      return payable(costOf({ msat, per }, 1n))
     },
   }
 }
