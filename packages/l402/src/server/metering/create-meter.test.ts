@@ -181,13 +181,15 @@ describe('an answer that did not end whole', () => {
     )
   })
 
-  it('costs the usage that its stream had said by then', () => {
+  it('costs the usage that its stream had said, unless that was only its beginning: leaving early is not cheaper', () => {
     const offer: ChargeOffer = {
       usage: { shape: 'anthropic', input: '1 msat', output: '1 sat', cachedInput: '0 msat' },
       estimate: '5000 sat',
     }
     expect(costOf(offer, { headers: EVENTS, body: ANTHROPIC_STREAM })).toBe(89_472n)
-    expect(costOf(offer, { headers: EVENTS, body: ANTHROPIC_STREAM_BROKEN_OFF, complete: false })).toBe(2472n)
+    expect(costOf(offer, { headers: EVENTS, body: ANTHROPIC_STREAM_BROKEN_OFF, complete: false })).toBe(
+      5_000_000n,
+    )
     expect(costOf(offer, { headers: EVENTS, body: ANTHROPIC_STREAM.slice(0, 40), complete: false })).toBe(
       5_000_000n,
     )

@@ -83,7 +83,8 @@ export function createMeter(charge: Charge, options: MeterOptions): Meter {
       reader?.end()
       reader = undefined
       const { msat, all } = sum(parts)
-      const known = all && (complete || flowed || bodiless)
+      const cut = !complete && (!(flowed || bodiless) || parts.some((part) => part.unfinished?.() === true))
+      const known = all && !cut
       costMsat = known || msat > charge.estimateMsat ? msat : charge.estimateMsat
       return costMsat
     },

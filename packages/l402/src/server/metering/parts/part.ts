@@ -13,4 +13,6 @@ export interface Part {
   value?(value: unknown): void
   /** By now, rounded up; never shrinks but for a part with `value`. */
   cost(): Cost
+  /** Whether what was said so far is known to grow: an answer that ends here has cost more than that. */
+  unfinished?(): boolean
 }

@@ -50,10 +50,14 @@ const FIELDS = ['input', 'output', 'cached', 'cacheWrite'] as const
 export function usagePart({ shape, input, output, cachedInput = input }: UsageRates): Part {
   const places = SHAPES[shape]
   const said: { [field in (typeof FIELDS)[number]]?: bigint | 'wrong' } = {}
+  let begun = false
   return {
+    unfinished: () => begun,
     value(value) {
       const usage = at(value, places.usage)
       if (usage === undefined) return
+      // At its beginning a stream says one or two output tokens; leaving before its end must not make the others free.
+      begun = fieldOf(value, ['message', 'usage']) === usage
       if (typeof usage !== 'object') said.input = 'wrong'
       for (const field of FIELDS) {
         const tokens = at(usage, places[field])
