@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest'
+import { decodeBase64 } from '../core/bytes.ts'
+import { findL402Challenges } from '../core/challenge.ts'
+import { formatCredential } from '../core/credential.ts'
+import { decodeIdentifier } from '../core/identifier.ts'
+import { decodeMacaroon } from '../core/macaroon.ts'
+import { memoryLightning } from '../lightning/memory.ts'
+import { memoryStore } from '../stores/memory/index.ts'
+import { type PaywallPass, type PaywallRoute, paywall } from './paywall.ts'
+
+const keys = [{ id: 'k1', masterKey: new Uint8Array(32).fill(1), active: true }]
+
+/** A seller with one route, and a buyer of it. */
+async function open(route: PaywallRoute) {
+  const lightning = memoryLightning()
+  const store = memoryStore()
+  const gate = paywall({ lightning, store, keys, services: { llm: { routes: [route] } } })
+  const first = await gate(new Request('https://api.example/chat', { method: 'POST' }))
+  const header = first.outcome === 'refuse' ? first.response.headers.get('www-authenticate') : null
+  const [challenge] = findL402Challenges([header ?? ''])
+  if (challenge === undefined) throw new Error('expected a challenge')
+  const { identifier } = decodeMacaroon(decodeBase64(challenge.macaroon) as Uint8Array)
+  const { paymentHash, tokenId } = decodeIdentifier(identifier)
+  const paid = await lightning.pay({
+    invoice: challenge.invoice,
+    paymentHash,
+    amountMsat: 100_000n,
+    maxFeeMsat: 0n,
+    timeoutMs: 1000,
+  })
+  if (paid.status !== 'paid') throw new Error(paid.status)
+  const authorization = formatCredential(challenge.macaroon, paid.preimage)
+  const ask = (body: string, headers: Record<string, string> = {}) =>
+    gate(
+      new Request('https://api.example/chat', {
+        method: 'POST',
+        body,
+        headers: { authorization, ...headers },
+      }),
+    )
+  return {
+    ask,
+    async pass(body: string, headers?: Record<string, string>): Promise<PaywallPass> {
+      const result = await ask(body, headers)
+      if (result.outcome === 'refuse') throw new Error(`expected a pass, got ${result.response.status}`)
+      return result
+    },
+    used: async (): Promise<unknown> => (await store.read([tokenId]))[0],
+  }
+}
+
+const METERED: PaywallRoute = {
+  match: 'POST /chat',
+  price: '100 sat',
+  grants: { credit: '100 sat' },
+  charge: { responseBytes: '10 msat', estimate: '1 sat' },
+}
+const account = (used: bigint) => ({ used, credited: 100_000n, lost: 0n })
+
+function stream(...chunks: readonly (string | Error)[]): ReadableStream<Uint8Array> {
+  const left = [...chunks]
+  return new ReadableStream({
+    pull(controller) {
+      const next = left.shift()
+      if (next === undefined) controller.close()
+      else if (typeof next === 'string') controller.enqueue(new TextEncoder().encode(next))
+      else controller.error(next)
+    },
+  })
+}
+
+describe('a handler of a metered route', () => {
+  it('is charged what its answer came to, and the client has its end only then', async () => {
+    const { pass, used } = await open(METERED)
+    const response = await (await pass('why?')).serve(() => new Response(stream('hello ', 'world')))
+    expect(response.headers.get('ratelimit')).toBe('"credit";r=99000')
+    expect(await response.text()).toBe('hello world')
+    expect(await used()).toEqual(account(110n))
+  })
+
+  it('charges what was measured when the client leaves, and what is certain when the handler breaks off', async () => {
+    const { pass, used } = await open(METERED)
+    const left = await (await pass('a')).serve(() => new Response(stream('12345', '67890', 'never')))
+    const reader = left.body?.getReader()
+    await reader?.read()
+    await reader?.cancel()
+    const measured = (await used()) as { used: bigint }
+    expect([50n, 100n]).toContain(measured.used)
+    const broken = await (await pass('b')).serve(() => new Response(stream('12345', new Error('upstream'))))
+    await expect(broken.text()).rejects.toThrow('upstream')
+    expect(await used()).toEqual(account(measured.used + 50n))
+  })
+
+  it('is not charged for a 5xx answer or an error', async () => {
+    const { pass, used } = await open(METERED)
+    await (await pass('a')).serve(() => new Response('busy', { status: 503 }))
+    const failing = (await pass('b')).serve(() => Promise.reject(new Error('mine')))
+    await expect(failing).rejects.toThrow('mine')
+    expect(await used()).toEqual(account(0n))
+  })
+
+  it('answers a repeated Idempotency-Key from the books, charged once', async () => {
+    const { ask, pass, used } = await open(METERED)
+    const key = { 'idempotency-key': 'k1' }
+    const made = () => new Response(stream('made ', 'once'), { status: 201, headers: { 'x-id': '7' } })
+    await (await (await pass('body', key)).serve(made)).text()
+    const again = await ask('body', key)
+    if (again.outcome !== 'refuse') throw new Error('expected the stored answer')
+    expect(again.response.status).toBe(201)
+    expect(again.response.headers.get('x-id')).toBe('7')
+    expect(again.response.headers.get('idempotency-replayed')).toBe('true')
+    expect(await again.response.text()).toBe('made once')
+    const other = await ask('another body', key)
+    expect(other.outcome === 'refuse' && other.response.status).toBe(409)
+    const large = await ask('x'.repeat(1_048_577), key)
+    expect(large.outcome === 'refuse' && large.response.status).toBe(413)
+    expect(await used()).toEqual(account(90n))
+  })
+})
