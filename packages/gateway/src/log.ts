@@ -10,7 +10,7 @@ import type { Config } from './config/config.ts'
  * How a request came out: served free or paid, refused by the gate, answered by the gateway itself (404, 400, preflight),
  * failed at the upstream, or given up by the client.
  */
-export type RequestOutcome = 'free' | 'paid' | 'refused' | 'answered' | 'failed' | 'aborted'
+export type RequestOutcome = 'free' | 'paid' | 'replayed' | 'refused' | 'answered' | 'failed' | 'aborted'
 
 /** What is known of a request when it is over. */
 export interface RequestSummary {

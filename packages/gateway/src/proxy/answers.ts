@@ -41,6 +41,12 @@ export function sendStored(
   send(res, status, [...headers], body, manner)
 }
 
+/** Sends a JSON document that is about this request alone. */
+export function sendJson(res: ServerResponse, body: unknown, manner: AnswerManner): void {
+  const lines = ['Content-Type', 'application/json', 'Cache-Control', 'no-store']
+  send(res, 200, lines, `${JSON.stringify(body)}\n`, manner)
+}
+
 /** Sends 204 with these lines. */
 export function sendNothing(res: ServerResponse, lines: readonly string[]): void {
   res.writeHead(204, [...lines])

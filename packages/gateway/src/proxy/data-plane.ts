@@ -1,19 +1,32 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   type Decision,
+  DIGEST_BYTES,
+  digestContent,
   type Entitlement,
   type Gate,
+  type GateRequest,
   optionsLines,
   type RouteTerms,
 } from '@turnpike/l402/server'
 import { type OwnProblem, sendNothing, sendRefused, sendStored } from './answers.ts'
+import { answerBalance, BALANCE_PATH } from './balance.ts'
+import { type ClientFacts, clientFacts, type TrustedProxies } from './client-facts.ts'
 import { Exchange } from './exchange.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
-import { BAD_EXPECTATION, INTERNAL, methodNotAllowed, NO_ROUTE, NO_WEBSOCKET } from './own-problems.ts'
+import {
+  BAD_EXPECTATION,
+  BODY_LATE,
+  INTERNAL,
+  methodNotAllowed,
+  NO_ROUTE,
+  NO_WEBSOCKET,
+} from './own-problems.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
 import { compileRouting, type HostFinder, type ProxyRoute, type Routing } from './routing.ts'
 import { UpstreamPools } from './upstream-pools.ts'
 import { type RequestRecord, Visit } from './visit.ts'
+import { readWholeBody } from './whole-body.ts'
 
 /** Told what happens; must not throw. */
 export interface DataPlaneHooks {
@@ -33,6 +46,8 @@ export interface DataPlaneOptions {
    * a free route keep everybody else waiting.
    */
   readonly connectionsPerOrigin?: number
+  /** The operator's own proxies, asked for with every request; `undefined`: there are none. */
+  readonly trustedProxies?: () => TrustedProxies | undefined
 }
 
 /** The way of every request through the gateway. */
@@ -54,6 +69,9 @@ interface Going {
   readonly visit: Visit
   readonly head: RequestHead
   readonly route: ProxyRoute
+  readonly client: ClientFacts
+  /** The body, where it had to be read before the gate could decide. */
+  readonly body?: Buffer
   /** Path and query for the upstream. */
   readonly url: string
 }
@@ -104,6 +122,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       return
     }
     visit.path = found.path
+    if (found.path === BALANCE_PATH) {
+      answerBalance(gate, visit, head)
+      return
+    }
     if (method === 'OPTIONS') {
       answerOptions(visit, head, found)
       return
@@ -114,16 +136,44 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       visit.answer(route === undefined ? NO_ROUTE : NO_WEBSOCKET, head)
       return
     }
-    decide({ visit, head, route, url: `${route.upstream.basePath}${found.path}${found.query}` }, found.path)
+    const client = clientFacts(req, visit.peer, { host: head.host, trusted: options.trustedProxies?.() })
+    visit.clientAddress = client.address
+    const request: GateRequest = {
+      method,
+      path: found.path,
+      headers: rawHeaders,
+      clientAddress: client.address,
+      route: route.terms,
+      base: `${client.scheme}://${client.host}`,
+    }
+    const url = `${route.upstream.basePath}${found.path}${found.query}`
+    if (gate.wantsDigest(request))
+      void decideOnContent({ visit, head, route, url, client }, request, found.query)
+    else decide({ visit, head, route, url, client }, request)
   }
 
-  function decide(going: Going, path: string): void {
-    const { visit, route } = going
-    const { method = '', rawHeaders: headers } = visit.req
+  /** What comes again with the same `Idempotency-Key` must ask for the same: its whole body is needed first (rule 10). */
+  async function decideOnContent(going: Going, request: GateRequest, query: string): Promise<void> {
+    const { visit, head, route } = going
+    visit.wantBody(head)
+    const body = head.hasBody
+      ? await readWholeBody(visit.req, { mostBytes: DIGEST_BYTES, timeoutMs: route.timeoutMs })
+      : ({ state: 'whole', bytes: Buffer.alloc(0) } as const)
+    if (visit.closed || body.state === 'gone') return
+    if (body.state === 'whole') {
+      const contentDigest = digestContent(query, body.bytes)
+      decide(head.hasBody ? { ...going, body: body.bytes } : going, { ...request, contentDigest })
+      return
+    }
+    visit.res.shouldKeepAlive = false
+    const detail = `expected at most ${DIGEST_BYTES} bytes with an Idempotency-Key`
+    visit.answer(body.state === 'late' ? BODY_LATE : { code: 'body_too_large', detail }, head)
+  }
+
+  function decide(going: Going, request: GateRequest): void {
     let decision: Decision | Promise<Decision>
     try {
-      const { clientAddress } = visit
-      decision = gate.decide({ method, path, headers, clientAddress, route: route.terms })
+      decision = gate.decide(request)
     } catch (error) {
       fail(going, error)
       return
@@ -147,6 +197,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       return
     }
     if (decision.outcome === 'replay') {
+      visit.outcome = 'replayed'
       visit.paid = true
       if (visit.closed) return
       visit.leaveBody(head)
@@ -158,22 +209,25 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     else proxy(going, decision.entitlement)
   }
 
-  function proxy({ visit, head, route, url }: Going, entitlement: Entitlement | null): void {
-    const { req, res, clientAddress } = visit
+  function proxy({ visit, head, route, url, client, body }: Going, entitlement: Entitlement | null): void {
+    const { req, res } = visit
     visit.outcome = 'proxied'
-    if (head.expect !== undefined) res.writeContinue()
-    const scheme = 'encrypted' in req.socket ? 'https' : 'http'
-    const lines = upstreamLines(req.rawHeaders, { route, head, clientAddress, scheme, entitlement })
+    visit.wantBody(head)
+    const lines = upstreamLines(req.rawHeaders, { route, head, client, entitlement })
     visit.exchange = new Exchange({
       req,
       res,
       entitlement,
+      charge: route.terms.charge,
       timeoutMs: route.timeoutMs,
-      hasBody: head.hasBody,
+      body: body ?? (head.hasBody ? 'streamed' : null),
       crossOrigin: head.crossOrigin,
       onFault: (code, error) => {
         visit.code = code
         hooks.fault?.(code, error, route.terms)
+      },
+      onExhausted: () => {
+        visit.code = 'exhausted'
       },
     })
     visit.exchange.dispatch(pools.of(route.upstream.origin), url, lines)

@@ -1,12 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HeaderLines } from '@turnpike/l402'
-import type { Entitlement } from '@turnpike/l402/server'
+import type { Charge, Entitlement } from '@turnpike/l402/server'
 import type { Dispatcher } from 'undici'
-import { type AnswerLines, answerLines } from './answer-lines.ts'
+import { answerLines } from './answer-lines.ts'
 import { type OwnProblem, sendProblem } from './answers.ts'
+import { Outgoing } from './outgoing.ts'
+import { latin1Pairs } from './raw-lines.ts'
 import { RequestBody } from './request-body.ts'
+import { Sending } from './sending.ts'
+import { Settling } from './settling.ts'
 import { upstreamFault, upstreamTimeout } from './upstream-faults.ts'
-import type { Upstream, UpstreamRequest } from './upstream-pools.ts'
+import type { Upstream } from './upstream-pools.ts'
 
 /** What one exchange is made of. */
 export interface ExchangeOptions {
@@ -14,11 +18,16 @@ export interface ExchangeOptions {
   readonly res: ServerResponse
   /** `null`: nobody pays, nothing to settle. */
   readonly entitlement: Entitlement | null
+  /** Of a metered route. */
+  readonly charge: Charge | undefined
   readonly timeoutMs: number
-  readonly hasBody: boolean
+  /** The request's body: none, as it comes, or whole where it had to be read before. */
+  readonly body: Buffer | 'streamed' | null
   readonly crossOrigin: boolean
   /** Told why an upstream, or the books, did not do their part; never with what a client or an upstream sent. */
   readonly onFault: (code: string, error: unknown) => void
+  /** Told that the answer was cut off because the credit is used up. */
+  readonly onExhausted: () => void
 }
 
 /**
@@ -30,8 +39,6 @@ export interface ExchangeOptions {
  */
 type Phase = 'waiting' | 'gathering' | 'opening' | 'streaming' | 'over'
 
-// How long an answer waits for a use to be given back; the ledger goes on trying after that.
-const RELEASE_WAIT_MS = 1_000
 // Answers of a known length up to this go out whole or not at all.
 const GATHER_BYTES = 65_536
 const BOOKS_DOWN: OwnProblem = {
@@ -40,61 +47,70 @@ const BOOKS_DOWN: OwnProblem = {
   lines: ['Retry-After', '5'],
 }
 const NO_LINES: HeaderLines = []
-const STATUS_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /**
- * One request at the upstream, as undici's dispatch handler with raw headers. An entitlement that comes in here is told
- * before the first byte of an answer below 500 goes out, and then ended once: committed when the answer has ended, or when
- * the client left although the upstream had its whole request (else a client could have work done and not pay for it by
- * leaving early); released in every other case (protocol §5 rules 3 and 4).
+ * One request at the upstream, as undici's dispatch handler with raw headers. What is held on a credential is told to the
+ * books before the first byte of an answer below 500 goes out, and then ended once: committed when the answer has ended, or
+ * when the client left although bytes had gone out or the upstream had its whole request (else a client could have work
+ * done and not pay for it by leaving early); released in every other case (protocol §5 rules 3 and 4).
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions
   readonly #body: RequestBody | null
+  readonly #settling: Settling | null
+  readonly #answer: Outgoing
   #phase: Phase = 'waiting'
   #timer: NodeJS.Timeout | undefined
   #abort: ((error?: Error) => void) | undefined
-  #resume: (() => void) | undefined
-  // The answer that has not gone out yet, what is there of its body, and how the upstream ended.
-  #answer: { status: number; text: string; lines: AnswerLines } | undefined
-  #chunks: Buffer[] = []
+  #resume = (): void => {}
   #upstreamEnd: 'complete' | Error | undefined
-  // Bytes of the body still to come, where the upstream said how many; else -1.
-  #left = -1
-  #flushed = false
-  // The hold that is still to be ended.
-  #held: Entitlement | null
-  // What was sent, and whether on a connection that had carried others.
-  #sent: { readonly upstream: Upstream; readonly request: UpstreamRequest } | undefined
-  #reused = false
+  #sending: Sending | undefined
   // Whether the upstream has the whole request.
   #delivered = false
+  // The client has left, and the answer is read for when it asks again.
+  #alone = false
 
   constructor(options: ExchangeOptions) {
+    const { req, res, entitlement, charge, body, onFault } = options
     this.#options = options
-    this.#held = options.entitlement?.counted === true ? options.entitlement : null
-    this.#body = options.hasBody ? new RequestBody(options.req) : null
+    this.#body = body === 'streamed' ? new RequestBody(req) : null
+    this.#answer = new Outgoing(res)
+    this.#settling =
+      entitlement?.counted === true
+        ? new Settling({
+            entitlement,
+            charge,
+            method: req.method ?? 'GET',
+            onFault,
+            onEnough: (why) => this.#cut(why),
+          })
+        : null
   }
 
   /** Sends the request on. */
   dispatch(upstream: Upstream, path: string, lines: string[]): void {
-    const { req, timeoutMs } = this.#options
+    const { req, timeoutMs, body } = this.#options
     const { method = 'GET' } = req
-    const request = { path, method, headers: lines, body: this.#body }
-    this.#sent = { upstream, request }
+    const request = { path, method, headers: lines, body: body === 'streamed' ? this.#body : body }
+    this.#sending = new Sending(upstream, request)
     this.#timer = setTimeout(expire, timeoutMs, this)
-    upstream.dispatch(request, this)
+    this.#sending.send(this)
   }
 
   /** The client's connection is gone. */
   clientGone(): void {
-    if (this.#delivered && this.#phase !== 'over') this.#commit()
-    this.#end()
-    void this.#release()
+    if (this.#phase === 'over') return
+    if (this.#delivered && this.#settling?.keeps === true) {
+      // It may come again, and then gets the answer that it has paid for (rule 10).
+      this.#alone = true
+      this.#answer.gone()
+      if (this.#phase === 'streaming') this.#goOnAlone()
+    } else this.#stop()
   }
 
-  /** No byte came in time, or a short answer did not come whole in time. */
+  /** No byte came in time, or an answer that is gathered, or read for later, did not come whole in time. */
   expire(): void {
+    if (this.#phase === 'streaming') this.#stop()
     if (this.#phase !== 'waiting' && this.#phase !== 'gathering') return
     const problem = upstreamTimeout(this.#body?.starved === true)
     if (problem.code === 'request_timeout') this.#options.res.shouldKeepAlive = false
@@ -107,10 +123,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     // Thrown and not aborted: this leaves the connection, on which nothing was sent, to others.
     if (this.#phase !== 'waiting') throw new Error('the client has left')
     this.#abort = abort
-    this.#reused = this.#sent?.request.carry?.() ?? false
+    this.#sending?.connected()
   }
 
-  onBodySent(): void {
+  onBodySent(chunk: unknown): void {
+    if (chunk instanceof Uint8Array) this.#settling?.requestSent(chunk.length)
     // The upstream's time starts when it has what it needs.
     if (this.#phase === 'waiting') this.#timer?.refresh()
   }
@@ -122,102 +139,74 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
     if (status < 200 || this.#phase !== 'waiting') return true
     this.#resume = resume
-    const { entitlement, crossOrigin } = this.#options
+    this.#settling?.head(status, raw)
+    const { req, entitlement, crossOrigin } = this.#options
     const lines = answerLines(raw, status, entitlement?.answerHeaders ?? NO_LINES, crossOrigin)
-    this.#answer = { status, text: STATUS_TEXT.test(statusText) ? statusText : '', lines }
-    if (lines.length > 0 && lines.length <= GATHER_BYTES && this.#mayHaveBody(status)) {
+    this.#answer.head(status, statusText, lines)
+    const bodiless = req.method === 'HEAD' || status === 204 || status === 304
+    if (lines.length > 0 && lines.length <= GATHER_BYTES && !bodiless) {
       this.#phase = 'gathering'
       return true
     }
-    return this.#open(status)
+    return this.#open()
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.#phase === 'gathering') this.#chunks.push(chunk)
-    if (this.#phase !== 'streaming') return true
-    const { res } = this.#options
-    this.#flushed = true
-    if (this.#left >= 0) {
-      this.#left -= chunk.length
-      if (this.#left === 0) {
-        this.#finish(chunk)
-        return true
-      }
+    if (this.#phase === 'gathering') {
+      this.#settling?.body(chunk)
+      this.#answer.gather(chunk)
     }
-    if (res.write(chunk)) return true
-    res.once('drain', () => this.#resume?.())
-    return false
+    if (this.#phase !== 'streaming') return true
+    this.#settling?.body(chunk)
+    if (this.#alone) {
+      if (this.#settling?.keeps !== true) this.#stop()
+      return true
+    }
+    if (!this.#answer.completes(chunk)) return this.#answer.write(chunk, this.#resume)
+    this.#finish(chunk)
+    return true
   }
 
   onComplete(trailers: unknown): void {
-    switch (this.#phase) {
-      case 'gathering':
-        this.#upstreamEnd = 'complete'
-        this.#open(this.#answer?.status ?? 0)
-        break
-      case 'opening':
-        this.#upstreamEnd = 'complete'
-        break
-      case 'streaming': {
-        const { res } = this.#options
-        if (res.chunkedEncoding && Array.isArray(trailers) && trailers.length > 0)
-          res.addTrailers(pairs(trailers))
-        this.#finish()
-      }
-    }
+    const lines = Array.isArray(trailers) && trailers.length > 0 ? latin1Pairs(trailers) : undefined
+    if (lines !== undefined) this.#settling?.trailers()
+    if (this.#phase === 'streaming') this.#finish(undefined, lines)
+    else this.#upstreamEnd = 'complete'
+    if (this.#phase === 'gathering') this.#open()
   }
 
   onError(error: Error): void {
     const { res, onFault } = this.#options
     if (this.#phase === 'over') return
     if (this.#body?.cut === true) {
-      this.clientGone()
+      this.#stop()
       res.destroy()
-    } else if (this.#phase === 'waiting' && this.#sendAgain(error)) return
-    else if (this.#phase === 'waiting' || this.#phase === 'gathering') this.#fail(upstreamFault(error), error)
+    } else if (this.#phase === 'waiting' && this.#sending?.sendAgain(error, this) === true) {
+      this.#delivered = false
+    } else if (this.#phase === 'waiting' || this.#phase === 'gathering')
+      this.#fail(upstreamFault(error), error)
     else if (this.#phase === 'opening') this.#upstreamEnd = error
     else {
       // Never a clean end: the client must see that the answer is not whole.
       onFault('upstream_broke_off', error)
+      this.#settling?.brokeOff()
       this.#end()
-      void this.#release()
       res.destroy()
     }
   }
 
-  /**
-   * An upstream may close an idle connection just when a request goes out on it. RFC 9110 §9.2.2: that request is sent
-   * once more, on a connection of its own.
-   */
-  #sendAgain(error: Error): boolean {
-    const { req, hasBody } = this.#options
-    const safe = !hasBody && (req.method === 'GET' || req.method === 'HEAD')
-    if (!safe || !this.#reused || upstreamFault(error).code !== 'upstream_closed') return false
-    const sent = this.#sent
-    if (sent === undefined) return false
-    const { carry: _, ...request } = sent.request
-    this.#sent = undefined
-    this.#delivered = false
-    sent.upstream.dispatchAfresh(request, this)
-    return true
-  }
-
   // ---- the client's side
 
-  #mayHaveBody(status: number): boolean {
-    return this.#options.req.method !== 'HEAD' && status !== 204 && status !== 304
-  }
-
   /** Tells the books before the first byte goes out. Answers whether the upstream may go on meanwhile. */
-  #open(status: number): boolean {
+  #open(): boolean {
     clearTimeout(this.#timer)
-    const held = this.#held
-    if (held === null) {
+    const settling = this.#settling
+    if (settling === null) {
       this.#begin()
       return true
     }
     this.#phase = 'opening'
-    const opened = status >= 500 ? this.#release() : held.serve()
+    const opened = this.#answer.status >= 500 ? settling.release() : settling.serve()
     opened.then(
       () => this.#opened(),
       (error: unknown) => this.#booksFailed(error),
@@ -233,50 +222,46 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** The head of the answer, and the body where it is there already. */
   #begin(): void {
-    const { res } = this.#options
-    const answer = this.#answer
-    if (answer === undefined) return
     try {
-      res.writeHead(answer.status, answer.text, answer.lines.lines)
+      this.#answer.begin()
     } catch (error) {
       // A header or status that Node will not send.
       this.#fail(upstreamFault(error), error)
       return
     }
     this.#phase = 'streaming'
-    if (this.#upstreamEnd === 'complete') {
-      const last = this.#chunks.pop()
-      for (const chunk of this.#chunks) res.write(chunk)
-      this.#finish(last)
-      return
+    if (this.#upstreamEnd === 'complete') this.#finish()
+    else if (this.#alone) this.#goOnAlone()
+    else {
+      this.#resume()
+      this.#answer.flushSoon()
     }
-    this.#left = answer.lines.length > 0 ? answer.lines.length : -1
-    this.#resume?.()
-    // The first bytes of a body mostly follow at once and share a packet; a stream's head must not wait for them.
-    process.nextTick(flush, this)
   }
 
-  /** The whole answer has gone out. */
-  #finish(last?: Buffer): void {
-    const { res } = this.#options
+  /** Reads the rest of an answer whose client has left, for as long as it might have taken to its first byte. */
+  #goOnAlone(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(expire, this.#options.timeoutMs, this)
+    this.#resume()
+  }
+
+  /** The whole answer is there. */
+  #finish(last?: Buffer, trailers?: [name: string, value: string][]): void {
     this.#phase = 'over'
-    this.#commit()
-    if (last === undefined) res.end()
-    else res.end(last)
-  }
-
-  flushHead(): void {
-    if (!this.#flushed && this.#phase === 'streaming') this.#options.res.flushHeaders()
+    clearTimeout(this.#timer)
+    const settled = this.#settling?.whole() ?? null
+    if (settled === null) this.#answer.end(last, trailers)
+    else void settled.then(() => this.#answer.end(last, trailers))
   }
 
   #booksFailed(error: unknown): void {
     const { res, onFault } = this.#options
     onFault('store_unavailable', error)
     // Not waited for: the books are down, and go on trying by themselves.
-    void this.#release()
+    void this.#settling?.release()
     if (this.#phase !== 'opening') return
     this.#end()
-    sendProblem(res, BOOKS_DOWN, this.#options)
+    if (!res.destroyed) sendProblem(res, BOOKS_DOWN, this.#options)
   }
 
   #fail(problem: OwnProblem, error?: unknown): void {
@@ -287,28 +272,23 @@ export class Exchange implements Dispatcher.DispatchHandler {
       if (!res.destroyed) sendProblem(res, problem, this.#options)
     }
     // Given back before the answer, so that the same credential works again at once.
-    if (this.#held === null) answer()
-    else void this.#release().then(answer)
+    if (this.#settling === null || this.#settling.ended) answer()
+    else void this.#settling.release().then(answer)
   }
 
-  #commit(): void {
-    const held = this.#held
-    this.#held = null
-    held?.commit().catch(this.#options.onFault.bind(undefined, 'store_unavailable'))
+  /** The answer must not go on. The client must see that it is not whole. */
+  #cut(why: 'exhausted' | 'store_unavailable'): void {
+    if (this.#phase !== 'streaming') return
+    if (why === 'exhausted') this.#options.onExhausted()
+    this.#stop()
+    this.#options.res.destroy()
   }
 
-  /** Gives the use back; waits for it, but not for long. */
-  async #release(): Promise<void> {
-    const held = this.#held
-    if (held === null) return
-    this.#held = null
-    let timer: NodeJS.Timeout | undefined
-    const enough = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, RELEASE_WAIT_MS)
-    })
-    const released = held.release().catch(this.#options.onFault.bind(undefined, 'store_unavailable'))
-    await Promise.race([released, enough])
-    clearTimeout(timer)
+  /** The client has left, or is served no more. */
+  #stop(): void {
+    if (this.#delivered || this.#phase === 'streaming') this.#settling?.left()
+    else void this.#settling?.release()
+    this.#end()
   }
 
   /** Nothing more is wanted from the upstream. */
@@ -324,18 +304,4 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
 function expire(exchange: Exchange): void {
   exchange.expire()
-}
-
-function flush(exchange: Exchange): void {
-  exchange.flushHead()
-}
-
-function pairs(raw: readonly unknown[]): [string, string][] {
-  const out: [string, string][] = []
-  for (let i = 0; i + 1 < raw.length; i += 2) out.push([latin1(raw[i]), latin1(raw[i + 1])])
-  return out
-}
-
-function latin1(text: unknown): string {
-  return Buffer.isBuffer(text) ? text.toString('latin1') : String(text)
 }

@@ -14,6 +14,10 @@ export type HeaderKind =
   | 'expect'
   | 'upgrade'
   | 'origin'
+  /** `Accept-Encoding`. */
+  | 'encoding'
+  /** Of possession (RFC 9449), for the gate alone. */
+  | 'proof'
   /** Would make some upstreams take the request for another one. */
   | 'override'
   /** What the gateway itself says about the client, or about who paid; never taken from outside. */
@@ -22,7 +26,6 @@ export type HeaderKind =
 const named: Readonly<Record<Exclude<HeaderKind, 'other'>, readonly string[]>> = {
   plain: [
     'accept',
-    'accept-encoding',
     'accept-language',
     'accept-ranges',
     'age',
@@ -54,6 +57,8 @@ const named: Readonly<Record<Exclude<HeaderKind, 'other'>, readonly string[]>> =
   expect: ['expect'],
   upgrade: ['upgrade'],
   origin: ['origin'],
+  encoding: ['accept-encoding'],
+  proof: ['dpop'],
   override: [
     'x-http-method-override',
     'x-http-method',

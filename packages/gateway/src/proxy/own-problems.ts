@@ -30,3 +30,16 @@ export function methodNotAllowed(method: string): OwnProblem {
     lines: ['Allow', USUAL_METHODS.join(', ')],
   }
 }
+
+/** What the balance can be asked with. */
+export const BALANCE_METHOD: OwnProblem = {
+  code: 'method_not_allowed',
+  detail: 'the balance is read with GET',
+  lines: ['Allow', 'GET, HEAD, OPTIONS'],
+}
+
+/** The body of a request with an `Idempotency-Key` did not come. */
+export const BODY_LATE: OwnProblem = {
+  code: 'request_timeout',
+  detail: 'the body of the request did not arrive in time; nothing was charged',
+}

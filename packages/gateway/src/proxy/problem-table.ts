@@ -36,7 +36,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, RequestProblemEntry>> = {
   method_not_allowed: {
     status: 405,
     title: 'Method Not Allowed',
-    meaning: 'TRACE and CONNECT are not carried.',
+    meaning: 'TRACE and CONNECT are not carried, and the balance is read with GET.',
     remedy: 'Use one of the methods in `Allow`.',
   },
   request_timeout: {

@@ -1,5 +1,6 @@
 import { isCredentialLine } from '@turnpike/l402'
 import { type Entitlement, isAuthority } from '@turnpike/l402/server'
+import type { ClientFacts } from './client-facts.ts'
 import { headerKind } from './header-kinds.ts'
 import type { ProxyRoute } from './routing.ts'
 
@@ -102,8 +103,7 @@ export function connectionNames(value: string): ReadonlySet<string> | undefined 
 export interface UpstreamFacts {
   readonly route: ProxyRoute
   readonly head: RequestHead
-  readonly clientAddress: string
-  readonly scheme: 'http' | 'https'
+  readonly client: ClientFacts
   /** `null` on a free route. */
   readonly entitlement: Entitlement | null
 }
@@ -114,7 +114,9 @@ export interface UpstreamFacts {
  * `Connection` are left to the connection.
  */
 export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): string[] {
-  const { route, head, clientAddress, scheme, entitlement } = facts
+  const { route, head, client, entitlement } = facts
+  const { address, scheme, host } = client
+  const plain = readsBody(route)
   const { connectionNames: dropped } = head
   const out: string[] = []
   for (let i = 0; i < lines.length; i += 2) {
@@ -124,6 +126,10 @@ export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): s
       case 'other':
         if (!route.forwardCredential && isCredentialLine(name, value)) break
         if (dropped === undefined || !dropped.has(name.toLowerCase())) out.push(name, value)
+        break
+      case 'encoding':
+        if (plain) break
+        if (dropped === undefined || !dropped.has('accept-encoding')) out.push(name, value)
         break
       case 'plain':
       case 'origin':
@@ -135,18 +141,27 @@ export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): s
       case 'te':
         if (/(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(value)) out.push(name, 'trailers')
         break
+      case 'proof':
+        if (route.forwardCredential) out.push(name, value)
+        break
       case 'override':
         if (route.keepOverrideHeaders) out.push(name, value)
     }
   }
-  const forwardedFor = clientAddress.includes(':') ? `"[${clientAddress}]"` : clientAddress || 'unknown'
-  const host = head.host === '' ? '' : `host="${head.host}";`
-  out.push('X-Forwarded-For', clientAddress || 'unknown', 'X-Forwarded-Proto', scheme)
-  if (head.host !== '') out.push('X-Forwarded-Host', head.host)
-  out.push('Forwarded', `for=${forwardedFor};${host}proto=${scheme}`)
+  // What is metered is read on its way, so it is asked for as it is.
+  if (plain) out.push('Accept-Encoding', 'identity')
+  const node = address.includes(':') ? `"[${address}]"` : address || 'unknown'
+  out.push('X-Forwarded-For', client.forwardedFor, 'X-Forwarded-Proto', scheme)
+  if (host !== '') out.push('X-Forwarded-Host', host)
+  out.push('Forwarded', `for=${node};${host === '' ? '' : `host="${host}";`}proto=${scheme}`)
   if (entitlement !== null) {
     out.push('X-L402-Token-Id', entitlement.tokenId, 'X-L402-Service', entitlement.service)
     out.push('X-L402-Payment-Hash', entitlement.paymentHash)
   }
   return out
+}
+
+/** Whether what a request costs stands in its answer's body. */
+function readsBody({ terms: { charge } }: ProxyRoute): boolean {
+  return charge !== undefined && (charge.json !== undefined || charge.usage !== undefined)
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { RouteTerms } from '@turnpike/l402/server'
 import { type OwnProblem, sendProblem } from './answers.ts'
+import { peerAddress } from './client-facts.ts'
 import type { Exchange } from './exchange.ts'
 import { discardBody } from './request-body.ts'
 import type { RequestHead } from './request-head.ts'
@@ -16,8 +16,11 @@ export interface RequestRecord {
   readonly route: RouteTerms | undefined
   /** The status that was sent; 0 if the client left before. */
   readonly status: number
-  /** `proxied`: the upstream was asked. `refused`: by the gate. `answered`: by the gateway itself. */
-  readonly outcome: 'proxied' | 'refused' | 'answered'
+  /**
+   * `proxied`: the upstream was asked. `refused`: by the gate. `answered`: by the gateway itself. `replayed`: the stored answer
+   * of an earlier request.
+   */
+  readonly outcome: 'proxied' | 'refused' | 'answered' | 'replayed'
   /** The gate's reason, or the code of the problem that was answered. */
   readonly code: string | undefined
   /** Whether a credential opened the route. */
@@ -33,8 +36,10 @@ export class Visit {
   readonly req: IncomingMessage
   readonly res: ServerResponse
   readonly startedAt: number = performance.now()
-  /** Taken at once: a closed socket has none. */
-  readonly clientAddress: string
+  /** The address our connection is with. */
+  readonly peer: string
+  /** The client's, which is the peer's unless a trusted proxy says another. */
+  clientAddress: string
   exchange: Exchange | undefined = undefined
   /** The answer is out, or the client gone. */
   closed = false
@@ -43,11 +48,13 @@ export class Visit {
   outcome: RequestRecord['outcome'] = 'answered'
   code: string | undefined = undefined
   paid = false
+  #continued = false
 
   constructor(req: IncomingMessage, res: ServerResponse) {
     this.req = req
     this.res = res
-    this.clientAddress = addressOf(req.socket)
+    this.peer = peerAddress(req.socket)
+    this.clientAddress = this.peer
   }
 
   /** Answers with a problem of the gateway's own. */
@@ -55,6 +62,13 @@ export class Visit {
     this.code = problem.code
     this.leaveBody(head)
     sendProblem(this.res, problem, head)
+  }
+
+  /** Asks a client that waits for it to send the body. */
+  wantBody(head: RequestHead): void {
+    if (head.expect === undefined || this.#continued) return
+    this.#continued = true
+    this.res.writeContinue()
   }
 
   /** Answers 400; where this request ends is in doubt, so its connection carries no other. */
@@ -68,7 +82,7 @@ export class Visit {
   leaveBody(head: RequestHead): void {
     if (!head.hasBody) return
     // A client that waits for 100 Continue may send the body or not: nothing can follow on this connection.
-    if (head.expect === undefined) discardBody(this.req)
+    if (head.expect === undefined || this.#continued) discardBody(this.req)
     else this.res.shouldKeepAlive = false
   }
 
@@ -87,9 +101,4 @@ export class Visit {
       durationMs: performance.now() - this.startedAt,
     }
   }
-}
-
-function addressOf(socket: Socket): string {
-  const address = socket.remoteAddress ?? ''
-  return address.startsWith('::ffff:') ? address.slice(7) : address
 }

@@ -1,0 +1,35 @@
+import { balanceBody, type Gate, optionsLines } from '@turnpike/l402/server'
+import { sendJson, sendNothing, sendRefused } from './answers.ts'
+import { BALANCE_METHOD, INTERNAL } from './own-problems.ts'
+import type { RequestHead } from './request-head.ts'
+import type { Visit } from './visit.ts'
+
+/** Where the balance of a credential is read, on every host; no route is asked for it. */
+export const BALANCE_PATH = '/.well-known/l402/balance'
+
+/** `GET /.well-known/l402/balance`: what is left of the credential in the request. Uses nothing of it. */
+export function answerBalance(gate: Gate, visit: Visit, head: RequestHead): void {
+  const { req, res } = visit
+  visit.leaveBody(head)
+  if (req.method === 'OPTIONS') {
+    const requested = req.headers['access-control-request-headers'] ?? ''
+    sendNothing(res, optionsLines(['GET', 'HEAD'], head.crossOrigin ? requested : undefined))
+    return
+  }
+  if (req.method !== 'GET' && req.method !== 'HEAD') {
+    visit.answer(BALANCE_METHOD, head)
+    return
+  }
+  gate.balance(req.rawHeaders).then(
+    (balance) => {
+      if (visit.closed) return
+      if (balance.outcome === 'balance') {
+        sendJson(res, balanceBody(balance), head)
+        return
+      }
+      visit.code = balance.reason
+      sendRefused(res, balance, head)
+    },
+    () => visit.answer(INTERNAL, head),
+  )
+}

@@ -1,0 +1,130 @@
+import type { Charge, Entitlement, Settlement } from '@turnpike/l402/server'
+import { KeptAnswer } from './kept-answer.ts'
+import { Measuring } from './measuring.ts'
+
+/** What is to be settled, and who is told. */
+export interface SettlingOptions {
+  readonly entitlement: Entitlement
+  /** Of a metered route. */
+  readonly charge: Charge | undefined
+  readonly method: string
+  readonly onFault: (code: string, error: unknown) => void
+  /** The answer must not go on; see `MeasuringOptions.onEnough`. */
+  readonly onEnough: (why: 'exhausted' | 'store_unavailable') => void
+}
+
+// How long an answer waits for the books; they go on trying after that.
+const WAIT_MS = 1_000
+
+/**
+ * What one request holds on its credential, and what its answer comes to. Ended exactly once (protocol §5 rule 3); whatever
+ * comes after that does nothing.
+ */
+export class Settling {
+  readonly #options: SettlingOptions
+  readonly #measuring: Measuring | null
+  readonly #kept: KeptAnswer | null
+  #served = false
+  #ended = false
+
+  constructor(options: SettlingOptions) {
+    const { entitlement, charge, method, onFault, onEnough } = options
+    this.#options = options
+    this.#measuring =
+      charge === undefined
+        ? null
+        : new Measuring({
+            charge,
+            entitlement,
+            method,
+            onFault: onFault.bind(undefined, 'store_unavailable'),
+            onEnough,
+          })
+    this.#kept = entitlement.keepBytes === null ? null : new KeptAnswer(entitlement.keepBytes)
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Whether the answer is to be kept, and still can be. */
+  get keeps(): boolean {
+    return !this.#ended && this.#kept?.wanted === true
+  }
+
+  /** So many more bytes of the request's body went to the upstream. */
+  requestSent(bytes: number): void {
+    this.#measuring?.request(bytes)
+  }
+
+  /** The upstream's answer begins. */
+  head(status: number, raw: readonly Buffer[]): void {
+    this.#measuring?.head(status, raw)
+    this.#kept?.head(status, raw)
+  }
+
+  body(chunk: Buffer): void {
+    this.#measuring?.body(chunk, this.#served)
+    this.#kept?.body(chunk)
+  }
+
+  /** The answer ends with trailers, which are not kept; so it is not either. */
+  trailers(): void {
+    this.#kept?.drop()
+  }
+
+  /** Tells the books that serving begins. Throws `store_unavailable`: then nothing may be served. */
+  async serve(): Promise<void> {
+    await this.#options.entitlement.serve()
+    this.#served = true
+  }
+
+  /** The answer is whole. What the client must wait for until it gets the last of it; `null`: nothing. */
+  whole(): Promise<void> | null {
+    const answer = this.#kept?.whole()
+    const done = this.#commit(this.#measuring?.end(true), answer)
+    // One that is sent again at once must find its answer.
+    return this.#kept === null ? null : atMost(done)
+  }
+
+  /** The client left although it was to be served, or is not served on. */
+  left(): void {
+    void this.#commit(this.#measuring?.end(false))
+  }
+
+  /** The upstream broke off an answer that had begun: what is certain is charged, and nothing that was only estimated. */
+  brokeOff(): void {
+    const certainMsat = this.#measuring?.certain() ?? 0n
+    if (certainMsat > 0n) void this.#commit(certainMsat)
+    else void this.release()
+  }
+
+  /** Gives the use back (rule 4); waits for it, but not for long. */
+  async release(): Promise<void> {
+    if (this.#ended) return
+    this.#ended = true
+    await atMost(this.#options.entitlement.release().catch(this.#failed))
+  }
+
+  async #commit(costMsat?: bigint, answer?: Settlement['answer']): Promise<void> {
+    if (this.#ended) return
+    this.#ended = true
+    const { entitlement } = this.#options
+    const settlement = {
+      ...(costMsat === undefined ? {} : { costMsat }),
+      ...(answer === undefined ? {} : { answer }),
+    }
+    await entitlement.commit(settlement).catch(this.#failed)
+  }
+
+  readonly #failed = (error: unknown): void => this.#options.onFault('store_unavailable', error)
+}
+
+async function atMost(done: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const enough = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, WAIT_MS)
+  })
+  await Promise.race([done, enough])
+  clearTimeout(timer)
+}
