@@ -1,6 +1,7 @@
 /** From a configuration to the parts it is made of: which ledger, which backend, which gate, which routes. */
 
 import { BlockList, isIP } from 'node:net'
+import { dpopVerifier } from '@turnpike/l402/dpop'
 import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
 import { compileRoutes, createGate, type Gate, keyRing, type MasterKey } from '@turnpike/l402/server'
 import { memoryStore } from '@turnpike/l402/store/memory'
@@ -62,6 +63,7 @@ export function buildGate(
     },
     invoiceExpirySeconds,
     idempotency: config.idempotency,
+    dpop: dpopVerifier(),
   })
 }
 

@@ -5,7 +5,7 @@ import type { MasterKey } from '@turnpike/l402/server'
 import type { Logger } from 'pino'
 import { startAdmin } from './admin/admin-server.ts'
 import { readinessProbe } from './admin/readiness.ts'
-import { buildGate, buildRouting, openLedger, openLightning } from './assemble.ts'
+import { addressBlocks, buildGate, buildRouting, openLedger, openLightning } from './assemble.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
 import { type Config, sampleUpstream } from './config/config.ts'
 import { listenOn } from './listen.ts'
@@ -44,6 +44,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     }
   }
   let config = first
+  let proxies = trustedProxies(first)
   let loadedAt = Date.now()
   let draining = false
   try {
@@ -69,7 +70,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     closers.push(async () => sample?.close())
     const routing = buildRouting(config, await sampleFor(config))
     const hooks = requestHooks({ log, metrics, logging: () => config.log.requests })
-    const plane = createDataPlane({ routing, gate, hooks })
+    const plane = createDataPlane({ routing, gate, hooks, trustedProxies: () => proxies })
     closers.push(() => plane.close())
 
     const servers = config.listen.map(() => createPublicServer(plane))
@@ -104,6 +105,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
         gate.switchTo(nextGate)
         log.level = next.log.level
         config = next
+        proxies = trustedProxies(next)
         loadedAt = Date.now()
       },
       async stop() {
@@ -117,6 +119,11 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     await closeAll()
     throw error
   }
+}
+
+/** Whether an address is one of the operator's own proxies; `undefined` where there are none. */
+function trustedProxies({ trustedProxies: blocks }: Config): ((address: string) => boolean) | undefined {
+  return blocks.length === 0 ? undefined : addressBlocks(blocks)
 }
 
 /** Exit code 69 for what cannot be reached, 78 for play money where it must not be. */

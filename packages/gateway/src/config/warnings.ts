@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net'
 import { unreachableRoutes } from '@turnpike/l402/server'
+import { BALANCE_PATH } from '../proxy/balance-path.ts'
 import type { Config, ListenAddress, RouteConfig } from './config.ts'
 import type { ConfigIssue } from './issue.ts'
 import { routeMatch } from './match.ts'
@@ -12,6 +13,11 @@ export function configWarnings(config: Config): ConfigIssue[] {
   for (const [route, earlier] of coveredRoutes(config)) {
     const { line } = earlier.position
     const message = `"${route.match}" is never reached: "${earlier.match}" (line ${line}) matches all of it first`
+    warnings.push({ position: route.position, message })
+  }
+  for (const route of config.services.flatMap(({ routes }) => routes)) {
+    if (!route.match.endsWith(BALANCE_PATH)) continue
+    const message = `"${route.match}" is never reached: the gateway answers there what is left of a credential`
     warnings.push({ position: route.position, message })
   }
   for (const { name, routes, position } of config.services) {

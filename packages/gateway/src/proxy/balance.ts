@@ -4,9 +4,6 @@ import { BALANCE_METHOD, INTERNAL } from './own-problems.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Visit } from './visit.ts'
 
-/** Where the balance of a credential is read, on every host; no route is asked for it. */
-export const BALANCE_PATH = '/.well-known/l402/balance'
-
 /** `GET /.well-known/l402/balance`: what is left of the credential in the request. Uses nothing of it. */
 export function answerBalance(gate: Gate, visit: Visit, head: RequestHead): void {
   const { req, res } = visit

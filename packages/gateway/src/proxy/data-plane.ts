@@ -10,7 +10,8 @@ import {
   type RouteTerms,
 } from '@turnpike/l402/server'
 import { type OwnProblem, sendNothing, sendRefused, sendStored } from './answers.ts'
-import { answerBalance, BALANCE_PATH } from './balance.ts'
+import { answerBalance } from './balance.ts'
+import { BALANCE_PATH } from './balance-path.ts'
 import { type ClientFacts, clientFacts, type TrustedProxies } from './client-facts.ts'
 import { Exchange } from './exchange.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'

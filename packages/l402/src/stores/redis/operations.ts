@@ -45,7 +45,11 @@ export function reserveOp({
     batch.add(`R${idText(id)}${payment}${String.fromCharCode(record ? 1 : 0)}${rest}`)
 }
 
-function aboutReservation(batch: Batch, letter: string, { id, more = '' }: { id: bigint; more?: string }): void {
+function aboutReservation(
+  batch: Batch,
+  letter: string,
+  { id, more = '' }: { id: bigint; more?: string },
+): void {
   const text = idText(id)
   batch.about(text.slice(0, OWNER_DIGITS))
   batch.add(letter + text + more)

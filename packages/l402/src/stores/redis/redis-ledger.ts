@@ -199,7 +199,9 @@ export class RedisLedger implements Ledger {
     const read = (answers: Answers): ClaimOutcome | 'later' => {
       const state = answers.next()
       if (state === 'answered') return { state, answer: answers.blob() }
-      return state === 'later' ? state : { state: state === 'claimed' || state === 'other' ? state : 'running' }
+      return state === 'later'
+        ? state
+        : { state: state === 'claimed' || state === 'other' ? state : 'running' }
     }
     for (;;) {
       // Many large outcomes are more than one answer of the server should hold.

@@ -1,0 +1,1 @@
+export { type DpopOptions, dpopVerifier } from './dpop-verifier.ts'
