@@ -66,7 +66,7 @@ describe.skipIf(!hasRedis)(title, () => {
         await churner.kill()
       }
       await vi.waitUntil(() => count('owners') === 1, patiently)
-      expect(count('reservations')).toBe(0)
+      expect(server.cli('KEYS', `{${prefix}}:reservations:*`)).toBe('')
       const lines = churners.flatMap((churner) => churner.lines)
       const used = await usedOf(ledger, 1, 2, 3, 4)
       for (const n of [1, 2, 3]) {

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,6 +20,10 @@ export interface RedisServer {
   resume(): void
   /** One command by `redis-cli`; answers what it prints. */
   cli(...args: readonly string[]): string
+  /** Many commands, one a line, with quoted arguments in which `\\x01` is a byte. */
+  feed(commands: string): void
+  /** Copies what it has on disk, over a restart; answers how to go back to that, over another. */
+  backUp(): Promise<() => Promise<void>>
   /** Kills it and removes its folder. */
   stop(): Promise<void>
 }
@@ -34,6 +38,7 @@ export async function startRedis(
 ): Promise<RedisServer> {
   const port = await freePort()
   const folder = mkdtempSync(join(parent, 'turnpike-redis-'))
+  const copy = `${folder}-copy`
   let server: ChildProcess | undefined
   const kill = async (): Promise<void> => {
     const ending = server
@@ -45,7 +50,7 @@ export async function startRedis(
   }
   const emergency = (): void => {
     server?.kill('SIGKILL')
-    rmSync(folder, { recursive: true, force: true })
+    for (const each of [folder, copy]) rmSync(each, { recursive: true, force: true })
   }
   process.once('exit', emergency)
   const start = async (): Promise<void> => {
@@ -66,9 +71,15 @@ export async function startRedis(
       })
     })
   }
+  const restored = async (from: string, to: string): Promise<void> => {
+    await kill()
+    rmSync(to, { recursive: true, force: true })
+    cpSync(from, to, { recursive: true })
+    await start()
+  }
   const stop = async (): Promise<void> => {
     await kill()
-    rmSync(folder, { recursive: true, force: true })
+    for (const each of [folder, copy]) rmSync(each, { recursive: true, force: true })
     process.removeListener('exit', emergency)
   }
   await start().catch(async (error: unknown) => {
@@ -84,6 +95,14 @@ export async function startRedis(
     resume: () => void server?.kill('SIGCONT'),
     cli: (...command) =>
       spawnSync('redis-cli', ['-p', String(port), ...command], { encoding: 'utf8' }).stdout.trim(),
+    feed: (commands) => {
+      const { stdout } = spawnSync('redis-cli', ['-p', String(port)], { input: commands, encoding: 'utf8' })
+      if (/^(\(error\)|ERR|WRONGTYPE)/m.test(stdout)) throw new Error(`redis-cli: ${stdout}`)
+    },
+    async backUp() {
+      await restored(folder, copy)
+      return () => restored(copy, folder)
+    },
     stop,
   }
 }

@@ -10,7 +10,7 @@ const PRUNE_MOST = 1_000
 
 /** What a ledger does besides answering calls: hears of revocations, ends what the dead held, removes what has ended. */
 export class Chores {
-  readonly revocations = new RevocationSet()
+  readonly revocations: RevocationSet = new RevocationSet()
   readonly #now: () => number
   /** The last revocation that is known here. */
   #seq = 0n

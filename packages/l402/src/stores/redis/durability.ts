@@ -32,7 +32,7 @@ export function durabilityWarnings({
     )
   if (maxmemoryPolicy !== undefined && maxmemoryPolicy !== 'noeviction')
     warnings.push(
-      `Redis runs with "maxmemory-policy ${maxmemoryPolicy}": when memory is short it may throw books away. Set "maxmemory-policy noeviction"`,
+      `Redis runs with "maxmemory-policy ${maxmemoryPolicy}": when memory is short it may throw books away, and what was used can be used again. Set "maxmemory-policy noeviction"`,
     )
   return warnings
 }

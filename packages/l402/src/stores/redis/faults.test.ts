@@ -35,11 +35,12 @@ describe('the fault of a server', () => {
   })
 })
 
-it('tells a newer version from the keys of another program', () => {
+it('tells a newer version from an older one and from the keys of another program', () => {
   expect(incompatible(target, 'turnpike', '7', 1)).toMatchObject({
     code: 'store_incompatible',
     details: { version: 7, known: 1 },
     message: expect.stringMatching(/has version 7, this program knows up to 1: use the newer program/),
   })
+  expect(incompatible(target, 'turnpike', '1', 2).message).toMatch(/has version 1.*start this program again/)
   expect(incompatible(target, 'turnpike', 'foreign', 1).message).toMatch(/keys of another program/)
 })

@@ -54,7 +54,10 @@ export function incompatible(
       'store_incompatible',
       `${what} is not one: there are keys of another program; use another prefix or database`,
     )
-  const advice = 'use the newer program that wrote it, or restore the copy made before the upgrade'
+  const advice =
+    Number(found) < known
+      ? 'an older copy was restored; start this program again, which brings it up to date'
+      : 'use the newer program that wrote it, or restore the copy made before the upgrade'
   return new L402Error(
     'store_incompatible',
     `${what} has version ${found}, this program knows up to ${known}: ${advice}`,

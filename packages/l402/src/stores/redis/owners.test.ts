@@ -39,3 +39,7 @@ it('forgets owners that left', () => {
   watch.look([], 'me', 950)
   expect(stare(1_000, 1_900)).toEqual([])
 })
+
+it('takes over at once what another has begun to end', () => {
+  expect(stare(0, 0, '-')).toEqual([['other', '-']])
+})

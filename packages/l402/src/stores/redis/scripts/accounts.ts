@@ -1,5 +1,5 @@
 /** Payments and what they have put on accounts: K credit. */
-export const accounts = `
+export const accounts: string = `
 local function takePayment()
   return {hash = take('>c32'), token = take('>c32'), service = take('>Hc0'), ends = take('>Bc0')}
 end

@@ -2,7 +2,7 @@
  * Amounts of 64 bits are decimal text: numbers of Lua are doubles, exact only to 2^53. The server adds them (HINCRBY);
  * here they are compared and subtracted, in two parts where they are long.
  */
-export const amounts = `
+export const amounts: string = `
 local MOST = '9223372036854775807'
 local function plain(n) return string.format('%.0f', n) end
 local function parts(a) return tonumber(sub(a, 1, -10)) or 0, tonumber(sub(a, -9)) end

@@ -4,7 +4,7 @@ import { KEY_COUNT, NAME_KEYS } from '../keys.ts'
 const HEAD = 9
 
 /** Whether these are the books that were opened, and of this version; how every script on open books begins. */
-export const sameBooks = `
+export const sameBooks: string = `
 local version, instance = ARGV[1], ARGV[2]
 local found = redis.call('HMGET', KEYS[1], 'version', 'instance')
 if not found[1] or found[2] ~= instance then return {'replaced'} end
@@ -18,7 +18,7 @@ local call, sub, unpackAt = redis.call, string.sub, struct.unpack
  * nothing is half done. A call older than one that was executed has nobody who waits for its answer. Books in which the
  * last call of an owner is older than one it had an answer to have lost what came since: restored from a copy, say.
  */
-export const beginning = `
+export const beginning: string = `
 local owner, seq, acked, known, now, channel, batch = unpack(ARGV, 3, ${HEAD})
 local last = call('HGET', owners, owner)
 if last then
@@ -54,7 +54,7 @@ local anyRevoked, announce, listed = call('LLEN', revocations), false, {}
 `
 
 /** How it ends. */
-export const ending = `
+export const ending: string = `
 while at <= #batch do operations[take('>c1')]() end
 
 -- A user who may not publish is heard by polling.

@@ -7,7 +7,7 @@ const BLOBS_MAX = 4 * 2 ** 20
  * A claim is `R` (running) or `A` (answered), its number (which begins with its owner), digest, and until when. One that
  * runs is its owner's: when that is dead it is nobody's, and so needs no looking for when somebody dies.
  */
-export const claims = `
+export const claims: string = `
 operations.N = function()
   local mark, till = take('>c32'), take('>Bc0')
   local before = call('ZSCORE', marks, mark)

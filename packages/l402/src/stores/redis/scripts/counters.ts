@@ -4,7 +4,7 @@
  * A reservation is `R` (reserved) or `S` (serving), what its metered uses hold, and its uses: key, flags, amount (none:
  * what the metered ones hold), limit (none: what has been credited).
  */
-export const counters = `
+export const counters: string = `
 local METERED, ACCOUNT, HELD = 1, 2, 4
 local function has(flags, flag) return flags % (2 * flag) >= flag end
 

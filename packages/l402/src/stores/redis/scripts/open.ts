@@ -8,7 +8,7 @@ import { NAME_KEYS } from '../keys.ts'
  * Version 1 had one hash of reservations: number → `R` or `S`, then key and amount of each use. They are ended like those of
  * the dead: the programs that made them are refused from now on. Its counters and payments had no end, and keep none.
  */
-export const open = `
+export const open: string = `
 local version, name = unpack(ARGV)
 ${NAME_KEYS}
 local call = redis.call

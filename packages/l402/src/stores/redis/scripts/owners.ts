@@ -2,7 +2,7 @@
 const BURIED_MAX = 1_000
 
 /** Whether an owner lives. */
-export const alive = `
+export const alive: string = `
 local function isAlive(who)
   local seq = call('HGET', owners, who)
   return seq and seq ~= '-'
@@ -10,7 +10,7 @@ end
 `
 
 /** Owners: O list them, B bury one that has not called since, X leave; V revoke. */
-export const owners = `
+export const owners: string = `
 -- What was being served counts, the rest is given back (rule 3).
 local function bury(who, most)
   local theirs, cursor, ended = reservations[who], '0', 0

@@ -7,7 +7,7 @@ import { alive } from './owners.ts'
  * A counter that is held stays, and stays where it is in the order of ends: `skip` are those that were found held before.
  * A claim that runs is looked at again a minute later; its own time is put back when it is answered.
  */
-export const prune = `
+export const prune: string = `
 ${sameBooks}
 ${alive}
 local now, most, mostClaims, skip = unpack(ARGV, 3)

@@ -4,7 +4,7 @@ import { RATE_GRACE_MS } from '../../lib/rate-log.ts'
  * Sliding windows: W pace, w unpace. A window is the log of lib/rate-log.ts as pairs of doubles, time and count, oldest
  * first; the algorithm is the one there.
  */
-export const windows = `
+export const windows: string = `
 local function waitOf(log, limit, length)
   if limit == 0 then return length end
   local within = 0
