@@ -106,7 +106,7 @@ describe('books that cannot be written', () => {
   it('because the disk is full', async () => {
     // A limit on the size of files: what goes beyond it fails as on a full disk.
     const where = await shop({
-      wrap: (command) => ['sh', '-c', 'ulimit -f 100 && exec "$@"', 'sh', ...command],
+      wrap: (command) => ['sh', '-c', 'ulimit -f 300 && exec "$@"', 'sh', ...command],
     })
     let served = 0
     await until(async () => {
