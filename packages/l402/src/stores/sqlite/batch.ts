@@ -1,133 +1,166 @@
 import { encodeUtf8 } from '../../core/bytes.ts'
-import type { ReserveRequest } from '../ledger.ts'
-import { roomBefore } from '../lib/checks.ts'
+import type { Claim, RateUse, Redemption, ReserveRequest } from '../ledger.ts'
 import type { RevocationKind } from '../lib/revocations.ts'
+import { type ByteReader, ByteWriter } from './bytes.ts'
+import { writeUse } from './uses.ts'
+
+/** The operations of a batch. */
+export const Op = {
+  reserve: 1,
+  serve: 2,
+  draw: 3,
+  commit: 4,
+  settle: 5,
+  release: 6,
+  credit: 7,
+  read: 8,
+  pace: 9,
+  unpace: 10,
+  once: 11,
+  claim: 12,
+  answer: 13,
+  unclaim: 14,
+  prune: 15,
+  revoke: 16,
+  ping: 17,
+} as const
+
+/** Larger limits of a rate count as this. */
+const RATE_MAX = BigInt(Number.MAX_SAFE_INTEGER)
 
 /**
- * A batch of operations as bytes: one message to the worker, cheap to send, and the uses of a reservation are stored
- * just as they stand in it. Little-endian, in memory only.
+ * Gathers operations as bytes: one message to the worker, cheap to send, and the uses of a reservation are stored just as
+ * they stand in it.
  */
-export const Op = { reserve: 1, commit: 2, release: 3, revoke: 4, read: 5, ping: 6, serve: 7 } as const
-
-/** A use: key [32], amount, most the counter may hold before. */
-export const USE_BYTES = 48
-const FIRST_BYTES = 16_384
-
-/** Gathers operations. */
 export class BatchWriter {
-  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_BYTES)
-  #view = new DataView(this.#bytes.buffer)
-  #at = 0
+  readonly #out = new ByteWriter()
 
-  reserve({ redemption, uses }: ReserveRequest): void {
-    const service = encodeUtf8(redemption.service)
-    this.#room(73 + service.length + uses.length * USE_BYTES)
-    this.#byte(Op.reserve)
-    this.#u32(uses.length)
-    this.#u32(service.length)
-    this.#put(redemption.paymentHash)
-    this.#put(redemption.tokenId)
-    this.#put(service)
-    for (const use of uses) {
-      const room = roomBefore(use)
-      this.#put(use.key)
-      // An amount that can never fit may be larger than 64 bits; only that it does not fit matters.
-      this.#i64(room < 0n ? 1n : use.amount)
-      this.#i64(room < 0n ? -1n : room)
+  /** Runs `write`; if it throws, nothing of it stays. */
+  whole(write: (writer: this) => void): void {
+    const before = this.#out.length
+    try {
+      write(this)
+    } catch (error) {
+      this.#out.cut(before)
+      throw error
     }
   }
 
-  settle(op: typeof Op.serve | typeof Op.commit | typeof Op.release, id: bigint): void {
-    this.#room(9)
-    this.#byte(op)
-    this.#i64(id)
+  reserve({ redemption, uses }: ReserveRequest): void {
+    const out = this.#out
+    out.byte(Op.reserve)
+    this.#redemption(redemption)
+    out.u32(uses.length)
+    for (const use of uses) writeUse(out, use)
+    for (const { endsAtMs = null } of uses) out.time(endsAtMs)
   }
 
-  revoke(kind: RevocationKind, key: Uint8Array): void {
-    this.#room(34)
-    this.#byte(Op.revoke)
-    this.#byte(kind === 'token' ? 0 : 1)
-    this.#put(key)
+  end(op: typeof Op.serve | typeof Op.commit | typeof Op.release, id: bigint): void {
+    this.#out.byte(op)
+    this.#out.i64(id)
+  }
+
+  measure(op: typeof Op.draw | typeof Op.settle, id: bigint, actualMsat: bigint): void {
+    this.#out.byte(op)
+    this.#out.i64(id)
+    this.#out.i64(actualMsat)
+  }
+
+  credit(redemption: Redemption, amountMsat: bigint): void {
+    this.#out.byte(Op.credit)
+    this.#redemption(redemption)
+    this.#out.i64(amountMsat)
   }
 
   read(keys: readonly Uint8Array[]): void {
-    this.#room(5 + keys.length * 32)
-    this.#byte(Op.read)
-    this.#u32(keys.length)
-    for (const key of keys) this.#put(key)
+    this.#out.byte(Op.read)
+    this.#out.u32(keys.length)
+    for (const key of keys) this.#out.put(key)
   }
 
-  ping(): void {
-    this.#room(1)
-    this.#byte(Op.ping)
+  pace(op: typeof Op.pace | typeof Op.unpace, rates: readonly RateUse[]): void {
+    this.#out.byte(op)
+    this.#out.u32(rates.length)
+    for (const { key, limit, windowMs } of rates) {
+      this.#out.put(key)
+      this.#out.i64(limit < RATE_MAX ? limit : RATE_MAX)
+      this.#out.f64(windowMs)
+    }
   }
 
-  /** What was gathered, in its own buffer; starts anew. */
+  once(mark: Uint8Array, untilMs: number): void {
+    this.#out.byte(Op.once)
+    this.#out.put(mark)
+    this.#out.f64(untilMs)
+  }
+
+  claim({ key, digest, untilMs }: Claim): void {
+    this.#out.byte(Op.claim)
+    this.#out.put(key)
+    this.#out.put(digest)
+    this.#out.f64(untilMs)
+  }
+
+  answer(key: Uint8Array, answer: Uint8Array): void {
+    this.#out.byte(Op.answer)
+    this.#out.put(key)
+    this.#out.u32(answer.length)
+    this.#out.put(answer)
+  }
+
+  unclaim(key: Uint8Array): void {
+    this.#out.byte(Op.unclaim)
+    this.#out.put(key)
+  }
+
+  revoke(kind: RevocationKind, key: Uint8Array): void {
+    this.#out.byte(Op.revoke)
+    this.#out.byte(kind === 'token' ? 0 : 1)
+    this.#out.put(key)
+  }
+
+  /** An operation that is about nothing in particular. */
+  bare(op: typeof Op.prune | typeof Op.ping): void {
+    this.#out.byte(op)
+  }
+
+  /** What was gathered; starts anew. */
   take(): Uint8Array<ArrayBuffer> {
-    const batch = this.#bytes.slice(0, this.#at)
-    this.#at = 0
-    return batch
+    return this.#out.take()
   }
 
-  #room(bytes: number): void {
-    if (this.#at + bytes <= this.#bytes.length) return
-    const larger = new Uint8Array(2 * (this.#at + bytes))
-    larger.set(this.#bytes.subarray(0, this.#at))
-    this.#bytes = larger
-    this.#view = new DataView(larger.buffer)
-  }
-
-  #byte(value: number): void {
-    this.#bytes[this.#at++] = value
-  }
-
-  #u32(value: number): void {
-    this.#view.setUint32(this.#at, value, true)
-    this.#at += 4
-  }
-
-  #i64(value: bigint): void {
-    this.#view.setBigInt64(this.#at, value, true)
-    this.#at += 8
-  }
-
-  #put(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#at)
-    this.#at += bytes.length
+  #redemption({ paymentHash, tokenId, service, endsAtMs = null }: Redemption): void {
+    const text = encodeUtf8(service)
+    this.#out.put(paymentHash)
+    this.#out.put(tokenId)
+    this.#out.time(endsAtMs)
+    this.#out.u32(text.length)
+    this.#out.put(text)
   }
 }
 
-/** Reads a batch, or the stored uses of a reservation, in order. */
-export class BatchReader {
-  readonly #bytes: Uint8Array
-  readonly #view: DataView
-  #at = 0
+/** Who paid, as it stands in a batch. */
+export interface BatchRedemption {
+  readonly paymentHash: Uint8Array
+  readonly tokenId: Uint8Array
+  /** UTF-8. */
+  readonly service: Uint8Array
+  readonly endsMs: number | null
+}
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  }
+/** Reads a redemption. */
+export function readRedemption(reader: ByteReader): BatchRedemption {
+  const paymentHash = reader.take(32)
+  const tokenId = reader.take(32)
+  const endsMs = reader.time()
+  return { paymentHash, tokenId, endsMs, service: reader.take(reader.u32()) }
+}
 
-  get more(): boolean {
-    return this.#at < this.#bytes.length
-  }
-
-  byte(): number {
-    return this.#view.getUint8(this.#at++)
-  }
-
-  u32(): number {
-    this.#at += 4
-    return this.#view.getUint32(this.#at - 4, true)
-  }
-
-  i64(): bigint {
-    this.#at += 8
-    return this.#view.getBigInt64(this.#at - 8, true)
-  }
-
-  take(length: number): Uint8Array {
-    this.#at += length
-    return this.#bytes.subarray(this.#at - length, this.#at)
-  }
+/** Reads the windows of `pace` and `unpace`. */
+export function readRates(reader: ByteReader): readonly RateUse[] {
+  return Array.from({ length: reader.u32() }, () => ({
+    key: reader.take(32),
+    limit: reader.i64(),
+    windowMs: reader.f64(),
+  }))
 }

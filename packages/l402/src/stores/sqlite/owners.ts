@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { transaction } from '../lib/transaction.ts'
 import { Counters } from './counters.ts'
+import { unpackUses } from './uses.ts'
 
 /**
  * Who holds which reservation. Every open ledger is an owner and keeps a small file `<file>.owner-<id>` locked through
@@ -18,7 +19,7 @@ export interface Owner {
 const pathOf = (file: string, id: bigint): string => `${file}.owner-${id}`
 
 /** Locks an owner's file, made if it is missing; `undefined` when it is held, or cannot be told. */
-function lock(file: string, id: bigint): Owner | undefined {
+export function lockOwner(file: string, id: bigint): Owner | undefined {
   const path = pathOf(file, id)
   let holder: DatabaseSync | undefined
   try {
@@ -45,7 +46,7 @@ export function becomeOwner(db: DatabaseSync, file: string): Owner {
     removeStrays(db, file)
     const id = takeIds(db, 1n)
     closeSync(openSync(pathOf(file, id), 'wx', 0o600))
-    const owner = lock(file, id)
+    const owner = lockOwner(file, id)
     if (owner === undefined) throw new Error('the owner file is locked by another process')
     db.prepare('INSERT INTO owners VALUES (?)').run(id)
     return owner
@@ -80,7 +81,7 @@ export function sweepOwners(db: DatabaseSync, file: string, self: bigint): void 
   for (const id of ownerIds(db)) {
     if (id === self) continue
     // Without its file (the database alone was restored from a backup, say) an owner is dead too.
-    const dead = existsSync(pathOf(file, id)) ? lock(file, id) : { id, drop: () => {} }
+    const dead = existsSync(pathOf(file, id)) ? lockOwner(file, id) : { id, drop: () => {} }
     if (dead === undefined) continue
     try {
       transaction(db, () => forgetOwner(db, id))
@@ -90,11 +91,15 @@ export function sweepOwners(db: DatabaseSync, file: string, self: bigint): void 
   }
 }
 
-/** Ends everything an owner holds, and its row: what was being served counts, the rest is given back. In a transaction. */
+/**
+ * Ends everything an owner holds, and its row: what was being served counts, the rest is given back; claims that it did not
+ * answer are nobody's. In a transaction.
+ */
 export function forgetOwner(db: DatabaseSync, id: bigint): void {
   const held = db.prepare('DELETE FROM reservations WHERE owner = ? RETURNING serving, uses').all(id)
   const counters = new Counters(db)
-  for (const row of held) if (row['serving'] === 0) counters.giveBack(row['uses'] as Uint8Array)
+  for (const row of held) if (row['serving'] === 0) counters.giveBack(unpackUses(row['uses'] as Uint8Array))
   counters.writeBack()
+  db.prepare('DELETE FROM claims WHERE owner = ?').run(id)
   db.prepare('DELETE FROM owners WHERE id = ?').run(id)
 }

@@ -5,26 +5,10 @@ import { L402Error } from '../../core/errors.ts'
 import { readMarks } from '../lib/file-marks.ts'
 import { transaction } from '../lib/transaction.ts'
 import { sqliteCode, useWriteAheadLog } from '../lib/write-ahead-log.ts'
+import { MIGRATIONS } from './migrations.ts'
 
 /** `PRAGMA application_id` of a ledger file: 'TPLG'. */
 const APPLICATION_ID = 0x54504c47
-
-/** Step n brings a file of version n to version n+1. Only ever appended to. */
-const MIGRATIONS: readonly string[] = [
-  `CREATE TABLE ids(next INTEGER NOT NULL) STRICT;
-   INSERT INTO ids VALUES (1);
-   CREATE TABLE counters(key BLOB PRIMARY KEY, used INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-   CREATE TABLE reservations(
-     id INTEGER PRIMARY KEY, owner INTEGER NOT NULL, serving INTEGER NOT NULL, uses BLOB NOT NULL
-   ) STRICT;
-   CREATE TABLE owners(id INTEGER PRIMARY KEY) STRICT;
-   CREATE TABLE redemptions(
-     payment_hash BLOB PRIMARY KEY, token_id BLOB NOT NULL, service TEXT NOT NULL, first_seen_ms INTEGER NOT NULL
-   ) STRICT, WITHOUT ROWID;
-   CREATE TABLE revocations(
-     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, key BLOB NOT NULL, at_ms INTEGER NOT NULL, UNIQUE(kind, key)
-   ) STRICT;`,
-]
 
 /** A connection with the settings every one needs. */
 export function connect(file: string, busyTimeoutMs: number): DatabaseSync {
@@ -98,8 +82,7 @@ function migrate(db: DatabaseSync, file: string): void {
   if (versionOf(db) === MIGRATIONS.length) return
   transaction(db, () => {
     checkOrigin(db, file) // another process may have been here first
-    for (let version = versionOf(db); version < MIGRATIONS.length; version++)
-      db.exec(MIGRATIONS[version] ?? '')
+    for (let version = versionOf(db); version < MIGRATIONS.length; version++) MIGRATIONS[version]?.(db, file)
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}`)
   })
 }

@@ -35,14 +35,14 @@ afterAll(() => rmSync(folder, { recursive: true }))
 let files = 0
 const freshFile = (): string => join(folder, `${++files}.db`)
 
-describeLedger('sqliteStore', async () => {
+describeLedger('sqliteStore', async (now) => {
   const file = freshFile()
-  let ledger = sqliteStore({ file })
+  let ledger = sqliteStore({ file, now })
   return {
     ledger,
     restart: async () => {
       await ledger.close()
-      ledger = sqliteStore({ file })
+      ledger = sqliteStore({ file, now })
       return ledger
     },
   }
@@ -150,6 +150,7 @@ describe('a ledger file', () => {
         token_id: redemption.tokenId,
         service: 'weather',
         first_seen_ms: 2_000,
+        ends_ms: null,
       },
     ])
     db.close()
@@ -204,8 +205,8 @@ describe('a ledger file', () => {
     db.close()
     expect(fault(() => sqliteStore({ file }))).toMatchObject({
       code: 'store_incompatible',
-      message: expect.stringMatching(/has version 99, this program knows up to 1: use the newer program/),
-      details: { version: 99, known: 1 },
+      message: expect.stringMatching(/has version 99, this program knows up to 2: use the newer program/),
+      details: { version: 99, known: 2 },
     })
   })
 

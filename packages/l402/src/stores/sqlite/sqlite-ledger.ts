@@ -2,19 +2,33 @@ import { resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { L402Error } from '../../core/errors.ts'
 import type {
+  Claim,
+  ClaimOutcome,
   CounterState,
   Ledger,
   NotReserved,
+  Paced,
+  RateUse,
   Redemption,
   Reservation,
   ReserveRequest,
   RevocationTarget,
 } from '../ledger.ts'
-import { checkKey, checkReserve, lapsed } from '../lib/checks.ts'
+import {
+  checkClaim,
+  checkCredit,
+  checkedActual,
+  checkKey,
+  checkRates,
+  checkReserve,
+  checkTime,
+  lapsed,
+} from '../lib/checks.ts'
 import { type RevocationKind, RevocationSet, revocationOf } from '../lib/revocations.ts'
-import { BatchWriter, Op } from './batch.ts'
-import type { BatchAnswers } from './engine.ts'
+import { Op } from './batch.ts'
+import { CLAIM_STATES } from './marks.ts'
 import { becomeOwner, type Owner, sweepOwners } from './owners.ts'
+import { BatchQueue } from './queue.ts'
 import { ensureFile, openFault, prepareFile } from './schema.ts'
 import { EngineThread } from './thread.ts'
 import type { Reply } from './worker.ts'
@@ -23,7 +37,7 @@ import type { Reply } from './worker.ts'
 export interface SqliteStoreOptions {
   /** Path of the database; made (0600) if it is missing, in a folder that exists. Beside it: `-wal`, `-shm`, `.owner-*`. */
   readonly file: string
-  /** Milliseconds since the epoch, for what is recorded; default `Date.now`. */
+  /** Milliseconds since 1970; default `Date.now`. */
   readonly now?: () => number
   /** How long a lock of another process is waited for; default 5,000. */
   readonly busyTimeoutMs?: number
@@ -31,14 +45,22 @@ export interface SqliteStoreOptions {
   readonly pollMs?: number
   /** How often owners that died are looked for; default 5,000. */
   readonly sweepMs?: number
+  /** How often what has ended is removed; default 60,000. */
+  readonly pruneMs?: number
 }
+
+/** How long requests have the thread for themselves when one run of pruning was not enough. */
+const PRUNE_AGAIN_MS = 100
 
 /**
  * Books in one SQLite file, which several processes of one machine may share. Calls made at about the same time
  * become durable in one transaction, in a thread of their own.
  *
- * Counters are kept for ever: one must outlive every token that names it, and a token need not end. About 60 bytes
- * for each credential that was ever used, and 100 for each payment.
+ * What can end is removed a day after its end; what cannot is kept for ever: about 60 bytes for each counter, and 100 for
+ * each payment. The space of what is removed is used again, so a file holds no more than the most there ever was at once.
+ *
+ * While the file is moved, replaced or deleted every call fails; moved back, the same ledger goes on. To restore a copy,
+ * end all processes first and remove `-wal` and `-shm`, which belong to the file that is replaced.
  *
  * Throws `store_unavailable` when the file cannot be opened, `store_incompatible` when it is not a ledger or is one
  * of a newer version.
@@ -73,62 +95,50 @@ function loadRevocations(db: DatabaseSync, revocations: RevocationSet): void {
     revocations.add(row['kind'] as RevocationKind, row['key'] as Uint8Array)
 }
 
-/** Reads the answers of a batch, one operation after the other. */
-class Cursor {
-  readonly #answers: BatchAnswers
-  #at = 0
-
-  constructor(answers: BatchAnswers) {
-    this.#answers = answers
-  }
-
-  next(): bigint {
-    return this.#answers[this.#at++] ?? 0n
-  }
-
-  states(count: number): CounterState[] {
-    return Array.from({ length: count }, () => ({ used: this.next() }))
-  }
-}
-
-interface Pending {
-  readonly settle: (answers: Cursor) => void
-  readonly reject: (error: L402Error) => void
-}
-
 class SqliteLedger implements Ledger {
   readonly #owner: Owner
   readonly #revocations: RevocationSet
   readonly #thread: EngineThread
+  readonly #queue: BatchQueue
   readonly #now: () => number
   readonly #timers: readonly NodeJS.Timeout[]
-  readonly #writer = new BatchWriter()
-  #queue: Pending[] = []
-  /** A batch is on its way, or the turn of the event loop that sends it. */
-  #busy = false
+  #pruneAgain: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: SqliteStoreOptions, owner: Owner, revocations: RevocationSet) {
-    const { file, now = Date.now, busyTimeoutMs = 5_000, pollMs = 500, sweepMs = 5_000 } = options
+    const { file, now = Date.now, busyTimeoutMs = 5_000 } = options
+    const { pollMs = 500, sweepMs = 5_000, pruneMs = 60_000 } = options
     this.#owner = owner
     this.#revocations = revocations
     this.#now = now
     this.#thread = new EngineThread({ file, owner: owner.id, busyTimeoutMs })
+    this.#queue = new BatchQueue({ thread: this.#thread, now, learn: (reply) => this.#learn(reply) })
     const every = (ms: number, what: 'poll' | 'sweep'): NodeJS.Timeout =>
       setInterval(() => this.#thread.send({ do: what }, (reply) => this.#learn(reply)), ms).unref()
-    this.#timers = [every(pollMs, 'poll'), every(sweepMs, 'sweep')]
+    const prune = setInterval(() => this.#prune(), pruneMs).unref()
+    this.#timers = [every(pollMs, 'poll'), every(sweepMs, 'sweep'), prune]
+  }
+
+  credit(redemption: Redemption, amountMsat: bigint): Promise<boolean> {
+    return this.#queue.ask(
+      (writer) => {
+        checkCredit(redemption, amountMsat)
+        writer.credit(redemption, amountMsat)
+      },
+      (answers) => answers.flag(),
+    )
   }
 
   reserve(request: ReserveRequest): Promise<Reservation | NotReserved> {
     const count = request.uses.length
-    return this.#enqueue(
+    return this.#queue.ask(
       (writer) => {
         checkReserve(request)
         writer.reserve(request)
       },
       (answers) => {
-        const ok = answers.next() === 1n
-        const value = answers.next()
+        const ok = answers.flag()
+        const value = answers.number()
         if (ok) return { ok, id: value, states: answers.states(count) }
         return { ok, failed: value < 0n ? 'revoked' : Number(value) }
       },
@@ -136,33 +146,111 @@ class SqliteLedger implements Ledger {
   }
 
   async serve(id: bigint): Promise<void> {
-    const held = await this.#enqueue(
-      (writer) => writer.settle(Op.serve, id),
-      (answers) => answers.next() === 1n,
+    const held = await this.#queue.ask(
+      (writer) => writer.end(Op.serve, id),
+      (answers) => answers.flag(),
     )
     if (!held) throw lapsed()
   }
 
-  commit(id: bigint): Promise<void> {
-    return this.#enqueue((writer) => writer.settle(Op.commit, id), nothing)
+  async draw(id: bigint, actualMsat: bigint): Promise<boolean> {
+    const [held, fitted] = await this.#queue.ask(
+      (writer) => writer.measure(Op.draw, id, checkedActual(actualMsat)),
+      (answers) => [answers.flag(), answers.flag()],
+    )
+    if (held !== true) throw lapsed()
+    return fitted === true
+  }
+
+  commit(id: bigint, actualMsat?: bigint): Promise<void> {
+    return this.#queue.ask((writer) => {
+      if (actualMsat === undefined) writer.end(Op.commit, id)
+      else writer.measure(Op.settle, id, checkedActual(actualMsat))
+    }, nothing)
   }
 
   release(id: bigint): Promise<void> {
-    return this.#enqueue((writer) => writer.settle(Op.release, id), nothing)
+    return this.#queue.ask((writer) => writer.end(Op.release, id), nothing)
   }
 
   read(keys: readonly Uint8Array[]): Promise<readonly CounterState[]> {
-    return this.#enqueue(
+    return this.#queue.ask(
       (writer) => {
         for (const key of keys) checkKey(key, 'counter key')
         writer.read(keys)
       },
-      (answers) => answers.states(keys.length),
+      (answers) => answers.fullStates(keys.length),
+    )
+  }
+
+  pace(rates: readonly RateUse[]): Promise<Paced> {
+    return this.#queue.ask(
+      (writer) => {
+        checkRates(rates)
+        writer.pace(Op.pace, rates)
+      },
+      (answers) => {
+        const failed = Number(answers.number())
+        const retryAfterMs = Number(answers.number())
+        return failed < 0 ? { ok: true } : { ok: false, failed, retryAfterMs }
+      },
+    )
+  }
+
+  unpace(rates: readonly RateUse[]): Promise<void> {
+    return this.#queue.ask((writer) => {
+      checkRates(rates)
+      writer.pace(Op.unpace, rates)
+    }, nothing)
+  }
+
+  once(mark: Uint8Array, untilMs: number): Promise<boolean> {
+    return this.#queue.ask(
+      (writer) => {
+        checkKey(mark, 'mark')
+        checkTime(untilMs, 'untilMs')
+        writer.once(mark, untilMs)
+      },
+      (answers) => answers.flag(),
+    )
+  }
+
+  claim(claim: Claim): Promise<ClaimOutcome> {
+    return this.#queue.ask(
+      (writer) => {
+        checkClaim(claim)
+        writer.claim(claim)
+      },
+      (answers) => {
+        const state = CLAIM_STATES[Number(answers.number())] ?? 'other'
+        return state === 'answered' ? { state, answer: answers.blob() } : { state }
+      },
+    )
+  }
+
+  answer(key: Uint8Array, answer: Uint8Array): Promise<void> {
+    return this.#queue.ask((writer) => {
+      checkKey(key, 'claim key')
+      writer.answer(key, answer)
+    }, nothing)
+  }
+
+  unclaim(key: Uint8Array): Promise<void> {
+    return this.#queue.ask((writer) => {
+      checkKey(key, 'claim key')
+      writer.unclaim(key)
+    }, nothing)
+  }
+
+  prune(): Promise<number> {
+    return this.#queue.ask(
+      (writer) => writer.bare(Op.prune),
+      (answers) => Number(answers.number()),
     )
   }
 
   revoke(target: RevocationTarget): Promise<void> {
-    return this.#enqueue((writer) => {
+    return this.#queue.ask((writer) => {
       const { kind, key } = revocationOf(target)
       writer.revoke(kind, key)
     }, nothing)
@@ -177,7 +265,7 @@ class SqliteLedger implements Ledger {
   }
 
   ping(): Promise<void> {
-    return this.#enqueue((writer) => writer.ping(), nothing)
+    return this.#queue.ask((writer) => writer.bare(Op.ping), nothing)
   }
 
   close(): Promise<void> {
@@ -187,38 +275,20 @@ class SqliteLedger implements Ledger {
 
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
-    this.#flush()
+    clearTimeout(this.#pruneAgain)
+    this.#queue.close()
     // What cannot be given back now is given back by whoever opens the file next.
     await new Promise<void>((resolve) => this.#thread.send({ do: 'close' }, () => resolve()))
     await this.#thread.terminate()
     this.#owner.drop()
   }
 
-  /** `write` may throw before it writes; then nothing is queued, and the promise is rejected with what it threw. */
-  #enqueue<T>(write: (writer: BatchWriter) => void, read: (answers: Cursor) => T): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (this.#closing !== undefined) throw new L402Error('store_unavailable', 'the ledger is closed')
-      write(this.#writer)
-      this.#queue.push({ settle: (answers) => resolve(read(answers)), reject })
-      if (!this.#busy) this.#flushSoon()
-    })
-  }
-
-  /** The rest of this turn of the event loop joins the batch. */
-  #flushSoon(): void {
-    this.#busy = true
-    setImmediate(() => this.#flush())
-  }
-
-  #flush(): void {
-    const batch = this.#queue
-    this.#busy = batch.length > 0
-    if (!this.#busy) return
-    this.#queue = []
-    this.#thread.send({ do: 'batch', batch: this.#writer.take(), nowMs: this.#now() }, (reply) => {
+  /** A bounded number of rows; the rest soon, when others had their turn. */
+  #prune(): void {
+    this.#thread.send({ do: 'prune', nowMs: this.#now() }, (reply) => {
       this.#learn(reply)
-      settleAll(batch, reply)
-      this.#flushSoon()
+      if (reply instanceof L402Error || reply.more !== true || this.#closing !== undefined) return
+      this.#pruneAgain = setTimeout(() => this.#prune(), PRUNE_AGAIN_MS).unref()
     })
   }
 
@@ -229,16 +299,3 @@ class SqliteLedger implements Ledger {
 }
 
 function nothing(): void {}
-
-function settleAll(batch: readonly Pending[], reply: Reply | L402Error): void {
-  if (reply instanceof L402Error || reply.answers === undefined) {
-    const error =
-      reply instanceof L402Error
-        ? reply
-        : new L402Error('store_unavailable', `the ledger could not be written: ${reply.fault}`)
-    for (const { reject } of batch) reject(error)
-    return
-  }
-  const answers = new Cursor(reply.answers)
-  for (const { settle } of batch) settle(answers)
-}
