@@ -25,14 +25,14 @@ import {
 const name = programs === undefined ? 'SKIPPED: PostgreSQL is not installed' : 'a ledger in PostgreSQL'
 
 describe.skipIf(programs === undefined)(name, () => {
-  describeLedger('postgresStore', async () => {
+  describeLedger('postgresStore', async (now) => {
     const url = server.url()
-    let ledger = await postgresStore({ url })
+    let ledger = await postgresStore({ url, now })
     return {
       ledger,
       restart: async () => {
         await ledger.close()
-        ledger = await postgresStore({ url })
+        ledger = await postgresStore({ url, now })
         return ledger
       },
     }
@@ -61,7 +61,7 @@ describe.skipIf(programs === undefined)(name, () => {
       const url = server.url()
       const ledgers = await Promise.all(Array.from({ length: 6 }, () => open({ url })))
       await Promise.all(ledgers.map((ledger) => ledger.ping()))
-      expect(server.sql(databaseOf(url), 'SELECT * FROM turnpike.ledger_version')).toBe('1')
+      expect(server.sql(databaseOf(url), 'SELECT * FROM turnpike.ledger_version')).toBe('2')
     })
 
     it('of a newer version are refused and stay as they are', async () => {
@@ -70,8 +70,8 @@ describe.skipIf(programs === undefined)(name, () => {
       server.sql(databaseOf(url), 'UPDATE turnpike.ledger_version SET version = 99')
       expect(await faultOf(postgresStore({ url }))).toMatchObject({
         code: 'store_incompatible',
-        message: expect.stringMatching(/has version 99, this program knows up to 1: use the newer program/),
-        details: { version: 99, known: 1 },
+        message: expect.stringMatching(/has version 99, this program knows up to 2: use the newer program/),
+        details: { version: 99, known: 2 },
       })
       expect(count(url, 'owners')).toBe(0)
     })

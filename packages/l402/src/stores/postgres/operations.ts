@@ -1,16 +1,16 @@
-import { encodeHex } from '../../core/bytes.ts'
-import type { CounterState, NotReserved, Reservation, ReserveRequest } from '../ledger.ts'
-import { roomBefore } from '../lib/checks.ts'
+import type {
+  Claim,
+  ClaimOutcome,
+  CounterState,
+  NotReserved,
+  Paced,
+  RateUse,
+  Redemption,
+  Reservation,
+  ReserveRequest,
+} from '../ledger.ts'
 import type { RevocationKind } from '../lib/revocations.ts'
-
-/** One use of one counter, ready to be sent. */
-export interface Use {
-  /** Hex of the counter's key. */
-  readonly key: string
-  readonly amount: bigint
-  /** Most the counter may hold before. Negative: never fits. */
-  readonly room: bigint
-}
+import type { Use } from './uses.ts'
 
 /** How a call ends. */
 export interface Pending<T> {
@@ -25,10 +25,27 @@ export interface ReserveCall extends Pending<Reservation | NotReserved> {
   readonly uses: readonly Use[]
 }
 
+/** A call of `credit`. */
+export interface CreditCall extends Pending<boolean> {
+  readonly do: 'credit'
+  readonly redemption: Redemption
+  readonly amountMsat: bigint
+}
+
+/** A call of `draw`. */
+export interface DrawCall extends Pending<boolean> {
+  readonly do: 'draw'
+  readonly id: bigint
+  /** At most 2^63−1. */
+  readonly actualMsat: bigint
+}
+
 /** A call of `serve`, `commit` or `release`. */
 export interface EndCall extends Pending<void> {
   readonly do: 'serve' | 'commit' | 'release'
   readonly id: bigint
+  /** Of a commit: what was measured, if it was; at most 2^63−1. */
+  readonly actualMsat?: bigint | undefined
 }
 
 /** A call about no reservation: `ping`, or the end of one that cannot be. */
@@ -36,34 +53,33 @@ interface OtherCall extends Pending<void> {
   readonly do: 'ping' | 'nothing'
 }
 
-/** A call that can share a statement with others. */
-export type BatchCall = ReserveCall | EndCall | OtherCall
+/** A call that can share a statement with others of its kind. */
+export type BatchCall = ReserveCall | CreditCall | DrawCall | EndCall | OtherCall
 
-/** A call that has a statement of its own. */
-export type SingleCall =
+/** A call of `pace` or `unpace`; they share statements of their own. */
+export type WindowCall =
+  | ({ readonly do: 'pace'; readonly rates: readonly RateUse[] } & Pending<Paced>)
+  | ({ readonly do: 'unpace'; readonly rates: readonly RateUse[] } & Pending<void>)
+
+/** A call of `once`; they share statements of their own. */
+export interface OnceCall extends Pending<boolean> {
+  readonly do: 'once'
+  /** Hex. */
+  readonly mark: string
+  readonly untilMs: number
+}
+
+/** A call about a claim, which has a statement of its own. `key` is hex. */
+export type ClaimCall =
+  | ({ readonly do: 'claim'; readonly key: string; readonly claim: Claim } & Pending<ClaimOutcome>)
+  | ({ readonly do: 'answer'; readonly key: string; readonly answer: Uint8Array } & Pending<void>)
+  | ({ readonly do: 'unclaim'; readonly key: string } & Pending<void>)
+
+/** Another call that has a statement of its own. */
+export type BooksCall =
   | ({ readonly do: 'read'; readonly keys: readonly string[] } & Pending<readonly CounterState[]>)
   | ({ readonly do: 'revoke'; readonly kind: RevocationKind; readonly key: Uint8Array } & Pending<void>)
+  | ({ readonly do: 'prune' } & Pending<number>)
 
-/** The uses of a request. */
-export function usesOf({ uses }: ReserveRequest): readonly Use[] {
-  return uses.map((use) => {
-    const room = roomBefore(use)
-    // An amount that can never fit may be larger than 64 bits; only that it does not fit matters.
-    const [amount, most] = room < 0n ? [1n, -1n] : [use.amount, room]
-    return { key: encodeHex(use.key), amount, room: most }
-  })
-}
-
-/** Uses as a reservation's row holds them, in hex: key [32], amount [8, big-endian], repeated. */
-export function usesToHex(uses: readonly Use[]): string {
-  return uses.map(({ key, amount }) => key + amount.toString(16).padStart(16, '0')).join('')
-}
-
-/** The other way round. */
-export function usesFromHex(hex: string): readonly Use[] {
-  const count = hex.length / 80
-  return Array.from({ length: count }, (_, index) => {
-    const at = index * 80
-    return { key: hex.slice(at, at + 64), amount: BigInt(`0x${hex.slice(at + 64, at + 80)}`), room: 0n }
-  })
-}
+/** Any call. */
+export type Call = BatchCall | WindowCall | OnceCall | ClaimCall | BooksCall

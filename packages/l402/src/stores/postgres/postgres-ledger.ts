@@ -1,30 +1,47 @@
 import { encodeHex } from '../../core/bytes.ts'
 import { L402Error } from '../../core/errors.ts'
 import type {
+  Claim,
+  ClaimOutcome,
   CounterState,
   Ledger,
   NotReserved,
+  Paced,
+  RateUse,
   Redemption,
   Reservation,
   ReserveRequest,
   RevocationTarget,
 } from '../ledger.ts'
-import { checkKey, checkReserve, lapsed } from '../lib/checks.ts'
-import { RevocationSet, revocationOf } from '../lib/revocations.ts'
+import {
+  checkClaim,
+  checkCredit,
+  checkedActual,
+  checkKey,
+  checkRates,
+  checkReserve,
+  checkTime,
+  lapsed,
+} from '../lib/checks.ts'
+import { revocationOf } from '../lib/revocations.ts'
 import { BATCH, readBatch } from './batch.ts'
+import { CallQueue, type Group } from './call-queue.ts'
+import { Chores } from './chores.ts'
 import type { Link } from './link.ts'
+import { sendOnce, sendWindows } from './marks.ts'
 import { OpenBooks } from './open-books.ts'
-import { type BatchCall, type EndCall, type Pending, type SingleCall, usesOf } from './operations.ts'
-import { readCounters, revocationsAfter, usesHeld } from './queries.ts'
+import { OpenClaims } from './open-claims.ts'
+import type { BatchCall, BooksCall, Call, EndCall, Pending } from './operations.ts'
+import { readCounters, usesHeld } from './queries.ts'
 import { channelOf, type Session } from './session.ts'
+import { usesOf } from './uses.ts'
 
 /** Ids outside of this are nobody's. */
 const ID_MAX = 2n ** 63n - 1n
-/** Most calls, and most uses of counters, that share a statement. */
-const MOST_CALLS = 512
-const MOST_USES = 4_096
+/** When a run of housekeeping left something over, the next one comes this soon. */
+const PRUNE_ON_MS = 1_000
 
-type Call = BatchCall | SingleCall
+type Chore = 'poll' | 'sweep' | 'claims' | 'prune'
 
 /** A ledger over a {@link Link}: gathers calls, sends them one statement at a time. */
 export class PostgresLedger implements Ledger {
@@ -32,50 +49,51 @@ export class PostgresLedger implements Ledger {
   readonly #schema: string
   readonly #now: () => number
   readonly #books: OpenBooks
-  readonly #revocations = new RevocationSet()
+  readonly #claims: OpenClaims
+  readonly #chores: Chores
+  readonly #queue = new CallQueue()
+  readonly #due = new Set<Chore>()
   #timers: readonly NodeJS.Timeout[] = []
-  #queue: Call[] = []
+  #pruneOn: NodeJS.Timeout | undefined
   /** The loop runs; or the turn of the event loop that starts it. */
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
-  /** The last revocation that is known here. */
-  #seq = 0n
-  #pollDue = false
-  #sweepDue = false
-  /** Owners that were dead when last looked at. They are ended if they still are: a living one may be on its way back. */
-  #suspects: readonly string[] = []
 
   constructor(link: Link, { now, schema }: { readonly now: () => number; readonly schema: string }) {
     this.#link = link
     this.#schema = schema
     this.#now = now
     this.#books = new OpenBooks(now)
+    this.#claims = new OpenClaims(now)
+    this.#chores = new Chores(now)
     link.onReopened = () => {
-      // The server may be another one, or restored from an older copy.
-      this.#seq = 0n
+      this.#chores.restart()
       this.#books.forgetRecorded()
-      this.hearRevocation()
+      this.#doSoon('poll', 'claims')
     }
   }
 
-  /** Ends what the dead held, reads what is revoked, and goes on looking for both. */
-  async start({ connection, owner }: Session, every: { pollMs: number; sweepMs: number }): Promise<void> {
-    await connection.run('SELECT sweep_1($1, NULL)', [owner])
-    await this.#poll({ connection, owner })
-    const tick = (ms: number, work: () => void): NodeJS.Timeout => setInterval(work, ms).unref()
+  /** Ends what the dead held, reads what is revoked, and goes on looking for both, and for what has ended. */
+  async start(session: Session, every: { pollMs: number; sweepMs: number; pruneMs: number }): Promise<void> {
+    await this.#chores.sweepAll(session)
+    await this.#chores.poll(session)
+    const tick = (ms: number, ...chores: readonly Chore[]): NodeJS.Timeout =>
+      setInterval(() => this.#doSoon(...chores), ms).unref()
     this.#timers = [
-      tick(every.pollMs, () => this.hearRevocation()),
-      tick(every.sweepMs, () => {
-        this.#sweepDue = true
-        this.#wake()
-      }),
+      tick(every.pollMs, 'poll'),
+      tick(every.sweepMs, 'sweep', 'claims'),
+      tick(every.pruneMs, 'prune'),
     ]
   }
 
   /** Somebody may have revoked something. */
   hearRevocation(): void {
-    this.#pollDue = true
-    this.#wake()
+    this.#doSoon('poll')
+  }
+
+  async credit(redemption: Redemption, amountMsat: bigint): Promise<boolean> {
+    checkCredit(redemption, amountMsat)
+    return this.#ask((end) => ({ do: 'credit', redemption, amountMsat, ...end }))
   }
 
   async reserve(request: ReserveRequest): Promise<Reservation | NotReserved> {
@@ -88,8 +106,14 @@ export class PostgresLedger implements Ledger {
     return this.#end('serve', id)
   }
 
-  async commit(id: bigint): Promise<void> {
-    return this.#end('commit', id)
+  async draw(id: bigint, actualMsat: bigint): Promise<boolean> {
+    const actual = checkedActual(actualMsat)
+    if (!canBeSomebodys(id)) throw lapsed()
+    return this.#ask((end) => ({ do: 'draw', id, actualMsat: actual, ...end }))
+  }
+
+  async commit(id: bigint, actualMsat?: bigint): Promise<void> {
+    return this.#end('commit', id, actualMsat === undefined ? undefined : checkedActual(actualMsat))
   }
 
   async release(id: bigint): Promise<void> {
@@ -101,17 +125,52 @@ export class PostgresLedger implements Ledger {
     return this.#ask((end) => ({ do: 'read', keys: keys.map(encodeHex), ...end }))
   }
 
+  async pace(rates: readonly RateUse[]): Promise<Paced> {
+    checkRates(rates)
+    return this.#ask((end) => ({ do: 'pace', rates, ...end }))
+  }
+
+  async unpace(rates: readonly RateUse[]): Promise<void> {
+    checkRates(rates)
+    return this.#ask((end) => ({ do: 'unpace', rates, ...end }))
+  }
+
+  async once(mark: Uint8Array, untilMs: number): Promise<boolean> {
+    checkKey(mark, 'mark')
+    checkTime(untilMs, 'untilMs')
+    return this.#ask((end) => ({ do: 'once', mark: encodeHex(mark), untilMs, ...end }))
+  }
+
+  async claim(claim: Claim): Promise<ClaimOutcome> {
+    checkClaim(claim)
+    return this.#ask((end) => ({ do: 'claim', key: encodeHex(claim.key), claim, ...end }))
+  }
+
+  async answer(key: Uint8Array, answer: Uint8Array): Promise<void> {
+    checkKey(key, 'claim key')
+    return this.#ask((end) => ({ do: 'answer', key: encodeHex(key), answer, ...end }))
+  }
+
+  async unclaim(key: Uint8Array): Promise<void> {
+    checkKey(key, 'claim key')
+    return this.#ask((end) => ({ do: 'unclaim', key: encodeHex(key), ...end }))
+  }
+
+  async prune(): Promise<number> {
+    return this.#ask((end) => ({ do: 'prune', ...end }))
+  }
+
   async revoke(target: RevocationTarget): Promise<void> {
     const revocation = revocationOf(target)
     return this.#ask((end) => ({ do: 'revoke', ...revocation, ...end }))
   }
 
   isRevoked(redemption: Pick<Redemption, 'tokenId' | 'paymentHash'>): boolean {
-    return this.#revocations.has(redemption)
+    return this.#chores.revocations.has(redemption)
   }
 
   get revocationEpoch(): number {
-    return this.#revocations.epoch
+    return this.#chores.revocations.epoch
   }
 
   async ping(): Promise<void> {
@@ -125,18 +184,22 @@ export class PostgresLedger implements Ledger {
 
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
-    this.#pollDue = false
-    this.#sweepDue = false
+    clearTimeout(this.#pruneOn)
+    this.#due.clear()
     while (this.#running !== undefined) await this.#running
     const last = await this.#link.stop()
     if (last === undefined) return
-    // What cannot be given back now is given back by another ledger.
+    // What cannot be ended now is ended by another ledger.
+    if (this.#books.owes) await this.#sendBatch(last, []).catch(() => {})
+    await this.#claims.settle(last)
     await last.connection.run('SELECT forget_1(ARRAY[$1::bigint])', [last.owner]).catch(() => {})
     await last.connection.close()
   }
 
-  async #end(what: EndCall['do'], id: bigint): Promise<void> {
-    return this.#ask((end) => (canBeSomebodys(id) ? { do: what, id, ...end } : { do: 'nothing', ...end }))
+  async #end(what: EndCall['do'], id: bigint, actualMsat?: bigint): Promise<void> {
+    return this.#ask((end) =>
+      canBeSomebodys(id) ? { do: what, id, actualMsat, ...end } : { do: 'nothing', ...end },
+    )
   }
 
   #ask<T>(call: (end: Pending<T>) => Call): Promise<T> {
@@ -144,10 +207,16 @@ export class PostgresLedger implements Ledger {
     return new Promise<T>((resolve, reject) => {
       const asked = call({ resolve, reject })
       const { fault } = this.#link
-      if (fault !== undefined) return this.#refuse([asked], fault)
+      if (fault !== undefined) return this.#refuse(asked, fault)
       this.#queue.push(asked)
       this.#wake()
     })
+  }
+
+  #doSoon(...chores: readonly Chore[]): void {
+    if (this.#closing !== undefined) return
+    for (const chore of chores) this.#due.add(chore)
+    this.#wake()
   }
 
   /** Starts the loop after this turn of the event loop, so that the rest of it joins the batch. */
@@ -164,56 +233,40 @@ export class PostgresLedger implements Ledger {
   }
 
   async #work(): Promise<void> {
-    while (this.#queue.length > 0 || this.#pollDue || this.#sweepDue) {
-      const calls = this.#take()
+    while (this.#queue.length > 0 || this.#due.size > 0) {
+      const group = this.#queue.take() ?? { kind: 'batch', calls: [] }
       try {
         const session = await this.#link.session()
-        await this.#send(session, calls)
-        if (this.#pollDue) await this.#poll(session)
-        if (this.#sweepDue) await this.#sweep(session)
+        await this.#send(session, group)
+        await this.#doChores(session)
       } catch (error) {
-        this.#pollDue = false
-        this.#sweepDue = false
-        this.#refuse(calls, error)
+        this.#due.clear()
+        for (const call of group.calls) this.#refuse(call, error)
       }
     }
   }
 
-  /** The next calls that share a statement, in the order they were asked in. */
-  #take(): readonly Call[] {
-    let count = 0
-    for (let uses = 0; count < Math.min(this.#queue.length, MOST_CALLS) && uses < MOST_USES; count++) {
-      const call = this.#queue[count]
-      if (call === undefined || isSingle(call)) break
-      uses += call.do === 'reserve' ? call.uses.length : 1
-    }
-    return this.#queue.splice(0, Math.max(count, 1))
+  async #send(session: Session, { kind, calls }: Group): Promise<void> {
+    if (kind === 'windows') return sendWindows(session, calls, this.#now())
+    if (kind === 'once') return sendOnce(session, calls, this.#now())
+    if (kind === 'claim') for (const call of calls) await this.#claims.send(session, call)
+    else if (kind === 'books') for (const call of calls) await this.#sendBooks(session, call)
+    else if (calls.length > 0 || this.#books.owes) await this.#sendBatch(session, calls)
   }
 
-  async #send(session: Session, calls: readonly Call[]): Promise<void> {
-    const [first] = calls
-    if (first !== undefined && isSingle(first)) return this.#sendSingle(session, first)
-    const batched = calls.filter((call) => !isSingle(call))
-    if (batched.length > 0 || this.#books.owes) await this.#sendBatch(session, batched)
+  async #sendBooks({ connection }: Session, call: BooksCall): Promise<void> {
+    if (call.do === 'read') return call.resolve(await readCounters(connection, call.keys))
+    if (call.do === 'prune') return call.resolve((await this.#chores.prune(connection)).removed)
+    const { kind, key } = call
+    const channel = channelOf(this.#schema)
+    await connection.run('SELECT revoke_1($1, $2, $3, $4)', [kind, Buffer.from(key), this.#now(), channel])
+    this.#chores.revocations.add(kind, key)
+    call.resolve()
   }
 
-  async #sendSingle({ connection }: Session, call: SingleCall): Promise<void> {
-    if (call.do === 'revoke') {
-      const { kind, key } = call
-      const key_ = Buffer.from(key)
-      await connection.run('SELECT revoke_1($1, $2, $3, $4)', [
-        kind,
-        key_,
-        this.#now(),
-        channelOf(this.#schema),
-      ])
-      this.#revocations.add(kind, key)
-      call.resolve()
-    } else call.resolve(await readCounters(connection, call.keys))
-  }
-
-  async #sendBatch({ connection, owner }: Session, calls: readonly BatchCall[]): Promise<void> {
-    const foreign = await usesHeld(connection, this.#books.foreignReleases(calls))
+  async #sendBatch(session: Session, calls: readonly BatchCall[]): Promise<void> {
+    const { connection, owner } = session
+    const foreign = await usesHeld(connection, this.#books.foreign(calls))
     const batch = this.#books.build(calls, owner, foreign)
     const [row] = await connection.run(BATCH, batch.values).catch((error: unknown) => {
       if (connection.over) this.#books.doubt(batch)
@@ -221,40 +274,26 @@ export class PostgresLedger implements Ledger {
     })
     const answer = readBatch(batch, row)
     // What was refused as revoked is known to be revoked when the caller hears of it.
-    if (answer.latest < this.#seq) this.#seq = 0n // an older copy of the books
-    if (answer.latest !== this.#seq) await this.#poll({ connection, owner }).catch(() => {})
+    await this.#chores.catchUp(session, answer.latest).catch(() => {})
     this.#books.settle(calls, batch, answer)
   }
 
-  async #poll({ connection }: Session): Promise<void> {
-    this.#pollDue = false
-    for (const [seq, kind, key] of await revocationsAfter(connection, this.#seq)) {
-      this.#revocations.add(kind, key)
-      this.#seq = seq
-    }
+  async #doChores(session: Session): Promise<void> {
+    if (this.#due.delete('poll')) await this.#chores.poll(session)
+    if (this.#due.delete('claims')) await this.#claims.settle(session)
+    if (this.#due.delete('sweep')) await this.#chores.sweep(session)
+    if (!this.#due.delete('prune')) return
+    const { more } = await this.#chores.prune(session.connection)
+    if (more) this.#pruneOn = setTimeout(() => this.#doSoon('prune'), PRUNE_ON_MS).unref()
   }
 
-  async #sweep({ connection, owner }: Session): Promise<void> {
-    this.#sweepDue = false
-    const [row] = await connection.run('SELECT sweep_1($1, $2)', [owner, this.#suspects])
-    this.#suspects = (row?.[0] ?? '')
-      .slice(1, -1)
-      .split(',')
-      .filter((id) => id !== '')
-  }
-
-  #refuse(calls: readonly Call[], error: unknown): void {
-    for (const call of calls) {
-      if (call.do === 'commit' || call.do === 'release') this.#books.owe(call)
-      call.reject(error)
-    }
+  #refuse(call: Call, error: unknown): void {
+    if (call.do === 'commit' || call.do === 'release') this.#books.owe(call)
+    if (call.do === 'answer' || call.do === 'unclaim') this.#claims.owe(call)
+    call.reject(error)
   }
 }
 
 function canBeSomebodys(id: bigint): boolean {
   return id >= 0n && id <= ID_MAX
-}
-
-function isSingle(call: Call): call is SingleCall {
-  return call.do === 'read' || call.do === 'revoke'
 }

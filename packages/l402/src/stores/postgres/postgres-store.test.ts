@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { request, use } from '../ledger-contract.test-suite.ts'
 import { buildBatch } from './batch.ts'
 import { postgresStore } from './index.ts'
-import { usesFromHex, usesOf, usesToHex } from './operations.ts'
+import { metersToHex, usesFromHex, usesOf, usesToHex } from './uses.ts'
 
 const closers: (() => void)[] = []
 afterEach(() => {
@@ -85,8 +85,8 @@ describe('a batch', () => {
     const [low, high] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(200)]
     const wanted = request(use(high, 5n), use(low, 5n), use(high, 5n))
     const { values } = buildBatch([{ do: 'reserve', request: wanted, uses: usesOf(wanted), ...end }], context)
-    expect(values[6]).toBe(`{"\\\\x${'01'.repeat(32)}","\\\\x${'c8'.repeat(32)}"}`)
-    expect(values[13]).toBe('{2,1,2}')
+    expect(values[7]).toBe(`{"\\\\x${'01'.repeat(32)}","\\\\x${'c8'.repeat(32)}"}`)
+    expect(values[20]).toBe('{2,1,2}')
   })
 
   it('holds the first end of each reservation, and what was served before it', () => {
@@ -109,6 +109,8 @@ describe('a batch', () => {
   it('keeps uses to the last bit', () => {
     const most = 2n ** 63n - 1n
     const uses = usesOf(request(use(new Uint8Array(32).fill(9), most, most), use(new Uint8Array(32), 9n, 3n)))
-    expect(usesFromHex(usesToHex(uses))).toEqual(uses.map((each) => ({ ...each, room: 0n })))
+    expect(usesFromHex(usesToHex(uses), metersToHex(uses))).toEqual(
+      uses.map((each) => ({ ...each, room: 0n })),
+    )
   })
 })

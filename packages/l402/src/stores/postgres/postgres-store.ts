@@ -9,7 +9,7 @@ import { openSession, type SessionOptions } from './session.ts'
 export interface PostgresStoreOptions extends ServerOptions {
   /** Holds all that belongs to the ledger; made if it is missing. Default `turnpike`. */
   readonly schema?: string
-  /** Milliseconds since the epoch, for what is recorded; default `Date.now`. */
+  /** Milliseconds since 1970; default `Date.now`. Gateways of one store should agree within hours. */
   readonly now?: () => number
   /** How long connecting, and each statement, may take; default 5,000. */
   readonly timeoutMs?: number
@@ -17,6 +17,8 @@ export interface PostgresStoreOptions extends ServerOptions {
   readonly pollMs?: number
   /** How often owners that died are looked for; default 5,000. */
   readonly sweepMs?: number
+  /** How often what has ended is removed; default 60,000. */
+  readonly pruneMs?: number
 }
 
 /**
@@ -38,7 +40,8 @@ export interface PostgresStoreOptions extends ServerOptions {
  * const ledger = await postgresStore({ url: 'postgres://turnpike@localhost/turnpike' })
  */
 export async function postgresStore(options: PostgresStoreOptions): Promise<Ledger> {
-  const { schema = 'turnpike', timeoutMs = 5_000, pollMs = 500, sweepMs = 5_000, now = Date.now } = options
+  const { schema = 'turnpike', timeoutMs = 5_000, now = Date.now } = options
+  const { pollMs = 500, sweepMs = 5_000, pruneMs = 60_000 } = options
   checkSchemaName(schema)
   const { url, host, port, user, password, database, ssl } = options
   const server = Object.fromEntries(
@@ -57,7 +60,7 @@ export async function postgresStore(options: PostgresStoreOptions): Promise<Ledg
   const first = await openSession(session)
   ledger = new PostgresLedger(new Link(session, first), { now, schema })
   try {
-    await ledger.start(first, { pollMs, sweepMs })
+    await ledger.start(first, { pollMs, sweepMs, pruneMs })
   } catch (error) {
     await ledger.close()
     throw error

@@ -1,10 +1,9 @@
 import { decodeHex } from '../../core/bytes.ts'
 import type { CounterState } from '../ledger.ts'
 import type { RevocationKind } from '../lib/revocations.ts'
+import { array, bytea } from './arrays.ts'
 import type { Connection } from './connection.ts'
-import { type Use, usesFromHex } from './operations.ts'
-
-const byteas = (keys: readonly string[]): string => `{${keys.map((key) => `"\\\\x${key}"`).join(',')}}`
+import { type Use, usesFromHex } from './uses.ts'
 
 /** How full counters (hex of their keys) are. */
 export async function readCounters(
@@ -12,24 +11,35 @@ export async function readCounters(
   keys: readonly string[],
 ): Promise<readonly CounterState[]> {
   const rows = await connection.run(
-    `SELECT encode(key, 'hex'), used FROM counters WHERE key = ANY($1::bytea[])`,
-    [byteas(keys)],
+    `SELECT encode(key, 'hex'), used, credited, lost FROM counters WHERE key = ANY($1::bytea[])`,
+    [array(keys.map(bytea))],
   )
-  const used = new Map(rows.map(([key, value]) => [key, BigInt(value ?? 0)]))
-  return keys.map((key) => ({ used: used.get(key) ?? 0n }))
+  const states = new Map(
+    rows.map(([key, used, credited, lost]): [unknown, CounterState] => {
+      const state = { used: BigInt(used ?? 0) }
+      const isAccount = credited !== null && credited !== undefined
+      return [key, isAccount ? { ...state, credited: BigInt(credited), lost: BigInt(lost ?? 0) } : state]
+    }),
+  )
+  return keys.map((key) => states.get(key) ?? { used: 0n })
 }
 
-/** What reservations hold. A reservation's uses never change, so what is answered stays true as long as it is there. */
+/**
+ * What reservations were made with. That never changes, so what is answered stays true as long as they are there; what is
+ * measured by now the database knows.
+ */
 export async function usesHeld(
   connection: Connection,
   ids: readonly bigint[],
 ): Promise<ReadonlyMap<bigint, readonly Use[]>> {
   if (ids.length === 0) return new Map()
   const rows = await connection.run(
-    `SELECT id, encode(uses, 'hex') FROM reservations WHERE id = ANY($1::bigint[])`,
-    [`{${ids.join(',')}}`],
+    `SELECT id, encode(uses, 'hex'), encode(meters, 'hex') FROM reservations WHERE id = ANY($1::bigint[])`,
+    [array(ids)],
   )
-  return new Map(rows.map(([id, uses]) => [BigInt(id ?? 0), usesFromHex(uses ?? '')]))
+  return new Map(
+    rows.map(([id, uses, meters]) => [BigInt(id ?? 0), usesFromHex(uses ?? '', meters ?? undefined)]),
+  )
 }
 
 /** A revocation and its number. */

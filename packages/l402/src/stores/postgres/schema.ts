@@ -1,6 +1,7 @@
 import { L402Error } from '../../core/errors.ts'
 import type { Connection } from './connection.ts'
 import { FUNCTIONS_1 } from './functions.ts'
+import { MIGRATION_2 } from './migration-2.ts'
 
 /** Step n brings a schema of version n to version n+1. Only ever appended to. */
 const MIGRATIONS: readonly string[] = [
@@ -21,6 +22,7 @@ const MIGRATIONS: readonly string[] = [
      UNIQUE (kind, key)
    );
    ${FUNCTIONS_1}`,
+  MIGRATION_2,
 ]
 
 /** What a schema may be called: nothing that needs quoting rules to be thought about. */
