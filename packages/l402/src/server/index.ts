@@ -34,6 +34,8 @@ export type {
 } from './gate.ts'
 export { deriveRootKey, type KeyRing, keyRing, type MasterKey } from './keys.ts'
 export type { Charge, UnitRate, UsageRates } from './metering/charge.ts'
+export { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
+export { createMeter, type MeterOptions } from './metering/create-meter.ts'
 export type { Meter } from './metering/meter.ts'
 export {
   type Paywall,

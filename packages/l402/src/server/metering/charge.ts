@@ -1,6 +1,6 @@
 /** What a metered route charges: measured after the answer, in millisatoshi (protocol §5, charge models). */
 
-/** A price per unit: `msat` for every `per` units or part of them; a cost is rounded up (rule 6). */
+/** A price per unit: `msat` for every `per` units, in proportion. A cost is rounded up to a whole msat (rule 6). */
 export interface UnitRate {
   /** ≥ 0. */
   readonly msat: bigint
@@ -24,11 +24,11 @@ export interface Charge {
   readonly fixedMsat: bigint
   readonly requestByte?: UnitRate
   readonly responseByte?: UnitRate
-  /** Per second from the answer's first byte to its last. */
+  /** Per second from the answer's first byte, which is its head's, to the last of its body. */
   readonly second?: UnitRate
-  /** Units that a header line of the answer names: a decimal number, fractions rounded up. `name` in lower case. */
+  /** Units that a header line of the answer names: a decimal number. `name` in lower case. */
   readonly header?: { readonly name: string; readonly rate: UnitRate }
-  /** Units in a field of the answer's JSON body. */
+  /** Units in a field of the answer's JSON body, or of the last event of a stream that has it. */
   readonly json?: { readonly path: readonly string[]; readonly rate: UnitRate }
   readonly usage?: UsageRates
   /** Reserved before the request goes to the resource, and charged where the cost cannot be measured; ≥ 1. */

@@ -1,0 +1,16 @@
+import type { HeaderLines } from '../../../core/header-lines.ts'
+import type { Cost } from '../cost.ts'
+
+/** Measures one part of a charge. Is told only of what it has a method for. */
+export interface Part {
+  /** So many more bytes of the request's body. */
+  request?(bytes: number): void
+  /** The header lines of the answer. */
+  head?(headers: HeaderLines): void
+  /** So many more bytes of the answer's body. */
+  body?(bytes: number): void
+  /** JSON that the answer's body holds: once, or once for each event of a stream. Parts with this are known at the end only. */
+  value?(value: unknown): void
+  /** By now, each rate's rounded up; never shrinks but for a part with `value`. */
+  cost(): Cost
+}
