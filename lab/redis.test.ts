@@ -11,14 +11,14 @@ describe.skipIf(!hasRedis)(hasRedis ? 'redisStore' : 'SKIPPED: redis-server is n
   afterAll(() => server.stop())
 
   let prefixes = 0
-  describeLedger('the contract of ledgers', async () => {
+  describeLedger('the contract of ledgers', async (now) => {
     const prefix = `contract-${++prefixes}`
-    let ledger = await redisStore({ url: server.url, prefix })
+    let ledger = await redisStore({ url: server.url, prefix, now })
     return {
       ledger,
       restart: async () => {
         await ledger.close()
-        ledger = await redisStore({ url: server.url, prefix })
+        ledger = await redisStore({ url: server.url, prefix, now })
         return ledger
       },
     }

@@ -6,10 +6,23 @@ import type { RedisTarget } from './target.ts'
 type Driver = typeof import('@redis/client')
 type Argument = string | Buffer
 
+/** What a script answers. Bytes where the server says text: an outcome may hold anything. */
+export type Reply = Buffer | number | null | readonly Reply[]
+
+/** The text in a reply, one character per byte; of anything else none. */
+export function textOf(reply: Reply | undefined): string {
+  return Buffer.isBuffer(reply) ? reply.toString('latin1') : ''
+}
+
+/** The items of a reply; of anything else none. */
+export function itemsOf(reply: Reply | undefined): readonly Reply[] {
+  return Array.isArray(reply) ? (reply as readonly Reply[]) : []
+}
+
 /** One connection to the server, used until it fails; a new one takes its place then. */
 export interface Link {
   /** Rejects when the server says no, when it does not answer in time, and when the connection breaks. */
-  run<T>(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<T>
+  run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<readonly Reply[]>
   command(args: readonly string[]): Promise<unknown>
   subscribe(channel: string, heard: () => void): Promise<void>
   /** Whether the connection keeps the process alive. */
@@ -83,14 +96,17 @@ export async function dial(
     throw error
   }
   open = true
+  const asBytes = { typeMapping: { [driver.RESP_TYPES.BLOB_STRING]: Buffer } }
   return {
-    async run<T>(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<T> {
+    async run(script, keys, args): Promise<readonly Reply[]> {
       const rest = [String(keys.length), ...keys, ...args]
+      const send = (...command: readonly string[]): Promise<readonly Reply[]> =>
+        inTime(client.sendCommand<readonly Reply[]>([...command, ...rest], asBytes))
       try {
-        return await inTime(client.sendCommand<T>(['EVALSHA', script.sha, ...rest]))
+        return await send('EVALSHA', script.sha)
       } catch (error) {
         if (!(error instanceof ServerRefusal) || !error.message.startsWith('NOSCRIPT')) throw error
-        return await inTime(client.sendCommand<T>(['EVAL', script.text, ...rest]))
+        return await send('EVAL', script.text)
       }
     },
     command: (args) => inTime(client.sendCommand(args)),

@@ -1,3 +1,6 @@
+/** The number of an owner whose reservations are being ended. */
+const BURYING = '-'
+
 /**
  * Who holds which reservation. Every open ledger is an owner under a name of its own; each of its calls, and one every
  * little while when it has nothing to ask, leaves a greater number under that name. Every ledger watches those of the
@@ -31,6 +34,11 @@ export class OwnerWatch {
       const [owner = '', seq = ''] = listed.slice(i, i + 2)
       if (owner === self) continue
       names.add(owner)
+      // Taken for dead by somebody already, who may be dead as well.
+      if (seq === BURYING) {
+        dead.push([owner, seq])
+        continue
+      }
       const before = this.#seen.get(owner)
       if (before === undefined || before.seq !== seq) this.#seen.set(owner, { seq, since: now })
       else if (now - before.since >= this.#leaseMs) dead.push([owner, seq])

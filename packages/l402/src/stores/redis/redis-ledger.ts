@@ -1,21 +1,54 @@
-import { decodeHex, encodeHex } from '../../core/bytes.ts'
+import { encodeHex } from '../../core/bytes.ts'
 import { L402Error } from '../../core/errors.ts'
 import type {
+  Claim,
+  ClaimOutcome,
   CounterState,
   Ledger,
   NotReserved,
+  Paced,
+  RateUse,
   Redemption,
   Reservation,
   ReserveRequest,
   RevocationTarget,
 } from '../ledger.ts'
-import { checkKey, checkReserve, lapsed } from '../lib/checks.ts'
-import { RevocationSet, revocationOf } from '../lib/revocations.ts'
-import { type Answers, buryOp, leaveOp, ownersOp, readOp, reserveOp, revokeOp, settleOp } from './batch.ts'
-import { unavailable } from './faults.ts'
+import {
+  checkClaim,
+  checkCredit,
+  checkedActual,
+  checkKey,
+  checkRates,
+  checkReserve,
+  checkTime,
+  lapsed,
+} from '../lib/checks.ts'
+import { revocationOf } from '../lib/revocations.ts'
+import type { Answers } from './answers.ts'
+import type { Write } from './batch.ts'
 import type { Line } from './line.ts'
-import { OwnerWatch } from './owners.ts'
+import {
+  answerOp,
+  claimOp,
+  commitOp,
+  creditOp,
+  drawOp,
+  leaveOp,
+  onceOp,
+  paceOp,
+  readOp,
+  releaseOp,
+  reserveOp,
+  revokeOp,
+  serveOp,
+  unclaimOp,
+  unclaimOrphanOp,
+  unpaceOp,
+} from './operations.ts'
+import { type Operation, Queue } from './queue.ts'
+import { RevocationNews } from './revocation-news.ts'
 import { type BatchReply, type Books, Session } from './session.ts'
+import { Upkeep } from './upkeep.ts'
 
 /** How a ledger behaves; see the options of the store. */
 export interface RedisLedgerOptions {
@@ -27,168 +60,185 @@ export interface RedisLedgerOptions {
   readonly onClose: () => void
 }
 
-interface Operation {
-  /** What it says to the script; asked again when the owner's name has changed. */
-  readonly text: () => string
-  readonly settle: (reply: BatchReply) => void
-  readonly reject: (error: L402Error) => void
-  /** The reservation that this tries to make. */
-  readonly id?: () => bigint
-  /** Whether somebody waits for it. */
-  readonly asked: boolean
-}
-
 /** Payment hashes known to be recorded, so that they are not recorded again; about 4 MiB when full. */
 const RECORDED_MAX = 32_768
-
-/** Calls without an answer end the connection, so that there are hardly ever more than one call's worth. */
-const ORPHANS_MAX = 16_384
 
 const LAPSE_WARNING =
   'this process was silent for longer than its lease (or the Redis server has lost its newest data): what it had reserved was given back, and requests that were waiting are refused'
 
-/** Gathers what is asked in one turn of the event loop, or while a batch is on its way, into one call of the script. */
+/** Says what is asked to the queue, and reads the answers. */
 export class RedisLedger implements Ledger {
-  readonly #books: Books
   readonly #options: RedisLedgerOptions
   readonly #line: Line
   readonly #session: Session
-  readonly #watch: OwnerWatch
-  readonly #revocations = new RevocationSet()
+  readonly #queue: Queue
+  readonly #upkeep: Upkeep
+  readonly #news = new RevocationNews()
   readonly #recorded = new Set<string>()
-  readonly #timer: NodeJS.Timeout
-  #queue: Operation[] = []
-  #busy = false
-  #asked = 0
-  /** Revocations on the server, and how many of them were read. */
-  #total = 0
-  #known = 0
-  /** Reservations of calls that were never answered: perhaps made, and nobody knows of them. */
-  #orphans: bigint[] = []
-  #whyDown: unknown = 'it is not connected'
-  #polling = false
   #closing: Promise<void> | undefined
 
   constructor(books: Books, line: Line, options: RedisLedgerOptions) {
-    this.#books = books
-    this.#line = line
+    const { now, maxBatch, onWarning } = options
     this.#options = options
-    this.#session = new Session(books)
-    this.#watch = new OwnerWatch(options.leaseMs)
-    this.#timer = setInterval(() => this.poll(), options.pollMs).unref()
+    this.#line = line
+    const session = new Session(books)
+    const news = this.#news
+    const onLapse = (): void => {
+      this.#recorded.clear()
+      onWarning(LAPSE_WARNING)
+    }
+    const queue = new Queue({ books, line, session, news }, { now, maxBatch, onLapse })
+    this.#session = session
+    this.#queue = queue
+    this.#upkeep = new Upkeep({ queue, session, news }, options)
   }
 
   /** Becomes an owner and learns of all revocations. */
   async start(): Promise<void> {
-    do await this.#enqueue(() => '', nothing)
-    while (this.#known < this.#total)
+    do await this.#do(nothing)
+    while (this.#news.behind)
   }
 
   /** The line is there again. */
   up(): void {
-    // The server may have forgotten something meanwhile, and owners may have been cut off like this one.
-    this.#known = 0
+    // The server may have forgotten something meanwhile.
+    this.#news.readAgain()
     this.#recorded.clear()
-    this.#watch.forget()
-    this.#line.link?.hold(this.#asked > 0)
-    this.poll()
+    this.#queue.up()
+    this.#upkeep.up()
   }
 
   down(error: unknown): void {
-    this.#whyDown = error
+    this.#queue.down(error)
   }
 
-  /** Shows that this owner lives, looks for revocations by others, and for owners that died. */
+  /** Looks for revocations by others. */
   poll(): void {
-    if (this.#polling || this.#line.link === undefined || this.#closing !== undefined) return
-    this.#polling = true
-    let dead: readonly (readonly [string, string])[] = []
-    const done = (): void => {
-      this.#polling = false
-    }
-    this.#push({
-      text: () => ownersOp,
-      settle: (reply) => {
-        done()
-        dead = this.#watch.look(reply.owners, this.#session.owner, performance.now())
-        if (dead.length > 0)
-          this.#push({
-            text: () => dead.map(([owner, seq]) => buryOp(owner, seq)).join(''),
-            settle: nothing,
-            reject: nothing,
-            asked: false,
-          })
-        if (this.#known < this.#total) this.poll()
-      },
-      reject: done,
-      asked: false,
-    })
+    this.#upkeep.poll()
+  }
+
+  async credit(redemption: Redemption, amountMsat: bigint): Promise<boolean> {
+    checkCredit(redemption, amountMsat)
+    const now = await this.#ask(creditOp(redemption, amountMsat), isYes)
+    this.#remember(encodeHex(redemption.paymentHash))
+    return now
   }
 
   async reserve(request: ReserveRequest): Promise<Reservation | NotReserved> {
     checkReserve(request)
     const count = request.uses.length
     const hash = encodeHex(request.redemption.paymentHash)
-    const write = reserveOp(request)
+    const say = reserveOp(request)
     let id = 0n
-    const text = (): string => {
+    const write: Write = (batch) => {
       id = this.#session.takeId()
-      return write(id, !this.#recorded.has(hash))
+      say(batch, id, !this.#recorded.has(hash))
     }
-    const settle = (answers: Answers): Reservation | NotReserved => {
+    const read = (answers: Answers): Reservation | NotReserved => {
       const outcome = answers.next()
       if (outcome === 'revoked') return { ok: false, failed: 'revoked' }
       if (outcome === 'full') return { ok: false, failed: Number(answers.next()) }
       this.#remember(hash)
       return { ok: true, id, states: answers.states(count) }
     }
-    return this.#enqueue(text, settle, () => id)
+    return this.#ask(write, read, { undo: () => releaseOp(id) })
   }
 
   async serve(id: bigint): Promise<void> {
-    const held = await this.#enqueue(
-      () => settleOp('serve', id),
-      (answers) => answers.next() === '1',
-    )
-    if (!held) throw lapsed()
+    if (!(await this.#ask(serveOp(id), isYes))) throw lapsed()
   }
 
-  async commit(id: bigint): Promise<void> {
-    return this.#enqueue(() => settleOp('commit', id), nothing)
+  async draw(id: bigint, actualMsat: bigint): Promise<boolean> {
+    const drawn = await this.#ask(drawOp(id, checkedActual(actualMsat)), (answers) => answers.next())
+    if (drawn === 'lapsed') throw lapsed()
+    return drawn === '1'
+  }
+
+  async commit(id: bigint, actualMsat?: bigint): Promise<void> {
+    return this.#do(commitOp(id, actualMsat === undefined ? undefined : checkedActual(actualMsat)))
   }
 
   async release(id: bigint): Promise<void> {
-    return this.#enqueue(() => settleOp('release', id), nothing)
+    return this.#do(releaseOp(id))
   }
 
   async read(keys: readonly Uint8Array[]): Promise<readonly CounterState[]> {
     for (const key of keys) checkKey(key, 'counter key')
-    const text = readOp(keys)
-    return this.#enqueue(
-      () => text,
-      (answers) => answers.states(keys.length),
-    )
+    return this.#ask(readOp(keys), (answers) => answers.counters(keys.length))
+  }
+
+  async pace(rates: readonly RateUse[]): Promise<Paced> {
+    checkRates(rates)
+    return this.#ask(paceOp(rates), (answers) => {
+      if (answers.next() === 'ok') return { ok: true }
+      return { ok: false, failed: Number(answers.next()), retryAfterMs: Number(answers.next()) }
+    })
+  }
+
+  async unpace(rates: readonly RateUse[]): Promise<void> {
+    checkRates(rates)
+    return this.#do(unpaceOp(rates))
+  }
+
+  async once(mark: Uint8Array, untilMs: number): Promise<boolean> {
+    checkKey(mark, 'mark')
+    checkTime(untilMs, 'untilMs')
+    return this.#ask(onceOp(mark, untilMs), isYes)
+  }
+
+  async claim(claim: Claim): Promise<ClaimOutcome> {
+    checkClaim(claim)
+    const key = new Uint8Array(claim.key)
+    const say = claimOp(claim)
+    let id = 0n
+    const write: Write = (batch) => {
+      id = this.#session.takeId()
+      say(batch, id)
+    }
+    const undo = (): Write => unclaimOrphanOp(key, id)
+    const read = (answers: Answers): ClaimOutcome | 'later' => {
+      const state = answers.next()
+      if (state === 'answered') return { state, answer: answers.blob() }
+      return state === 'later' ? state : { state: state === 'claimed' || state === 'other' ? state : 'running' }
+    }
+    for (;;) {
+      // Many large outcomes are more than one answer of the server should hold.
+      const outcome = await this.#ask(write, read, { undo })
+      if (outcome !== 'later') return outcome
+    }
+  }
+
+  async answer(key: Uint8Array, answer: Uint8Array): Promise<void> {
+    checkKey(key, 'claim key')
+    return this.#ask(answerOp(key, answer), nothing, { bytes: answer.length })
+  }
+
+  async unclaim(key: Uint8Array): Promise<void> {
+    checkKey(key, 'claim key')
+    return this.#do(unclaimOp(key))
+  }
+
+  async prune(): Promise<number> {
+    this.#checkOpen()
+    return (await this.#upkeep.prune(true)).removed
   }
 
   async revoke(target: RevocationTarget): Promise<void> {
     const { kind, key } = revocationOf(target)
-    return this.#enqueue(
-      () => revokeOp(kind, key),
-      () => this.#revocations.add(kind, key),
-    )
+    return this.#ask(revokeOp(kind, key), () => this.#news.set.add(kind, key))
   }
 
   isRevoked(redemption: Pick<Redemption, 'tokenId' | 'paymentHash'>): boolean {
-    return this.#revocations.has(redemption)
+    return this.#news.set.has(redemption)
   }
 
   get revocationEpoch(): number {
-    return this.#revocations.epoch
+    return this.#news.set.epoch
   }
 
   async ping(): Promise<void> {
     // Every call writes.
-    return this.#enqueue(() => '', nothing)
+    return this.#do(nothing)
   }
 
   close(): Promise<void> {
@@ -197,11 +247,12 @@ export class RedisLedger implements Ledger {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#upkeep.stop()
     // What cannot be given back now is given back by another, when the lease is over.
-    await new Promise<void>((resolve) =>
-      this.#push({ text: () => leaveOp, settle: () => resolve(), reject: () => resolve(), asked: true }),
-    )
+    await new Promise<void>((resolve) => {
+      const done = (): void => resolve()
+      this.#queue.push({ write: leaveOp, settle: done, reject: done, asked: true })
+    })
     this.#line.drop()
     this.#options.onClose()
   }
@@ -211,70 +262,29 @@ export class RedisLedger implements Ledger {
     this.#recorded.add(hash)
   }
 
-  #enqueue<T>(text: () => string, read: (answers: Answers) => T, id?: () => bigint): Promise<T> {
+  #checkOpen(): void {
     if (this.#closing !== undefined) throw new L402Error('store_unavailable', 'the ledger is closed')
+  }
+
+  #do(write: Write): Promise<void> {
+    return this.#ask(write, nothing)
+  }
+
+  #ask<T>(
+    write: Write,
+    read: (answers: Answers) => T,
+    more: Pick<Operation, 'undo' | 'bytes'> = {},
+  ): Promise<T> {
+    this.#checkOpen()
     return new Promise((resolve, reject) => {
       const settle = ({ answers }: BatchReply): void => resolve(read(answers))
-      this.#push({ text, settle, reject, asked: true, ...(id === undefined ? {} : { id }) })
+      this.#queue.push({ write, settle, reject, asked: true, ...more })
     })
   }
+}
 
-  #push(operation: Operation): void {
-    this.#queue.push(operation)
-    if (operation.asked && ++this.#asked === 1) this.#line.link?.hold(true)
-    if (this.#busy) return
-    this.#busy = true
-    // The rest of this turn of the event loop joins the batch.
-    setImmediate(() => void this.#run())
-  }
-
-  async #run(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, this.#options.maxBatch)
-      const outcome = await this.#call(batch)
-      this.#asked -= batch.filter(({ asked }) => asked).length
-      if (this.#asked === 0) this.#line.link?.hold(false)
-      if (outcome instanceof L402Error) for (const { reject } of batch) reject(outcome)
-      else for (const { settle } of batch) settle(outcome)
-    }
-    this.#busy = false
-  }
-
-  async #call(batch: readonly Operation[]): Promise<BatchReply | L402Error> {
-    const { link } = this.#line
-    if (link === undefined) return unavailable(this.#books.target, this.#whyDown)
-    const orphans = this.#orphans
-    const text = (): string =>
-      [...orphans.map((id) => settleOp('release', id)), ...batch.map((operation) => operation.text())].join(
-        '',
-      )
-    const about = { known: this.#known, nowMs: this.#options.now() }
-    let reply = await this.#session.call(link, text(), about)
-    if (reply === 'lapsed') {
-      this.#session.beginAnew()
-      this.#options.onWarning(LAPSE_WARNING)
-      reply = await this.#session.call(link, text(), about)
-      if (reply === 'lapsed') return unavailable(this.#books.target, 'the lease was lost twice')
-    }
-    if ('error' in reply) {
-      const ids = reply.unknown ? batch.flatMap(({ id }) => (id === undefined ? [] : [id()])) : []
-      this.#orphans = [...orphans, ...ids].slice(-ORPHANS_MAX)
-      return reply.error
-    }
-    this.#orphans = []
-    this.#learn(reply)
-    return reply
-  }
-
-  #learn({ news, revocations }: BatchReply): void {
-    for (const text of news) {
-      const key = decodeHex(text.slice(1))
-      if (key !== undefined) this.#revocations.add(text.startsWith('t') ? 'token' : 'payment', key)
-    }
-    // Fewer than before: the server has lost some; they are looked at anew.
-    this.#known = revocations < this.#known ? 0 : this.#known + news.length
-    this.#total = revocations
-  }
+function isYes(answers: Answers): boolean {
+  return answers.next() === '1'
 }
 
 function nothing(): void {}

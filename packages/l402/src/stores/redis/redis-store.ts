@@ -5,7 +5,7 @@ import { durabilityWarnings, readSettings } from './durability.ts'
 import { incompatible, unavailable } from './faults.ts'
 import { announcements, ledgerKeys } from './keys.ts'
 import { Line } from './line.ts'
-import { dial, type Link, loadDriver, ServerRefusal } from './link.ts'
+import { dial, type Link, loadDriver, ServerRefusal, textOf } from './link.ts'
 import { RedisLedger } from './redis-ledger.ts'
 import { openScript, STORE_VERSION } from './scripts.ts'
 import { type RedisTarget, readRedisUrl } from './target.ts'
@@ -18,7 +18,7 @@ export interface RedisStoreOptions {
   readonly prefix?: string
   /** What whoever runs this should know: what the server may lose, and that a lease was lost. Default: nobody is told. */
   readonly onWarning?: (message: string) => void
-  /** Milliseconds since the epoch, for what is recorded; default `Date.now`. */
+  /** Milliseconds since 1970, for what ends and for what is recorded; default `Date.now`. */
   readonly now?: () => number
   /** How long an answer of the server is waited for; default 3,000. */
   readonly timeoutMs?: number
@@ -110,7 +110,7 @@ async function openBooks(
   const known = String(STORE_VERSION)
   const name = randomBytes(16).toString('hex')
   try {
-    const [version = '', instance] = await link.run<(string | null)[]>(openScript, keys, [known, name])
+    const [version, instance] = (await link.run(openScript, keys, [known, name])).map(textOf)
     if (version === known && instance) return instance
     throw incompatible(target, prefix, version ?? '', STORE_VERSION)
   } catch (error) {
