@@ -24,7 +24,7 @@ describe('a gateway that is killed at any moment under paid load', { concurrent:
     server?.remove()
   })
 
-  const wares = [oneCall, bundleOf(40)]
+  const wares = [oneCall, bundleOf(40), fixedFor(30), units, bytes]
   const common = { wares, folderWith }
   const kills = (share: number): number => (programs === undefined ? KILLS : Math.ceil(KILLS * share))
 

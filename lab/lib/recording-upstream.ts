@@ -128,7 +128,7 @@ async function answer(res: ServerResponse, order: Order, { begin, begun }: Hooks
   for (const from of [0, third]) {
     res.write(body.slice(from, from + third))
     begun()
-    await pause(Math.random() * 15)
+    await pause(Math.random() * 40)
   }
   res.end(body.slice(2 * third))
 }

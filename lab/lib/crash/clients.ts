@@ -38,10 +38,10 @@ export function orderFor({ ware }: Credential, shape: Shape = anyShape()): Order
 
 function anyShape(): Shape {
   const dice = Math.random()
-  if (dice < 0.45) return 'whole'
-  if (dice < 0.65) return 'late'
+  if (dice < 0.35) return 'whole'
+  if (dice < 0.5) return 'late'
   if (dice < 0.9) return 'pieces'
-  return dice < 0.94 ? 'long' : 'failed'
+  return dice < 0.95 ? 'long' : 'failed'
 }
 
 /** A client of a scene. */
@@ -67,6 +67,7 @@ export function createClient(scene: Scene): Client {
       if (result.outcome === 'cut') {
         const answered = upstream.answered(order.id) > before
         counts.cut++
+        if (answered) counts.answered++
         if (result.seen) counts.seen++
         if (!life.dead) faults.push(`cut off although the gateway lived: ${ware.route}, ${order.shape}`)
         note(credential, order, { whole: false, seen: result.seen, answered, settled: false })

@@ -56,7 +56,7 @@ export async function runLane(options: LaneOptions): Promise<LaneResult> {
     wallet: emptyWallet(),
     wares: options.wares,
     counts: {
-      ...{ requests: 0, served: 0, replayed: 0, cut: 0, seen: 0, refused: 0 },
+      ...{ requests: 0, served: 0, replayed: 0, cut: 0, answered: 0, seen: 0, refused: 0 },
       ...{ bought: 0, toppedUp: 0, purchasesCut: 0 },
     },
     faults: [],
@@ -135,7 +135,7 @@ async function work(client: Client, { scene, stock, repeats }: Workplace): Promi
   for (;;) {
     const life = await scene.life()
     if (life === undefined) return
-    if (Math.random() < 0) {
+    if (Math.random() < 0.2) {
       await repeats.send(client, life)
       continue
     }

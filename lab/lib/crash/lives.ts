@@ -33,17 +33,17 @@ const PATIENCE_MS = 1_500
 
 /** How kill number `n` is to happen: each kind comes as often, at random moments. */
 export function planOf(n: number): Plan {
-  const nth = 1 + Math.floor(Math.random() * 40)
-  const few = 1 + Math.floor(Math.random() * 10)
-  const soon = Math.random() * 12
+  const nth = 1 + Math.floor(Math.random() * 80)
+  const few = 1 + Math.floor(Math.random() * 40)
+  const soon = Math.random() * 25
   const plans: readonly Plan[] = [
-    { at: 'any', nth, delayMs: Math.random() * 250 },
+    { at: 'any', nth, delayMs: Math.random() * 400 },
     { at: 'received', nth, delayMs: 0 },
     { at: 'begun', nth: few, delayMs: soon },
     { at: 'ended', nth, delayMs: 0 },
     { at: 'served', nth, delayMs: 0 },
     { at: 'received', nth, delayMs: soon },
-    { at: 'any', nth, delayMs: Math.random() * 60 },
+    { at: 'any', nth, delayMs: Math.random() * 100 },
     { at: 'begun', nth: few, delayMs: 0 },
     { at: 'ended', nth, delayMs: soon / 4 },
     { at: 'starting', nth, delayMs: 50 + Math.random() * 600 },

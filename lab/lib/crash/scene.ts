@@ -21,6 +21,8 @@ export interface Counts {
   served: number
   replayed: number
   cut: number
+  /** Of the cut ones: with the upstream having begun to answer. */
+  answered: number
   /** Of the cut ones: with some of the answer seen. */
   seen: number
   refused: number

@@ -5,7 +5,7 @@ import type { KindVerdict } from './verdict.ts'
 
 /** Lines of text. */
 export function table(name: string, { kills, counts, repeats, kinds, leftOver, faults }: LaneResult): string {
-  const { requests, served, replayed, cut, seen, refused, bought, toppedUp, purchasesCut } = counts
+  const { requests, served, replayed, cut, answered, seen, refused, bought, toppedUp, purchasesCut } = counts
   const sum = (pick: (kind: KindVerdict) => bigint): string =>
     String(kinds.reduce((all, each) => all + pick(each), 0n))
   const rows = [
@@ -20,7 +20,7 @@ export function table(name: string, { kills, counts, repeats, kinds, leftOver, f
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  '),
   )
   return [
-    `${name}: ${kills} kills; ${requests} requests: ${served} served, ${cut} cut (${seen} of them after the first byte), ` +
+    `${name}: ${kills} kills; ${requests} requests: ${served} served, ${cut} cut (${answered} when the upstream had begun to answer, ${seen} when the client had seen some of it), ` +
       `${refused} refused as used up, ${replayed} replayed; ${bought} purchases, ${toppedUp} of them top-ups, ${purchasesCut} more cut`,
     ...lines,
     `must be 0: ${sum(({ over }) => over)} granted twice, ${sum(({ free }) => free)} free, ${sum(({ lost }) => lost)} lost, ` +
