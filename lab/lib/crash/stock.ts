@@ -112,11 +112,12 @@ export function createStock(scene: Scene): Stock {
       const handedOn = credentials.some(({ budgets }) => budgets.length < credential.budgets.length)
       if (Math.random() < (handedOn ? 0.1 : 0.5) && credentials.length < 8) {
         const more = await purchase(life, () => wallet.accept(life.program, ware, refused))
-        if (more === undefined) return
-        counts.toppedUp++
-        credentials.push(more)
-        // On one account, all of them are good again.
-        if (ware.creditMsat !== null) spent.clear()
+        if (more !== undefined) {
+          counts.toppedUp++
+          credentials.push(more)
+          // On one account, all of them are good again.
+          if (ware.creditMsat !== null) spent.clear()
+        }
       }
       if (spent.size === credentials.length && !holding.retired) retire(holding)
     },
