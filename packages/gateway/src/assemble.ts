@@ -61,6 +61,7 @@ export function buildGate(
       exempt: limit === null ? () => true : addressBlocks(exempt),
     },
     invoiceExpirySeconds,
+    idempotency: config.idempotency,
   })
 }
 
@@ -116,6 +117,8 @@ function serviceRoutes(
         free: route.free,
         priceMsat: route.priceMsat,
         grants: route.grants,
+        ...(route.charge === undefined ? {} : { charge: route.charge }),
+        ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
         capability: route.capability,
         ...(route.memo === undefined ? {} : { memo: route.memo }),
       },

@@ -1,6 +1,7 @@
 /** `turnpike check`: is the configuration right, and what does it sell? */
 
 import { formatAmount } from '@turnpike/l402'
+import type { Charge } from '@turnpike/l402/server'
 import { readArguments } from '../cli/arguments.ts'
 import { exitCode } from '../cli/exit.ts'
 import { addressUrl, type Config, type RouteConfig, type ServiceConfig } from '../config/config.ts'
@@ -110,12 +111,33 @@ function describeService(service: ServiceConfig): string {
   return parts.join('; ')
 }
 
-function describeGrants({ free, grants }: RouteConfig): string {
+function describeGrants({ free, grants, charge, conditions }: RouteConfig): string {
   if (free) return '-'
   const parts: string[] = []
+  if (grants.creditMsat !== undefined) parts.push(`${formatAmount(grants.creditMsat)} of credit`)
   if (grants.calls !== undefined) parts.push(grants.calls === 1 ? '1 call' : `${grants.calls} calls`)
   if (grants.validSeconds !== undefined) parts.push(formatSeconds(grants.validSeconds))
-  return parts.join(' within ')
+  const buys = parts.join(' within ')
+  const bound = Object.keys(conditions ?? {})
+  return [
+    buys,
+    ...(charge === undefined ? [] : [`charged by ${describeCharge(charge)}`]),
+    ...(bound.length === 0 ? [] : [`bound in ${bound.join(', ')}`]),
+  ].join('; ')
+}
+
+/** The parts a request is charged by, and what is reserved for it. */
+function describeCharge(charge: Charge): string {
+  const { fixedMsat, requestByte, responseByte, second, header, json, usage, estimateMsat } = charge
+  const parts: string[] = []
+  if (fixedMsat > 0n) parts.push(`request (${formatAmount(fixedMsat)})`)
+  if (requestByte !== undefined) parts.push('request bytes')
+  if (responseByte !== undefined) parts.push('answer bytes')
+  if (second !== undefined) parts.push('seconds')
+  if (header !== undefined) parts.push(header.name)
+  if (json !== undefined) parts.push(json.path.join('.'))
+  if (usage !== undefined) parts.push(`tokens (${usage.shape})`)
+  return `${parts.join(' + ')}, ${formatAmount(estimateMsat)} reserved`
 }
 
 /** `90` → `90s`, `3600` → `1h`. */

@@ -1,7 +1,7 @@
 /** A configuration that has been read and found right: every default filled in, every unit resolved. */
 
 import type { Network } from '@turnpike/l402/lightning'
-import type { Grants } from '@turnpike/l402/server'
+import type { Charge, Grants, MintedConditions } from '@turnpike/l402/server'
 import type { Position } from './issue.ts'
 
 /** Where to listen. Port 0 is any free one. */
@@ -45,6 +45,10 @@ export interface RouteConfig {
   /** 0 on a free route. */
   readonly priceMsat: bigint
   readonly grants: Grants
+  /** What each request draws from the credit; `undefined` where the route is not metered. */
+  readonly charge: Charge | undefined
+  /** What its credentials are bound to; a route's own where it and its service name one. */
+  readonly conditions: MintedConditions | undefined
   /** What a credential must hold here; by default `routeCapability` of `match`. */
   readonly capability: string
   /** How long the upstream may take to its first byte. */
@@ -105,6 +109,14 @@ export interface Config {
     readonly exempt: readonly string[]
     readonly invoiceExpirySeconds: number
   }
+  readonly idempotency: {
+    /** How long an answer is kept. */
+    readonly keepSeconds: number
+    /** Most bytes of a body that is kept. */
+    readonly keepBytes: number
+  }
+  /** CIDR blocks of the proxies in front, whose word about the client counts. */
+  readonly trustedProxies: readonly string[]
   readonly admin: {
     readonly listen: ListenAddress
     /** Absolute. */

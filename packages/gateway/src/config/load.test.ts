@@ -176,11 +176,69 @@ describe('a wrong configuration is told by file, line and column', () => {
       /:6:42: .*sells nothing/,
     ],
     [
-      'credit',
+      'credit that nothing draws from',
       route('{ match: /x, price: 1 sat, grants: { credit: 5 sat } }'),
-      /:6:54: .*grants\.credit.* is not available yet/,
+      /:6:54: .*grants\.credit: nothing draws from it, expected a "charge"/,
     ],
-    ['a charge', route('{ match: /x, price: 1 sat, charge: { } }'), /:6:44: .*charge.* is not available yet/],
+    [
+      'a charge without credit',
+      route('{ match: /x, price: 1 sat, charge: { fixed: 1 sat } }'),
+      /:6:44: .*charge: nothing to draw from, expected credit/,
+    ],
+    [
+      'credit for less than one request',
+      route('{ match: /x, price: 1 sat, grants: { credit: 5 sat }, charge: { fixed: 6 sat } }'),
+      /:6:54: .*less than one request reserves, expected at least 6 sat/,
+    ],
+    [
+      'a charge of nothing',
+      route('{ match: /x, price: 1 sat, grants: { credit: 5 sat }, charge: {} }'),
+      /:6:71: .*charge: not right, expected at least one part above 0/,
+    ],
+    [
+      'a charge without an estimate',
+      route('{ match: /x, price: 1 sat, grants: { credit: 5 sat }, charge: { seconds: 1 msat } }'),
+      /:6:71: .*charge: not right, expected an estimate/,
+    ],
+    [
+      'a rate without a unit',
+      route(
+        '{ match: /x, price: 1 sat, grants: { credit: 5 sat }, charge: { seconds: 5, estimate: 1 sat } }',
+      ),
+      /:6:82: .*charge\.seconds: this is 5, expected an amount per unit/,
+    ],
+    [
+      'a rate of another kind',
+      route(
+        '{ match: /x, price: 1 sat, grants: { credit: 5 sat }, charge: { seconds: 1 sat/0, estimate: 1 sat } }',
+      ),
+      /:6:71: .*charge: seconds is not right, expected a whole number of units/,
+    ],
+    [
+      'an unknown key of a charge',
+      route('{ match: /x, price: 1 sat, grants: { credit: 5 sat }, charge: { fixd: 1 sat } }'),
+      /:6:73: unknown key "fixd", expected "fixed"$/,
+    ],
+    [
+      'a rate that is none',
+      route('{ match: /x, price: 1 sat, conditions: { rate: 10 } }'),
+      /:6:56: .*this is 10, expected requests per time/,
+    ],
+    [
+      'a rate of nothing',
+      route('{ match: /x, price: 1 sat, conditions: { rate: 0/1m } }'),
+      /:6:48: .*conditions: rate is not right, expected requests per time/,
+    ],
+    [
+      'a condition nobody could satisfy',
+      route('{ match: /x, price: 1 sat, conditions: { ip: [10.0.0.1/8] } }'),
+      /:6:48: .*conditions: ip is not right, expected at most/,
+    ],
+    [
+      'conditions of a free route',
+      route('{ match: /x, free: true, conditions: { dpop: true } }'),
+      /:6:46: .*sells nothing/,
+    ],
     [
       'no calls',
       route('{ match: /x, price: 1 sat, grants: { calls: 0 } }'),

@@ -113,6 +113,11 @@ export function parseConfig(
       exempt: data.challenges === undefined ? LOOPBACK : (data.challenges.exempt ?? []),
       invoiceExpirySeconds: data.challenges?.invoiceExpiry ?? 600,
     },
+    idempotency: {
+      keepSeconds: data.idempotency?.keep ?? 86_400,
+      keepBytes: data.idempotency?.maxAnswer ?? 262_144,
+    },
+    trustedProxies: data.trustedProxies ?? [],
     admin: {
       listen: admin,
       tokenFile: data.admin?.tokenFile === undefined ? undefined : resolve(folder, data.admin.tokenFile),

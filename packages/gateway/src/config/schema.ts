@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import {
   amount,
+  byteSize,
   challengeLimit,
   cidr,
   duration,
@@ -33,21 +34,52 @@ function oneOrMore<T extends z.ZodType>(item: T, expected: string): z.ZodPreproc
   return z.preprocess((value) => (Array.isArray(value) || value === undefined ? value : [value]), list)
 }
 
-/** A key of the documented surface that this version does not carry out. */
-function notYet(what: string): z.ZodOptional<z.ZodUnknown> {
-  return z
-    .unknown()
-    .superRefine((_, ctx) => {
-      ctx.addIssue({
-        code: 'custom',
-        message: `${what} is not available yet, expected this key to be left out`,
-      })
-    })
-    .optional()
-}
-
 const table = (expected: string): z.ZodRecord<z.ZodString, z.ZodUnknown> =>
   z.record(z.string(), z.unknown(), { error: () => expected })
+
+const list = (expected: string): z.ZodArray<z.ZodString> =>
+  z.array(text(expected), { error: () => expected }).min(1, { error: () => expected })
+
+const RATE = 'an amount per unit such as "5 msat", or per so many such as "1 sat/1000"'
+const AMOUNT = 'an amount such as "10 sat" or "1500 msat"'
+
+/** What a metered request costs; what each text may say is the library's to read. */
+const chargeSchema = section('what a request costs, e.g. { fixed: 100 msat }', {
+  fixed: text(AMOUNT).optional(),
+  requestBytes: text(RATE).optional(),
+  responseBytes: text(RATE).optional(),
+  seconds: text(RATE).optional(),
+  header: section('{ name: X-Cost, rate: 10 msat }', {
+    name: text('the name of a header line'),
+    rate: text(RATE),
+  }).optional(),
+  json: section('{ field: usage.total_tokens, rate: 2 msat/1000 }', {
+    field: text('keys with dots between them, such as usage.total_tokens'),
+    rate: text(RATE),
+  }).optional(),
+  usage: section('{ shape: openai, input: 250 msat/1000, output: 1 sat/1000 }', {
+    shape: oneOf(['openai', 'anthropic']),
+    input: text(RATE),
+    output: text(RATE),
+    cachedInput: text(RATE).optional(),
+  }).optional(),
+  estimate: text(AMOUNT).optional(),
+  whenEmpty: oneOf(['finish', 'cut']).optional(),
+})
+
+/** What credentials are bound to; what each text may say is the library's to read. */
+const conditionsSchema = section('what credentials are bound to, e.g. { rate: 10/1m }', {
+  rate: text('requests per time such as "10/1m"').optional(),
+  methods: list('a list of methods such as [GET]').optional(),
+  paths: list('a list of path patterns such as ["/v1/*"]').optional(),
+  ip: z
+    .union([z.literal('client'), list('blocks')], { error: () => '"client" or a list of address blocks' })
+    .optional(),
+  origin: z
+    .union([z.literal('client'), list('origins')], { error: () => '"client" or a list of origins' })
+    .optional(),
+  dpop: flag.optional(),
+})
 
 /** The top of the file. Services and their routes are read one by one, so that each names its own faults. */
 export const fileSchema = section('keys such as "listen" and "services"', {
@@ -68,6 +100,11 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     exempt: z.array(cidr, { error: () => 'a list of address blocks' }).optional(),
     invoiceExpiry: timerDuration.optional(),
   }).optional(),
+  idempotency: section('"keep" or "maxAnswer"', {
+    keep: duration.optional(),
+    maxAnswer: byteSize.optional(),
+  }).optional(),
+  trustedProxies: z.array(cidr, { error: () => 'a list of address blocks' }).optional(),
   admin: section('a "listen" address', {
     listen: listenAddress.optional(),
     tokenFile: text('a file name').optional(),
@@ -87,6 +124,7 @@ export const serviceSchema = section('a table with an "upstream" and "routes"', 
   unknownCaveats: oneOf(['skip', 'refuse']).optional(),
   timeout: timerDuration.optional(),
   forwardCredential: flag.optional(),
+  conditions: conditionsSchema.optional(),
   routes: z
     .array(z.unknown(), { error: () => 'a list of routes' })
     .min(1, { error: () => 'at least one route: { match: "GET /path", price: 10 sat }' }),
@@ -97,12 +135,16 @@ export const routeSchema = section('a route such as { match: "GET /path", price:
   match: text('a match such as "GET /forecast/*"'),
   free: flag.optional(),
   price: amount.optional(),
-  grants: section('what the price buys: { calls: 50 }, { valid: 1h } or both', {
-    calls: whole('a whole number of calls from 1', 1).optional(),
-    valid: duration.optional(),
-    credit: notYet('buying credit ("grants.credit")'),
-  }).optional(),
-  charge: notYet('metered charging ("charge")'),
+  grants: section(
+    'what the price buys: { calls: 50 }, { valid: 1h }, { credit: 500 sat } or several of them',
+    {
+      calls: whole('a whole number of calls from 1', 1).optional(),
+      valid: duration.optional(),
+      credit: amount.optional(),
+    },
+  ).optional(),
+  charge: chargeSchema.optional(),
+  conditions: conditionsSchema.optional(),
   capability: text('a text').optional(),
   timeout: timerDuration.optional(),
   allowEncodedSlash: flag.optional(),

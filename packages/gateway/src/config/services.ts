@@ -1,10 +1,11 @@
 /** `services`: each service and each route on its own, then the rules between them. */
 
-import { routeCapability } from '@turnpike/l402/server'
+import { type ConditionsOffer, routeCapability } from '@turnpike/l402/server'
 import type { RouteConfig, ServiceConfig } from './config.ts'
 import { describeFaults, pathName } from './faults.ts'
 import type { ConfigIssue, Position } from './issue.ts'
 import { readMatch } from './match.ts'
+import { readRouteCharge, readRouteConditions } from './metered.ts'
 import { routeSchema, serviceSchema } from './schema.ts'
 import type { Path, YamlSource } from './yaml-source.ts'
 
@@ -41,7 +42,12 @@ function readService(source: YamlSource, name: string, issues: ConfigIssue[]): S
   const timeoutSeconds = service?.timeout ?? DEFAULT_TIMEOUT_SECONDS
   const list = source.get([...path, 'routes'])
   const routes = (Array.isArray(list) ? list : []).flatMap(
-    (_, index) => readRoute(source, [...path, 'routes', index], timeoutSeconds, issues) ?? [],
+    (_, index) =>
+      readRoute(source, [...path, 'routes', index], {
+        timeoutSeconds,
+        conditions: service?.conditions,
+        issues,
+      }) ?? [],
   )
   checkCapabilities(routes, issues)
   if (service === undefined) return undefined
@@ -58,11 +64,17 @@ function readService(source: YamlSource, name: string, issues: ConfigIssue[]): S
   }
 }
 
+/** What a route has from its service, and where its faults go. */
+interface RouteContext {
+  readonly timeoutSeconds: number
+  readonly conditions: ConditionsOffer | undefined
+  readonly issues: ConfigIssue[]
+}
+
 function readRoute(
   source: YamlSource,
   path: Path,
-  timeoutSeconds: number,
-  issues: ConfigIssue[],
+  { timeoutSeconds, conditions: ofService, issues }: RouteContext,
 ): RouteConfig | undefined {
   const before = issues.length
   const report = (below: Path, message: string): void => {
@@ -90,13 +102,18 @@ function readRoute(
     report(['price'], 'a free route with a price, expected one of the two')
   if (!free && route.price === undefined)
     report([], 'neither a price nor free, expected "price: 10 sat" or "free: true"')
-  for (const key of ['grants', 'capability', 'memo'] as const) {
+  for (const key of ['grants', 'charge', 'conditions', 'capability', 'memo'] as const) {
     if (free && route[key] !== undefined) report([key], `a free route sells nothing, expected no "${key}"`)
   }
-  const { calls, valid } = route.grants ?? {}
-  if (route.grants !== undefined && calls === undefined && valid === undefined) {
-    report(['grants'], 'buys nothing, expected { calls: 50 }, { valid: 1h } or both (left out: one call)')
+  const { calls, valid, credit } = route.grants ?? {}
+  if (route.grants !== undefined && calls === undefined && valid === undefined && credit === undefined) {
+    report(
+      ['grants'],
+      'buys nothing, expected { calls: 50 }, { valid: 1h }, { credit: 500 sat } or several of them (left out: one call)',
+    )
   }
+  const charge = readRouteCharge(route, report)
+  const conditions = free ? undefined : readRouteConditions({ ...ofService, ...route.conditions }, report)
   if (
     route.capability !== undefined &&
     !/^[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?$/.test(route.capability)
@@ -117,10 +134,13 @@ function readRoute(
       ? {}
       : {
           // Left out is one call.
-          ...(calls === undefined && valid === undefined ? { calls: 1 } : {}),
+          ...(calls === undefined && valid === undefined && credit === undefined ? { calls: 1 } : {}),
           ...(calls === undefined ? {} : { calls }),
           ...(valid === undefined ? {} : { validSeconds: valid }),
+          ...(credit === undefined ? {} : { creditMsat: credit }),
         },
+    charge,
+    conditions,
     capability: route.capability ?? routeCapability(route.match),
     timeoutMs: (route.timeout ?? timeoutSeconds) * 1000,
     allowEncodedSlash: route.allowEncodedSlash ?? false,

@@ -70,6 +70,18 @@ export const timerDuration = duration.transform((seconds, ctx): number =>
   seconds > 2_147_483 ? fault(ctx, 'too long, expected at most 24d') : seconds,
 )
 
+const BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1_048_576 }
+
+/** A number of bytes, up to 16 MiB. */
+export const byteSize = z.unknown().transform((value, ctx): number => {
+  const expected = 'expected a size such as "256 KiB" or "1 MiB", at most 16 MiB'
+  if (typeof value === 'number')
+    return fault(ctx, `${value} has no unit, ${expected}`, `a number without a unit, ${expected}`)
+  const parts = typeof value === 'string' ? /^([0-9]{1,9}) ?(B|KiB|MiB)$/.exec(value) : null
+  const bytes = Number(parts?.[1]) * (BYTES[parts?.[2] ?? ''] ?? Number.NaN)
+  return bytes <= 16 * 1_048_576 ? bytes : fault(ctx, `not a size, ${expected}`)
+})
+
 /** What was parsed, or the parser's own words (`expected …; got …`), which may show the value. */
 function attempt<T extends bigint | number>(parse: () => T): T | string {
   try {

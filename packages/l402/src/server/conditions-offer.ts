@@ -10,16 +10,16 @@ import type { MintedConditions } from './gate.ts'
 /** See {@link MintedConditions}. */
 export interface ConditionsOffer {
   /** At most so many requests in any such time: `10/1m`. */
-  readonly rate?: string
-  readonly methods?: readonly string[]
+  readonly rate?: string | undefined
+  readonly methods?: readonly string[] | undefined
   /** Patterns such as `/v1/*`. */
-  readonly paths?: readonly string[]
+  readonly paths?: readonly string[] | undefined
   /** CIDR blocks, or `client`: the address of the buyer. */
-  readonly ip?: readonly string[] | 'client'
+  readonly ip?: readonly string[] | 'client' | undefined
   /** Origins, or `client`: that of the buyer's page. */
-  readonly origin?: readonly string[] | 'client'
+  readonly origin?: readonly string[] | 'client' | undefined
   /** Binds to the key of the proof of possession (RFC 9449) that the unpaid request carries, where it carries one. */
-  readonly dpop?: boolean
+  readonly dpop?: boolean | undefined
 }
 
 /**

@@ -8,32 +8,34 @@ type RateOffer = string | bigint
 /** What a seller writes about what a request costs. Several parts add up. */
 export interface ChargeOffer {
   /** Each request, e.g. `100 msat`, or msat as a bigint. */
-  readonly fixed?: string | bigint
+  readonly fixed?: string | bigint | undefined
   /** Per byte of the request's body. */
-  readonly requestBytes?: RateOffer
+  readonly requestBytes?: RateOffer | undefined
   /** Per byte of the answer's body, as transferred. */
-  readonly responseBytes?: RateOffer
+  readonly responseBytes?: RateOffer | undefined
   /** Per second from the first byte of the answer to its last. */
-  readonly seconds?: RateOffer
+  readonly seconds?: RateOffer | undefined
   /** Per unit that this header line of the answer names. */
-  readonly header?: { readonly name: string; readonly rate: RateOffer }
+  readonly header?: { readonly name: string; readonly rate: RateOffer } | undefined
   /** Per unit in this field of the answer's JSON: dots between keys, array indexes as numbers. */
-  readonly json?: { readonly field: string; readonly rate: RateOffer }
+  readonly json?: { readonly field: string; readonly rate: RateOffer } | undefined
   /** Per token that a language model's answer says it used. */
-  readonly usage?: {
-    readonly shape: 'openai' | 'anthropic'
-    readonly input: RateOffer
-    readonly output: RateOffer
-    /** Like `input` if left out. */
-    readonly cachedInput?: RateOffer
-  }
+  readonly usage?:
+    | {
+        readonly shape: 'openai' | 'anthropic'
+        readonly input: RateOffer
+        readonly output: RateOffer
+        /** Like `input` if left out. */
+        readonly cachedInput?: RateOffer | undefined
+      }
+    | undefined
   /**
    * Reserved before the request goes to the resource, and charged where the cost cannot be measured. May be left out where
    * `fixed` is all there is.
    */
-  readonly estimate?: string | bigint
+  readonly estimate?: string | bigint | undefined
   /** `finish` if left out. */
-  readonly whenEmpty?: 'finish' | 'cut'
+  readonly whenEmpty?: 'finish' | 'cut' | undefined
 }
 
 /**
