@@ -11,8 +11,9 @@ import { ask, type Response, until } from './client.ts'
 
 const BIN = resolve(import.meta.dirname, '../../bin/turnpike.js')
 
-/** One key for every gateway of a test run; play money. */
-const KEY_LINE = `testkey 2026-01-31T12:00:00Z ${Buffer.alloc(32, 0xa5).toString('base64')}\n`
+/** One master key for every gateway of a test run; play money. */
+export const MASTER_KEY: Buffer = Buffer.alloc(32, 0xa5)
+const KEY_LINE = `testkey 2026-01-31T12:00:00Z ${MASTER_KEY.toString('base64')}\n`
 
 /** How a process ended. */
 export interface Ending {
