@@ -3,7 +3,15 @@
 import { BlockList, isIP } from 'node:net'
 import { dpopVerifier } from '@turnpike/l402/dpop'
 import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
-import { compileRoutes, createGate, type Gate, keyRing, type MasterKey } from '@turnpike/l402/server'
+import {
+  compileRoutes,
+  createGate,
+  type Gate,
+  keyRing,
+  type MasterKey,
+  type StoredRootKeys,
+} from '@turnpike/l402/server'
+import { apertureSecrets } from '@turnpike/l402/store/aperture'
 import { memoryStore } from '@turnpike/l402/store/memory'
 import { postgresStore } from '@turnpike/l402/store/postgres'
 import { redisStore } from '@turnpike/l402/store/redis'
@@ -34,6 +42,12 @@ export async function openLedger({ store }: Config, warn: (message: string) => v
   }
 }
 
+/** Opens Aperture's database, where the configuration names one. Throws like {@link openLedger}. */
+export async function openStoredKeys({ keys: { aperture } }: Config): Promise<StoredRootKeys | undefined> {
+  if (aperture === undefined) return undefined
+  return apertureSecrets(aperture.kind === 'sqlite' ? { file: aperture.file } : { url: aperture.url })
+}
+
 /** Opens the Lightning backend. Throws `lightning_unavailable` or `sandbox_forbidden`. */
 export async function openLightning(
   { network }: Config,
@@ -46,13 +60,19 @@ export async function openLightning(
 /** The gate of a configuration. */
 export function buildGate(
   config: Config,
-  parts: { readonly ledger: Ledger; readonly lightning: OpenLightning; readonly keys: readonly MasterKey[] },
+  parts: {
+    readonly ledger: Ledger
+    readonly lightning: OpenLightning
+    readonly keys: readonly MasterKey[]
+    readonly storedKeys: StoredRootKeys | undefined
+  },
 ): Gate {
   const { limit, exempt, invoiceExpirySeconds } = config.challenges
   return createGate({
     lightning: parts.lightning.invoices,
     ledger: parts.ledger,
     keys: keyRing(parts.keys),
+    ...(parts.storedKeys === undefined ? {} : { storedKeys: parts.storedKeys }),
     services: Object.fromEntries(
       config.services.map(({ name, tier, unknownCaveats }) => [name, { tier, unknownCaveats }]),
     ),

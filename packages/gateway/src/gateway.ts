@@ -3,9 +3,18 @@
 import { isL402Error } from '@turnpike/l402'
 import type { MasterKey } from '@turnpike/l402/server'
 import type { Logger } from 'pino'
+import { adminApi } from './admin/admin-api.ts'
 import { startAdmin } from './admin/admin-server.ts'
+import { adminToken } from './admin/admin-token.ts'
 import { readinessProbe } from './admin/readiness.ts'
-import { addressBlocks, buildGate, buildRouting, openLedger, openLightning } from './assemble.ts'
+import {
+  addressBlocks,
+  buildGate,
+  buildRouting,
+  openLedger,
+  openLightning,
+  openStoredKeys,
+} from './assemble.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
 import { type Config, sampleUpstream } from './config/config.ts'
 import { listenOn } from './listen.ts'
@@ -29,8 +38,8 @@ export interface Gateway {
   /** The public URLs, with real ports. */
   readonly listen: readonly string[]
   readonly admin: string
-  /** Puts routes, prices, limits and time-outs of `next` in force. Throws, and changes nothing, if it cannot. */
-  reload(next: Config): Promise<void>
+  /** Puts routes, prices, limits, time-outs and keys of `next` in force. Throws, and changes nothing, if it cannot. */
+  reload(next: Config, keys: readonly MasterKey[]): Promise<void>
   /** Lets what runs finish within the configured time; answers whether all of it did. */
   stop(): Promise<boolean>
 }
@@ -50,6 +59,8 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
   try {
     const opened = await openLedger(config, (message) => log.warn(message)).catch(unavailable)
     closers.push(() => opened.close())
+    const storedKeys = await openStoredKeys(config).catch(unavailable)
+    closers.push(async () => storedKeys?.close())
     const lightning = await openLightning(config, env).catch(unavailable)
     closers.push(() => lightning.invoices.close())
 
@@ -59,7 +70,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       configLoadedAt: () => loadedAt / 1000,
     })
     const ledger = watchLedger(opened, metrics)
-    const gate = watchGate(buildGate(config, { ledger, lightning, keys }), metrics)
+    const gate = watchGate(buildGate(config, { ledger, lightning, keys, storedKeys }), metrics)
 
     let sample: SampleApi | undefined
     const sampleFor = async (wanted: Config): Promise<string | undefined> => {
@@ -85,6 +96,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     }
     const admin = await startAdmin({
       listen: config.admin.listen,
+      api: adminApi({ ledger, token: adminToken(config.admin.tokenFile) }),
       readiness: readinessProbe(
         { store: () => ledger.ping(), lightning: () => lightning.invoices.ping() },
         () => draining,
@@ -98,9 +110,9 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     return {
       listen,
       admin: admin.url,
-      async reload(next) {
+      async reload(next, nextKeys) {
         const nextRouting = buildRouting(next, await sampleFor(next))
-        const nextGate = buildGate(next, { ledger, lightning, keys })
+        const nextGate = buildGate(next, { ledger, lightning, keys: nextKeys, storedKeys })
         plane.swap(nextRouting)
         gate.switchTo(nextGate)
         log.level = next.log.level

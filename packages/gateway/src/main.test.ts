@@ -12,7 +12,7 @@ describe('the command line', () => {
   it('shows help with examples for itself and for every command', async () => {
     const overview = await turnpike('/', ['--help'])
     expect(overview).toMatchObject({ code: 0, err: '' })
-    for (const command of ['serve', 'init', 'check', 'keys']) {
+    for (const command of ['serve', 'init', 'check', 'keys', 'tokens']) {
       expect(overview.out).toContain(command)
       for (const args of [
         [command, '--help'],
@@ -43,9 +43,13 @@ describe('the command line', () => {
     [['check', '--config='], /--config needs a value/],
     [['serve', '--sandbox=yes'], /--sandbox takes no value/],
     [['check', 'my.yaml'], /unexpected argument "my\.yaml"/],
-    [['keys'], /expected "turnpike keys new"/],
+    [['keys'], /expected one of new, list, rotate, retire/],
     [['keys', 'nwe'], /unknown command "nwe".*Did you mean "new"\?/],
-    [['keys', 'rotate'], /turnpike keys rotate is not available yet/],
+    [['keys', 'retire'], /expected the id of a key/],
+    [['keys', 'list', 'x'], /unexpected argument "x"/],
+    [['tokens'], /expected "turnpike tokens revoke ID"/],
+    [['tokens', 'list'], /list is not available yet/],
+    [['tokens', 'revoke', 'abc'], /64 hex digits/],
   ])('refuses %j with exit code 64 and a hint', async (args, hint) => {
     const { code, out, err } = await turnpike('/', args)
     expect(code).toBe(64)

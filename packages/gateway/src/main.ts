@@ -9,6 +9,7 @@ import type { Command } from './commands/command.ts'
 import { initCommand } from './commands/init.ts'
 import { keysCommand } from './commands/keys.ts'
 import { serveCommand } from './commands/serve.ts'
+import { tokensCommand } from './commands/tokens.ts'
 import { describeError } from './log.ts'
 
 const commands: Readonly<Record<string, Command>> = {
@@ -16,6 +17,7 @@ const commands: Readonly<Record<string, Command>> = {
   init: initCommand,
   check: checkCommand,
   keys: keysCommand,
+  tokens: tokensCommand,
 }
 
 function overview(): string {

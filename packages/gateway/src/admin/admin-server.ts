@@ -1,4 +1,4 @@
-/** The second listener: health, metrics, and on the sandbox its wallet. Never on a public address. */
+/** The second listener: health, metrics, the admin API, and on the sandbox its wallet. Never on a public address. */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
@@ -6,6 +6,7 @@ import type { ListenAddress } from '../config/config.ts'
 import { listenOn } from '../listen.ts'
 import { describeError } from '../log.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import type { AdminApi, ApiAnswer } from './admin-api.ts'
 import type { Readiness } from './readiness.ts'
 import { sandboxObjection } from './sandbox-guard.ts'
 
@@ -23,6 +24,7 @@ export interface AdminOptions {
   readonly metrics: Pick<Metrics, 'expose'>
   /** The sandbox's wallet, where there is one. */
   readonly sandbox: SandboxRoutes | undefined
+  readonly api: AdminApi
   readonly log: Pick<Logger, 'error'>
 }
 
@@ -38,6 +40,7 @@ const MAX_BODY_BYTES = 64 * 1024
 
 interface Answer {
   readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
   readonly contentType: string
   readonly body: string
 }
@@ -75,8 +78,9 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
     if (found === undefined) return problem(404, 'not_found', 'nothing here')
     return { contentType: 'application/json', ...found }
   }
+  if (path.startsWith('/api/')) return answerApi(request, path, options.api)
   const known = ['/healthz', '/readyz', '/metrics'].includes(path)
-  if (!known) return problem(404, 'not_found', 'expected /healthz, /readyz or /metrics')
+  if (!known) return problem(404, 'not_found', 'expected /healthz, /readyz, /metrics or /api/v1/…')
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return problem(405, 'method_not_allowed', 'expected GET')
   }
@@ -88,6 +92,20 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
   }
   const { contentType, text } = await options.metrics.expose()
   return { status: 200, contentType, body: text }
+}
+
+async function answerApi(request: IncomingMessage, path: string, api: AdminApi): Promise<Answer> {
+  const objection = api.objection(request)
+  if (objection !== undefined) return apiAnswer(objection)
+  const body = await readBody(request)
+  if (body === undefined) return problem(413, 'too_large', `expected at most ${MAX_BODY_BYTES} bytes`)
+  return apiAnswer(await api.answer(request.method ?? '', path, body))
+}
+
+function apiAnswer(answer: ApiAnswer): Answer {
+  if ('body' in answer) return json(answer.status, answer.body)
+  const found = problem(answer.status, answer.code, answer.detail)
+  return answer.authenticate === true ? { ...found, headers: { 'WWW-Authenticate': 'Bearer' } } : found
 }
 
 /** The body as text; `undefined` when it is too large or does not arrive. */
@@ -125,7 +143,7 @@ function problem(status: number, code: string, detail: string): Answer {
 function send(
   request: IncomingMessage,
   response: ServerResponse,
-  { status, contentType, body }: Answer,
+  { status, contentType, body, headers }: Answer,
 ): void {
   if (response.destroyed) return
   response.writeHead(status, {
@@ -133,7 +151,8 @@ function send(
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
-    ...(status === 405 ? { Allow: 'GET, HEAD' } : {}),
+    ...(status === 405 ? { Allow: request.url?.startsWith('/api/') === true ? 'POST' : 'GET, HEAD' } : {}),
+    ...headers,
     ...(request.complete ? {} : { Connection: 'close' }),
   })
   response.end(request.method === 'HEAD' ? undefined : body)

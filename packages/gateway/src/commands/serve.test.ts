@@ -302,7 +302,7 @@ describe('the sandbox wallet', () => {
       404,
     )
     expect(await ask('GET', '/sandbox/v1/else', { Host: host })).toBe(404)
-    expect(await ask('GET', '/api/v1/tokens', { Host: host })).toBe(404)
+    expect(await ask('GET', '/api/v1/tokens', { Host: host })).toBe(403)
     expect(await ask('POST', '/metrics', { Host: host })).toBe(405)
     expect(await ask('GET', '/', { Host: host })).toBe(404)
   })

@@ -1,6 +1,6 @@
 /** `turnpike serve`: runs the gateway until a signal ends it. */
 
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Logger } from 'pino'
 import { type Arguments, readArguments } from '../cli/arguments.ts'
@@ -20,8 +20,8 @@ import { type Command, configFlag, defaultConfigFile, helpFlag } from './command
 const help = `turnpike serve [-c FILE] [--sandbox] [--ready-file FILE]
 
 Runs the gateway until TERM or INT; then no more connections are taken, what runs may finish within drainTimeout, and
-the program ends with 0 (a second signal ends it at once). HUP reads the configuration again: routes, prices, limits and
-time-outs change at once; a bad file changes nothing and is explained in the log.
+the program ends with 0 (a second signal ends it at once). HUP reads the configuration and the key files again: routes,
+prices, limits, time-outs and keys change at once; a bad file changes nothing and is explained in the log.
 
   -c, --config FILE       the configuration (default: turnpike.yaml)
       --sandbox           sandbox Lightning, whatever the file says: real invoices and payments, play money. Without a
@@ -75,7 +75,12 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
       if (ready !== undefined) writeReadyFile(ready, gateway)
       const where = { listen: gateway.listen, admin: gateway.admin }
       log.info({ version: programVersion(), ...where, lightning: config.lightning.backend }, 'serving')
-      await serveUntilStopped(gateway, { config, load, log, signals, warnAbout })
+      const loadAllKeys = (found: Config): readonly StoredKey[] => {
+        // A key that was made up stays for the whole run.
+        const madeUp = keys.length === 1 && !found.keys.explicit && !hasKeyFile(found)
+        return madeUp ? keys : loadKeys(found.keys, io.env)
+      }
+      await serveUntilStopped(gateway, { config, load, loadAllKeys, log, signals, warnAbout })
     } finally {
       if (ready !== undefined) removeFile(ready)
       const finished = await gateway.stop()
@@ -103,9 +108,14 @@ function keysFor(
   }
 }
 
+function hasKeyFile({ keys }: Config): boolean {
+  return keys.files.some((file) => existsSync(file))
+}
+
 interface Serving {
   readonly config: Config
   readonly load: () => Config
+  readonly loadAllKeys: (config: Config) => readonly StoredKey[]
   readonly log: Logger
   readonly signals: SignalBox
   readonly warnAbout: (config: Config) => void
@@ -113,7 +123,7 @@ interface Serving {
 
 /** Reloads on HUP; returns on TERM or INT. */
 async function serveUntilStopped(gateway: Gateway, serving: Serving): Promise<void> {
-  const { load, log, signals } = serving
+  const { load, loadAllKeys, log, signals } = serving
   let current = serving.config
   for (;;) {
     const signal = await signals.next()
@@ -123,12 +133,13 @@ async function serveUntilStopped(gateway: Gateway, serving: Serving): Promise<vo
     }
     try {
       const next = load()
-      await gateway.reload(next)
+      const keys = loadAllKeys(next)
+      await gateway.reload(next, keys)
       const late = restartOnly(current, next)
       if (late.length > 0) log.warn(`${late.join(', ')} changed: in force after the next start`)
       current = next
       serving.warnAbout(next)
-      log.info('configuration reloaded')
+      log.info({ mintingKey: keys.findLast(({ active }) => active)?.id }, 'configuration reloaded')
     } catch (error) {
       log.error(`configuration not reloaded, the old one stays in force: ${describeError(error)}`)
     }

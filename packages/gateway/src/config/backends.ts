@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import { redisPlace } from '@turnpike/l402/store/redis'
 import { nearestName } from '../cli/nearest.ts'
-import type { StoreConfig } from './config.ts'
+import type { ApertureConfig, StoreConfig } from './config.ts'
 import type { ConfigIssue } from './issue.ts'
 import type { YamlSource } from './yaml-source.ts'
 
@@ -91,5 +91,24 @@ export function readStore(
   const expected =
     'expected "memory", "sqlite:FILE", "postgres://USER:PASSWORD@HOST/DATABASE" or "redis://HOST[:PORT][/DATABASE]"'
   issues.push({ position: source.locate(['store']), message: `store: not a store, ${expected}` })
+  return undefined
+}
+
+/** Aperture's database; `undefined` where there is none, or after pushing what is wrong. */
+export function readAperture(
+  source: YamlSource,
+  folder: string,
+  issues: ConfigIssue[],
+): ApertureConfig | undefined {
+  const path = ['keys', 'aperture']
+  const value = source.get(path)
+  // What is not a text is the schema's to name.
+  if (typeof value !== 'string' || value === '') return undefined
+  const sqlite = /^sqlite:(?!\/\/)(.+)$/s.exec(value)?.[1]
+  if (sqlite !== undefined && !sqlite.includes('\0')) return { kind: 'sqlite', file: resolve(folder, sqlite) }
+  if (/^postgres(ql)?:\/\//.test(value) && URL.canParse(value)) return { kind: 'postgres', url: value }
+  const message =
+    'keys.aperture: not a database of Aperture, expected "sqlite:FILE" or "postgres://USER:PASSWORD@HOST/DATABASE"'
+  issues.push({ position: source.locate(path), message })
   return undefined
 }

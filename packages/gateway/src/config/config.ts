@@ -27,12 +27,21 @@ export type StoreConfig =
   /** With its password; `place` is the same without, for messages. */
   | { readonly kind: 'redis'; readonly url: string; readonly place: string }
 
+/** Where Aperture keeps its root keys. */
+export type ApertureConfig =
+  /** An absolute file name. */
+  | { readonly kind: 'sqlite'; readonly file: string }
+  /** Holds a password, so it is not for messages. */
+  | { readonly kind: 'postgres'; readonly url: string }
+
 /** Where the master keys come from. */
 export interface KeysConfig {
   /** Absolute file names. */
   readonly files: readonly string[]
   /** Names of environment variables. */
   readonly env: readonly string[]
+  /** Aperture's database, whose credentials open here too. */
+  readonly aperture: ApertureConfig | undefined
   /** Whether the file says so, or it is the default `turnpike.key` beside it. */
   readonly explicit: boolean
 }
@@ -49,7 +58,7 @@ export interface RouteConfig {
   readonly charge: Charge | undefined
   /** What its credentials are bound to; a route's own where it and its service name one. */
   readonly conditions: MintedConditions | undefined
-  /** What a credential must hold here; by default `routeCapability` of `match`. */
+  /** What a credential must hold here; by default `routeCapability` of `match`. Empty: nothing in particular. */
   readonly capability: string
   /** How long the upstream may take to its first byte. */
   readonly timeoutMs: number

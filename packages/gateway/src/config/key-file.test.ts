@@ -13,7 +13,7 @@ const line = (id: string, created: string, fill: number, rest = ''): string =>
 function load(text: string, env: Record<string, string> = {}): ReturnType<typeof loadKeys> {
   const file = join(temporaryFolder(), 'turnpike.key')
   writeFileSync(file, text, { mode: 0o600 })
-  return loadKeys({ files: [file], env: Object.keys(env), explicit: true }, env)
+  return loadKeys({ files: [file], env: Object.keys(env) }, env)
 }
 
 describe('a key file', () => {
@@ -88,7 +88,7 @@ describe('a key file', () => {
           expect(error).toBeInstanceOf(CommandError)
           expect(String(error)).not.toContain(key.slice(1, 12))
         }
-        expect(() => loadKeys({ files: [], env: ['K'], explicit: true }, { K: `${spoil(key)} x` })).toThrow(
+        expect(() => loadKeys({ files: [], env: ['K'] }, { K: `${spoil(key)} x` })).toThrow(
           expect.objectContaining({ message: expect.not.stringContaining(key.slice(2, 12)) }),
         )
       }),

@@ -10,11 +10,14 @@ import { createHash, randomBytes } from 'node:crypto'
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   openSync,
   readFileSync,
   readSync,
+  renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs'
 import type { MasterKey } from '@turnpike/l402/server'
@@ -39,7 +42,7 @@ export class MissingKeysError extends CommandError {
 
 /** All keys of a configuration, the newest last. Throws {@link CommandError} with exit code 78. */
 export function loadKeys(
-  config: KeysConfig,
+  config: Pick<KeysConfig, 'files' | 'env'>,
   env: Readonly<Record<string, string | undefined>>,
 ): readonly StoredKey[] {
   const keys: StoredKey[] = []
@@ -179,6 +182,11 @@ export function createKeyFile(file: string, now?: () => number): StoredKey {
 
 /** Adds a key to an existing file. One appending write: what stands there stays, whoever else writes. */
 export function appendKey(file: string, now?: () => number): StoredKey {
+  if (existsSync(`${file}.lock`))
+    throw new CommandError(
+      exitCode.failed,
+      `${file}.lock: somebody else is changing the key file; remove it if nobody is`,
+    )
   readKeyFile(file)
   const { key, line } = makeKey(now)
   const descriptor = openSync(file, constants.O_RDWR | constants.O_APPEND)
@@ -192,4 +200,42 @@ export function appendKey(file: string, now?: () => number): StoredKey {
     closeSync(descriptor)
   }
   return key
+}
+
+/**
+ * Marks a key of a file as retired: it opens nothing any more. The file is replaced as a whole, by one that is on disk
+ * before it takes its place; while it is made, `FILE.lock` keeps others from doing the same. Throws {@link CommandError}.
+ */
+export function retireKey(file: string, id: string): void {
+  const lock = `${file}.lock`
+  let descriptor: number
+  try {
+    descriptor = openSync(lock, 'wx', 0o600)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown fault'
+    const held = code === 'EEXIST' ? 'somebody else is changing the key file' : `cannot be made (${code})`
+    throw new CommandError(exitCode.failed, `${lock}: ${held}, expected to be alone; remove it if nobody is`)
+  }
+  const draft = `${file}.new`
+  try {
+    readKeyFile(file)
+    const lines = readFileSync(file, 'latin1').split('\n')
+    const changed = lines.map((line) =>
+      line.split(' ', 1)[0] === id ? `${line.replace(/\r$/, '')} retired` : line,
+    )
+    const out = openSync(draft, 'w', 0o600)
+    try {
+      writeSync(out, changed.join('\n'), null, 'latin1')
+      fsyncSync(out)
+    } finally {
+      closeSync(out)
+    }
+    renameSync(draft, file)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw error
+  } finally {
+    closeSync(descriptor)
+    rmSync(lock, { force: true })
+  }
 }

@@ -4,7 +4,7 @@ import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { CommandError, exitCode } from '../cli/exit.ts'
-import { readLightning, readStore } from './backends.ts'
+import { readAperture, readLightning, readStore } from './backends.ts'
 import type { Config, ListenAddress } from './config.ts'
 import { describeFaults } from './faults.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
@@ -73,6 +73,7 @@ export function parseConfig(
   if (!parsed.success) issues.push(...describeFaults(source, [], parsed.error))
   readLightning(source, { sandbox: options.sandbox }, issues)
   const store = readStore(source, folder, issues)
+  const aperture = readAperture(source, folder, issues)
   const services = readServices(source, issues)
   if (!parsed.success) throw new ConfigError(file, issues)
 
@@ -85,8 +86,8 @@ export function parseConfig(
       'network: the sandbox is play money and never runs on mainnet, expected "regtest" or no network'
     issues.push({ position: source.locate(['network']), message })
   }
-  const empty = data.keys !== undefined && data.keys.file === undefined && data.keys.env === undefined
-  if (empty) {
+  const named = data.keys?.file !== undefined || data.keys?.env !== undefined
+  if (data.keys !== undefined && !named && data.keys.aperture === undefined) {
     const message = 'keys: names no keys, expected { file: turnpike.key } or { env: NAME }'
     issues.push({ position: source.locate(['keys']), message })
   }
@@ -100,11 +101,10 @@ export function parseConfig(
     lightning: { backend: 'sandbox' },
     store,
     keys: {
-      files: (data.keys === undefined ? ['turnpike.key'] : (data.keys.file ?? [])).map((name) =>
-        resolve(folder, name),
-      ),
+      files: (named ? (data.keys?.file ?? []) : ['turnpike.key']).map((name) => resolve(folder, name)),
       env: data.keys?.env ?? [],
-      explicit: data.keys !== undefined,
+      aperture,
+      explicit: named,
     },
     services,
     challenges: {

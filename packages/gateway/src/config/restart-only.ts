@@ -7,7 +7,7 @@ export function restartOnly(before: Config, after: Config): readonly string[] {
     network: (config) => config.network,
     lightning: (config) => config.lightning,
     store: (config) => config.store,
-    keys: (config) => config.keys,
+    'keys.aperture': (config) => config.keys.aperture,
     admin: (config) => config.admin,
   }
   return Object.entries(parts)

@@ -89,6 +89,7 @@ export const fileSchema = section('keys such as "listen" and "services"', {
   store: text('"memory", "sqlite:FILE", "postgres://…" or "redis://…"').optional(),
   keys: section('a "file" or an "env"', {
     file: oneOrMore(text('a file name'), 'a file name or a list of them').optional(),
+    aperture: text('"sqlite:FILE" or "postgres://…"').optional(),
     env: oneOrMore(
       text('the name of an environment variable'),
       'a variable name or a list of them',
@@ -146,6 +147,7 @@ export const routeSchema = section('a route such as { match: "GET /path", price:
   charge: chargeSchema.optional(),
   conditions: conditionsSchema.optional(),
   capability: text('a text').optional(),
+  anyCapability: flag.optional(),
   timeout: timerDuration.optional(),
   allowEncodedSlash: flag.optional(),
   keepOverrideHeaders: flag.optional(),

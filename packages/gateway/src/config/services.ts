@@ -102,7 +102,7 @@ function readRoute(
     report(['price'], 'a free route with a price, expected one of the two')
   if (!free && route.price === undefined)
     report([], 'neither a price nor free, expected "price: 10 sat" or "free: true"')
-  for (const key of ['grants', 'charge', 'conditions', 'capability', 'memo'] as const) {
+  for (const key of ['grants', 'charge', 'conditions', 'capability', 'anyCapability', 'memo'] as const) {
     if (free && route[key] !== undefined) report([key], `a free route sells nothing, expected no "${key}"`)
   }
   const { calls, valid, credit } = route.grants ?? {}
@@ -122,6 +122,8 @@ function readRoute(
   } else if (route.capability?.includes(',')) {
     report(['capability'], 'a comma separates capabilities, expected a single one')
   }
+  if (route.anyCapability === true && route.capability !== undefined)
+    report(['anyCapability'], 'a route with a capability needs it, expected one of the two')
   if (route.memo !== undefined && (Buffer.byteLength(route.memo) > 639 || /\p{Cc}/u.test(route.memo))) {
     report(['memo'], 'not an invoice description, expected one line of at most 639 bytes')
   }
@@ -141,7 +143,7 @@ function readRoute(
         },
     charge,
     conditions,
-    capability: route.capability ?? routeCapability(route.match),
+    capability: route.anyCapability === true ? '' : (route.capability ?? routeCapability(route.match)),
     timeoutMs: (route.timeout ?? timeoutSeconds) * 1000,
     allowEncodedSlash: route.allowEncodedSlash ?? false,
     keepOverrideHeaders: route.keepOverrideHeaders ?? false,

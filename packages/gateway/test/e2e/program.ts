@@ -231,8 +231,9 @@ export async function buy(
   { url, admin }: Pick<Program, 'url' | 'admin'>,
   path: string,
   headers: Readonly<Record<string, string>> = {},
+  method = 'GET',
 ): Promise<Bought> {
-  const refused = await ask(url, 'GET', path, { headers })
+  const refused = await ask(url, method, path, { headers })
   expect(refused.status).toBe(402)
   const { macaroon, invoice, tokenId, paymentHash } = challengeOf(refused)
   const preimage = await pay(admin, invoice)

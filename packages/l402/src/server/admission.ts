@@ -63,9 +63,15 @@ export function needsAdmission({ request, summary, idempotencyKey }: Candidate):
  * Whether the credential was sold for this kind of route: credit for a metered one, anything else for the others. What
  * opens both would be a time pass on one of them.
  */
-export function checkKind({ route }: GateRequest, summary: Summary): Refusal | undefined {
+export function checkKind(
+  { route }: GateRequest,
+  { source }: VerifiedCredential,
+  summary: Summary,
+): Refusal | undefined {
   const metered = route.charge !== undefined
-  if (metered === (summary.credit !== null)) return undefined
+  // Another server's mint may have left out what must stand behind the credit, so its holders could have stated any.
+  const holds = summary.credit !== null && source === 'derived'
+  if (metered === holds && holds === (summary.credit !== null)) return undefined
   const detail = metered
     ? 'The credential holds no credit for metered requests.'
     : 'The credential holds credit for metered requests, and this one is not.'

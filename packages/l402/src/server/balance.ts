@@ -50,7 +50,7 @@ async function serviceBalance(
   const { tokenId } = verified.identifier
   const revoked = ledger.isRevoked(verified.identifier)
   // What has been paid is there to be used, though nothing has been used of it yet.
-  if (summary.credit !== null && !revoked)
+  if (summary.credit !== null && !revoked && verified.source === 'derived')
     await ledger.credit(redemptionOf(verified, summary, service), summary.credit.amountMsat)
   const states = await ledger.read([...counters.map(({ key }) => key), tokenId])
   const budgets = counters.map(

@@ -5,6 +5,7 @@ import type { HeaderLines } from '../core/header-lines.ts'
 import { type Refusal, refuse } from '../core/refusal.ts'
 import type { InvoiceBackend } from '../lightning/backend.ts'
 import type { Ledger } from '../stores/ledger.ts'
+import type { StoredRootKeys } from '../stores/root-keys.ts'
 import { checkKind, createAdmission, needsAdmission } from './admission.ts'
 import {
   challengeAnswer,
@@ -23,6 +24,7 @@ import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
 import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
 import { type ServiceOptions, servicePolicies } from './service-policies.ts'
+import { storedLookup } from './stored-lookup.ts'
 import {
   type CachedCredential,
   type Standing,
@@ -36,6 +38,11 @@ export interface GateOptions {
   readonly lightning: InvoiceBackend
   readonly ledger: Ledger
   readonly keys: KeyRing
+  /**
+   * Root keys that another server made and kept (protocol §4), so that what it sold opens here; asked for macaroons that the
+   * own keys did not make. See `@turnpike/l402/store/aperture`.
+   */
+  readonly storedKeys?: StoredRootKeys
   /** Every service that routes name. */
   readonly services: Readonly<Record<string, ServiceOptions>>
   /** Rule S10; 60 a minute per client prefix if left out. */
@@ -80,6 +87,7 @@ export function createGate(options: GateOptions): Gate {
   if (options.dpop !== undefined) enforced.push('dpop_jkt')
   const policies = servicePolicies(options.services, new Set(enforced))
   const verdicts = verdictCache(options.keys, options.verdictCacheSize ?? 20_000)
+  const stored = options.storedKeys === undefined ? undefined : storedLookup(options.storedKeys)
   const limit = challengeLimit(options.challengeLimit ?? { limit: 60, perSeconds: 60 }, now)
   const exempt = options.challengeLimit?.exempt ?? (() => false)
   const issue = createChallenger({
@@ -160,7 +168,7 @@ export function createGate(options: GateOptions): Gate {
       origin === undefined
         ? clearCaveats(summary, { nowSeconds, method, path, capability, clientAddress })
         : clearCaveats(summary, { nowSeconds, method, path, capability, clientAddress, origin })
-    return cleared.ok ? (checkKind(request, summary) ?? summary) : cleared
+    return cleared.ok ? (checkKind(request, cached.verified, summary) ?? summary) : cleared
   }
 
   function answer(request: GateRequest, denial: Denial): Refused | Promise<Refused> {
@@ -213,13 +221,23 @@ export function createGate(options: GateOptions): Gate {
       if (text === undefined) return answer(request, { refusal: MISSING, topUp: null })
       const key = idempotencyKey(request)
       if (key === null) return idempotencyAnswer(request, 'idempotency_invalid')
+      const heeded = request.contentDigest === undefined ? undefined : key
+      const go = (verdict: Verdict): Decision | Promise<Decision> =>
+        admit({ request, verdict, idempotencyKey: heeded }, 0, {
+          refusal: verdict.refusal ?? MISSING,
+          topUp: null,
+        })
       const verdict = verdicts.judge(text, request.headers)
-      const visit = {
-        request,
-        verdict,
-        idempotencyKey: request.contentDigest === undefined ? undefined : key,
-      }
-      return admit(visit, 0, { refusal: verdict.refusal ?? MISSING, topUp: null })
+      if (
+        stored === undefined ||
+        verdict.refusal?.reason !== 'bad_signature' ||
+        verdict.credentials.length > 0
+      )
+        return go(verdict)
+      return verdicts.judgeStored(text, request.headers, stored).then(go, (error: unknown) => {
+        if (!isL402Error(error, 'store_unavailable')) throw error
+        return storeUnavailable(request)
+      })
     },
     wantsDigest(request) {
       if (request.route.free || typeof idempotencyKey(request) !== 'string') return false

@@ -8,6 +8,7 @@ export type {
   ReserveRequest,
   RevocationTarget,
 } from '../stores/ledger.ts'
+export type { StoredRootKeys } from '../stores/root-keys.ts'
 export { type BalanceBody, balanceBody } from './balance.ts'
 export type { ChallengeLimitOptions } from './challenge-limit.ts'
 export { clientPrefix } from './client-prefix.ts'

@@ -26,6 +26,11 @@ export interface RouteOffer {
   readonly conditions?: ConditionsOffer
   /** Capability a credential must hold here; routes may share one. The route's own match if left out. */
   readonly capability?: string
+  /**
+   * Needs no capability: every credential of the service opens the route, those that another server minted without any
+   * (Aperture's) too. For a service with one price.
+   */
+  readonly anyCapability?: boolean
   readonly free?: boolean
 }
 
@@ -36,9 +41,11 @@ export interface RouteOffer {
  */
 export function routeTerms(service: string, name: string, offer: RouteOffer): RouteTerms {
   checkServiceName(service)
-  const capability = offer.capability ?? routeCapability(name)
-  checkCapability(capability, name)
   const at = `route "${name}" of service "${service}"`
+  if (offer.anyCapability === true && offer.capability !== undefined)
+    throw new RangeError(`invalid ${at}: expected either a capability or anyCapability, got both`)
+  const capability = offer.anyCapability === true ? '' : (offer.capability ?? routeCapability(name))
+  if (offer.anyCapability !== true) checkCapability(capability, name)
   if (offer.free === true) {
     if (offer.price !== undefined || offer.grants !== undefined)
       throw new RangeError(`invalid ${at}: expected either free or a price, got both`)

@@ -3,11 +3,11 @@ import { summariseCaveats } from '../core/clear.ts'
 import { parseCredentials } from '../core/credential.ts'
 import { sha256Text } from '../core/hash.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
-import type { Refusal } from '../core/refusal.ts'
+import { type Refusal, refuse } from '../core/refusal.ts'
 import { passEntitlement } from './entitlement.ts'
 import type { Pass } from './gate.ts'
 import type { KeyRing } from './keys.ts'
-import { type VerifiedCredential, verifyCredential } from './verify.ts'
+import { type VerifiedCredential, verifyCredential, verifyStored } from './verify.ts'
 
 /** What a verified credential comes to for one service. */
 export interface Standing {
@@ -33,6 +33,11 @@ export interface Verdict {
 export interface VerdictCache {
   /** The verdict over the credential text of these headers. */
   judge(text: string, headers: HeaderLines): Verdict
+  /**
+   * The verdict by root keys that are stored; for credentials that {@link judge} found to be nobody's. Throws
+   * `store_unavailable`.
+   */
+  judgeStored(text: string, headers: HeaderLines, stored: StoredLookup): Promise<Verdict>
   readonly size: number
 }
 
@@ -93,6 +98,11 @@ export function verdictCache(keys: KeyRing, capacity: number): VerdictCache {
       if (verdict.credentials.length > 0) keep(key, verdict)
       return verdict
     },
+    async judgeStored(text, headers, stored) {
+      const verdict = await judgeByStored(headers, stored)
+      if (verdict.credentials.length > 0) keep(sha256Text(text), verdict)
+      return verdict
+    },
     get size() {
       return young.size + old.size
     },
@@ -115,6 +125,26 @@ function weightOf({ credentials }: Verdict): number {
     weight += Math.max(1, Math.ceil(parts / PARTS))
   }
   return weight
+}
+
+/** Finds the root key that is stored for an identifier. */
+export type StoredLookup = (identifier: Uint8Array) => Promise<Uint8Array | undefined>
+
+async function judgeByStored(headers: HeaderLines, stored: StoredLookup): Promise<Verdict> {
+  const parsed = parseCredentials(headers)
+  if (!parsed.ok) return { credentials: [], refusal: parsed }
+  const credentials: CachedCredential[] = []
+  let refusal: Refusal | null = null
+  for (const credential of parsed.credentials) {
+    const rootKey = await stored(credential.macaroon.identifier)
+    const verified =
+      rootKey === undefined
+        ? refuse('unknown_key', 'no root key is kept here for this macaroon')
+        : verifyStored(credential, rootKey)
+    if (verified.ok) credentials.push({ verified, standings: new Map() })
+    else refusal ??= verified
+  }
+  return { credentials, refusal }
 }
 
 /** The verdict over a request's credentials, from scratch. */

@@ -1,0 +1,1 @@
+export { type ApertureSecretsOptions, apertureSecrets } from './aperture-secrets.ts'
