@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RateUse } from './ledger.ts'
-import { freshKey, type LedgerPlace } from './ledger-contract.test-suite.ts'
+import { freshKey, freshRedemption, type LedgerPlace } from './ledger-contract.test-suite.ts'
 import { logged, RATE_GRACE_MS, type RateLog, waitOf } from './lib/rate-log.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -142,6 +142,33 @@ export function describeMarks({ ledger, clock, restart }: LedgerPlace): void {
       await ledger().unclaim(claim.key)
       expect(await ledger().claim({ ...claim, digest: freshKey() })).toEqual({ state: 'claimed' })
     })
+  })
+
+  it('frees nothing early when the clock steps an hour back and forth', async () => {
+    const endsAtMs = clock.nowMs + 60_000
+    const untilMs = endsAtMs
+    const [counter, mark, key] = [freshKey(), freshKey(), freshKey()]
+    const payer = { ...freshRedemption(), endsAtMs }
+    const uses = [{ key: counter, limit: 1n, amount: 1n, endsAtMs }]
+    const window = rate(1n, 60_000)
+    const held = await ledger().reserve({ redemption: payer, uses })
+    if (held.ok) await ledger().commit(held.id)
+    const credited = { ...freshRedemption(), endsAtMs }
+    await ledger().credit(credited, 5n)
+    await ledger().pace([window])
+    await ledger().once(mark, untilMs + 2 * 3_600_000)
+    await ledger().claim({ key, digest: key, untilMs })
+    await ledger().answer(key, bytes('done'))
+    // Two minutes later by an hour and two minutes, then back: as after a clock that was wrong for a while.
+    for (const step of [3_600_000, -3_600_000, 3_600_000, -3_600_000]) {
+      clock.nowMs += step
+      while ((await ledger().prune()) > 0);
+      expect(await ledger().reserve({ redemption: payer, uses })).toEqual({ ok: false, failed: 0 })
+      expect(await ledger().credit(credited, 5n)).toBe(false)
+      expect(await ledger().once(mark, untilMs)).toBe(false)
+      if (step < 0) expect(await ledger().pace([window])).toMatchObject({ ok: false })
+    }
+    expect(await ledger().claim({ key, digest: key, untilMs })).toMatchObject({ state: 'answered' })
   })
 
   it('forgets windows, marks and outcomes when their time is over, and no claim that runs', async () => {

@@ -186,8 +186,8 @@ export interface Ledger {
   unclaim(key: Uint8Array): Promise<void>
   /**
    * Removes what nothing can refer to any more: counters, accounts and redemptions a day after their end, windows two
-   * hours after they are empty, marks and outcomes after their time. What is reserved is never touched. The ledger does it
-   * by itself every minute, a bounded number of rows at a time; answers how many rows this call removed.
+   * hours after they are empty, marks and outcomes as long after their time. What is reserved is never touched. The
+   * ledger does it by itself every minute, a bounded number of rows at a time; answers how many rows this call removed.
    */
   prune(): Promise<number>
   /** Revokes for good, on every process that shares the store, within a second. */

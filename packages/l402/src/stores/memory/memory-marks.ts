@@ -1,6 +1,6 @@
 import { encodeHex, equalBytes } from '../../core/bytes.ts'
 import type { Claim, ClaimOutcome, Paced, RateUse } from '../ledger.ts'
-import { forgettableAt, logged, type RateLog, unlogged, waitOf } from '../lib/rate-log.ts'
+import { forgettableAt, logged, RATE_GRACE_MS, type RateLog, unlogged, waitOf } from '../lib/rate-log.ts'
 
 interface KeptClaim {
   readonly digest: Uint8Array
@@ -78,12 +78,14 @@ export function memoryMarks(now: () => number): MemoryMarks {
     },
     prune() {
       const nowMs = now()
+      // Kept longer than asked for, in case the clock is set back.
+      const before = nowMs - RATE_GRACE_MS
       let removed = 0
       for (const [key, { forgetAtMs }] of windows)
         if (forgetAtMs <= nowMs) removed += Number(windows.delete(key))
-      for (const [mark, untilMs] of marks) if (untilMs <= nowMs) removed += Number(marks.delete(mark))
+      for (const [mark, untilMs] of marks) if (untilMs <= before) removed += Number(marks.delete(mark))
       for (const [key, { answer, untilMs }] of claims)
-        if (answer !== undefined && untilMs <= nowMs) removed += Number(claims.delete(key))
+        if (answer !== undefined && untilMs <= before) removed += Number(claims.delete(key))
       return removed
     },
   }
