@@ -101,9 +101,9 @@ describe.skipIf(!hasRedis)(title, () => {
     const ledger = await fresh({ now })
     const untilMs = clock.nowMs + 1_000
     await Promise.all(Array.from({ length: 300 }, () => ledger.once(freshKey(), untilMs)))
-    clock.nowMs = untilMs
+    clock.nowMs = untilMs + RATE_GRACE_MS
     suite.server.cli('CONFIG', 'SET', 'maxmemory', '1')
-    await expect(ledger.once(freshKey(), untilMs)).rejects.toThrow('(OOM)')
+    await expect(ledger.once(freshKey(), clock.nowMs)).rejects.toThrow('(OOM)')
     expect(await ledger.prune()).toBe(300)
     suite.server.cli('CONFIG', 'SET', 'maxmemory', '0')
     await ledger.ping()
@@ -131,7 +131,7 @@ describe.skipIf(!hasRedis)(title, () => {
     expect(await usedOf(ledger, key)).toBe(2_600n)
     expect(await ledger.claim(claim)).toEqual({ state: 'running' })
     // Never forgotten while somebody may be at it, although its time is over.
-    clock.nowMs += 2 * HOUR_MS
+    clock.nowMs += HOUR_MS + RATE_GRACE_MS
     await pruneAll(ledger)
     expect(await ledger.claim(claim)).toEqual({ state: 'running' })
     await vi.waitUntil(() => count('owners') === 2, { timeout: 20_000, interval: 20 })
@@ -148,7 +148,7 @@ describe.skipIf(!hasRedis)(title, () => {
     const claim = { key: freshKey(), digest: freshKey(), untilMs: clock.nowMs + HOUR_MS }
     await dying((session) => (batch) => claimOp(claim)(batch, session.takeId()))
     await vi.waitUntil(() => count('owners') === 1, { timeout: 20_000, interval: 20 })
-    clock.nowMs += HOUR_MS
+    clock.nowMs += HOUR_MS + RATE_GRACE_MS
     expect(await ledger.prune()).toBe(1)
     expect([count('claims'), members('claim-ends')]).toEqual([0, 0])
   })

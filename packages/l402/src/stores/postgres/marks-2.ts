@@ -1,3 +1,5 @@
+import { RATE_GRACE_MS } from '../lib/rate-log.ts'
+
 /**
  * What is remembered for a time: windows of rates, marks seen once, outcomes of claims; and housekeeping. Each function
  * is one statement, and locks only rows of its own table, by key; housekeeping waits for no row at all.
@@ -159,12 +161,12 @@ BEGIN
     DELETE FROM windows WHERE key = ANY(v_keys);
     more := more OR cardinality(v_keys) = p_most;
     removed := removed + cardinality(v_keys);
-    v_keys := ARRAY(SELECT key FROM marks WHERE until_ms <= p_now_ms ORDER BY until_ms LIMIT p_most
+    v_keys := ARRAY(SELECT key FROM marks WHERE until_ms <= p_now_ms - ${RATE_GRACE_MS} ORDER BY until_ms LIMIT p_most
                     FOR UPDATE SKIP LOCKED);
     DELETE FROM marks WHERE key = ANY(v_keys);
     more := more OR cardinality(v_keys) = p_most;
     removed := removed + cardinality(v_keys);
-    v_keys := ARRAY(SELECT key FROM claims WHERE answer IS NOT NULL AND until_ms <= p_now_ms ORDER BY until_ms
+    v_keys := ARRAY(SELECT key FROM claims WHERE answer IS NOT NULL AND until_ms <= p_now_ms - ${RATE_GRACE_MS} ORDER BY until_ms
                     LIMIT p_most FOR UPDATE SKIP LOCKED);
     DELETE FROM claims WHERE key = ANY(v_keys);
     more := more OR cardinality(v_keys) = p_most;

@@ -1,3 +1,4 @@
+import { RATE_GRACE_MS } from '../../lib/rate-log.ts'
 import { sameBooks } from './call.ts'
 import { alive } from './owners.ts'
 
@@ -13,8 +14,8 @@ ${alive}
 local now, most, mostClaims, skip = unpack(ARGV, 3)
 local removed, more = 0, false
 
-local function over(ends, limit, from)
-  local members = call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', from, limit)
+local function over(ends, limit, from, grace)
+  local members = call('ZRANGEBYSCORE', ends, '-inf', now - (grace or 0), 'LIMIT', from, limit)
   if #members == tonumber(limit) then more = true end
   return members
 end
@@ -39,14 +40,15 @@ skip = full and skip + #ended - #free or 0
 
 forget(over(redemptionEnds, most, 0), redemptionEnds, redemptions)
 forget(over(windowEnds, most, 0), windowEnds, windows)
-forget(over(marks, most, 0), marks)
+-- Kept longer than asked for, in case a clock is set back.
+forget(over(marks, most, 0, ${RATE_GRACE_MS}), marks)
 
 local done = {}
-for _, key in ipairs(over(claimEnds, mostClaims, 0)) do
+for _, key in ipairs(over(claimEnds, mostClaims, 0, ${RATE_GRACE_MS})) do
   local claim = call('HGET', claims, key)
   if claim and sub(claim, 1, 1) == 'R' and isAlive(sub(claim, 2, 17)) then
     -- Where memory is full this fails, and the claim is looked at again at once.
-    redis.pcall('ZADD', claimEnds, now + 60000, key)
+    redis.pcall('ZADD', claimEnds, now + 60000 - ${RATE_GRACE_MS}, key)
   else
     done[#done + 1] = key
   end
