@@ -76,7 +76,8 @@ describe('turnpike init', () => {
     const text = readFileSync(join(folder, 'turnpike.yaml'), 'utf8')
     const keys = `listen network lightning backend store keys file env services challenges limit exempt invoiceExpiry admin
       tokenFile drainTimeout log level requests upstream tier hosts unknownCaveats timeout forwardCredential routes match
-      free price grants calls valid capability allowEncodedSlash keepOverrideHeaders memo`
+      free price grants calls valid credit charge conditions estimate whenEmpty idempotency keep maxAnswer
+      trustedProxies aperture anyCapability capability allowEncodedSlash keepOverrideHeaders memo`
     for (const key of keys.split(/\s+/)) expect(text).toMatch(new RegExp(`\\b${key}\\b`))
   })
 

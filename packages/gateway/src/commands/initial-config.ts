@@ -20,7 +20,8 @@ lightning: { backend: sandbox }
 store: sqlite:turnpike.db
 
 # The master keys: a key file (or a list of them), readable by its owner alone, and/or an environment variable that
-# holds a key in base64 (env: NAME). "turnpike keys new" adds a key. Default: { file: turnpike.key }.
+# holds a key in base64 (env: NAME). "turnpike keys rotate" adds a key, read at HUP. Default: { file: turnpike.key }.
+# aperture: "sqlite:aperture.db" beside it opens what an Aperture has sold, too.
 keys: { file: turnpike.key }
 
 # Making an invoice costs work, so each client (IPv4 /24, IPv6 /48) may ask for so many unpaid ones per time.
@@ -30,10 +31,16 @@ challenges:
   exempt: [127.0.0.1/32] # blocks of addresses that are not limited
   invoiceExpiry: 10m # how long an invoice can be paid
 
+# Answers that are kept for requests that come again with the same Idempotency-Key: how long, and up to which size.
+# idempotency: { keep: 1d, maxAnswer: 256 KiB }
+
+# Proxies in front of this gateway, whose X-Forwarded-For counts. Default: none, and nobody's word does.
+# trustedProxies: [10.0.0.0/8]
+
 # Health (/healthz, /readyz), metrics (/metrics) and the sandbox's wallet. Never on the public addresses.
 admin:
   listen: 127.0.0.1:8403
-  # tokenFile: admin.token # bearer token of the admin API
+  # tokenFile: admin.token # bearer token of the admin API (/api), which is closed without one: openssl rand -hex 32
 
 # On TERM or INT: how long running requests may take to finish.
 drainTimeout: 30s
@@ -69,9 +76,19 @@ services:
       # A bundle: three calls, whenever. Both may be given: { calls: 3, valid: 1d }. Left out: one call.
       - { match: POST /query, price: 25 sat, grants: { calls: 3 } }
 
+      # Credit, from which each request draws what its answer has cost: tokens of a language model's answer here. What
+      # can be measured: fixed, requestBytes, responseBytes, seconds, header, json, usage. "estimate" is reserved first.
+      # - match: POST /v1/chat/completions
+      #   price: 500 sat
+      #   grants: { credit: 500 sat }
+      #   charge: { usage: { shape: openai, input: 250 msat/1000, output: 1 sat/1000 }, estimate: 5 sat, whenEmpty: finish }
+
       # More keys of a route:
+      #   conditions: { rate: 10/1m } what its credentials are bound to: rate, methods, paths, ip, origin, dpop; a service
+      #                              may have conditions for all its routes
       #   capability: forecasts      what a credential must hold; routes that share it open with one payment. Default:
       #                              the match text (a comma in it as %2C), so each route is bought on its own
+      #   anyCapability: true        opens for every credential of the service, those of an Aperture too
       #   timeout: 5s                instead of the service's
       #   allowEncodedSlash: true    lets %2F in the path through; otherwise it is 400
       #   keepOverrideHeaders: true  lets X-HTTP-Method-Override and the like through; otherwise they are removed

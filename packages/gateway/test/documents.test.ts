@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { initialConfig } from '../src/commands/initial-config.ts'
+import { parseConfig } from '../src/config/load.ts'
+import { configWarnings } from '../src/config/warnings.ts'
+
+const root = join(import.meta.dirname, '../../..')
+
+/** The configurations that a document shows. */
+function shown(document: string): string[] {
+  const text = readFileSync(join(root, document), 'utf8')
+  return [...text.matchAll(/^```yaml\n(.*?)^```/gms)].map((block) => block[1] ?? '')
+}
+
+const load = (text: string) =>
+  parseConfig(text, { file: 'turnpike.yaml', folder: root, env: {}, sandbox: true })
+
+describe.each(['README.md', 'docs/entitlements.md'])('the configurations in %s', (document) => {
+  it.each(shown(document).map((text, index) => [index + 1, text] as const))(
+    'are right: number %i',
+    (_, text) => {
+      expect(configWarnings(load(text))).toEqual([])
+    },
+  )
+})
+
+it('the configurations for each way to sell are there: a call, a bundle, a pass, credit', () => {
+  const routes = shown('docs/entitlements.md').flatMap((text) =>
+    load(text).services.flatMap((service) => service.routes),
+  )
+  const kinds = routes.map(({ grants }) => Object.keys(grants).join('+'))
+  expect(new Set(kinds)).toEqual(new Set(['calls', 'validSeconds', 'creditMsat']))
+})
+
+it('the metered route that "turnpike init" shows is right where its comment signs are taken away', () => {
+  const text = initialConfig.replaceAll(
+    /^( +)# (- match: POST \/v1| {2}(?:price: 500|grants: \{ credit|charge:))/gm,
+    '$1$2',
+  )
+  const [weather] = load(text).services
+  expect(weather?.routes.some(({ charge }) => charge?.usage?.shape === 'openai')).toBe(true)
+})
