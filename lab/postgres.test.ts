@@ -10,6 +10,7 @@ import {
   usedOf,
 } from '../packages/l402/src/stores/ledger-contract.test-suite.ts'
 import { postgresStore } from '../packages/l402/src/stores/postgres/index.ts'
+import { MIGRATIONS } from '../packages/l402/src/stores/postgres/schema.ts'
 import {
   count,
   counter,
@@ -62,6 +63,31 @@ describe.skipIf(programs === undefined)(name, () => {
       const ledgers = await Promise.all(Array.from({ length: 6 }, () => open({ url })))
       await Promise.all(ledgers.map((ledger) => ledger.ping()))
       expect(server.sql(databaseOf(url), 'SELECT * FROM turnpike.ledger_version')).toBe('2')
+    })
+
+    it('of version 1 are brought to version 2: what was served counts, what was only reserved is given back', async () => {
+      const url = server.url()
+      const counter = freshKey()
+      const payer = freshRedemption()
+      const hex = (bytes: Uint8Array): string => `'\\x${Buffer.from(bytes).toString('hex')}'`
+      const uses = (amount: number): string =>
+        `'\\x${Buffer.from(counter).toString('hex')}${amount.toString(16).padStart(16, '0')}'`
+      server.sql(
+        databaseOf(url),
+        `SET ROLE turnpike; CREATE SCHEMA turnpike; SET search_path = turnpike; ${MIGRATIONS[0]};
+         CREATE TABLE ledger_version(version integer NOT NULL); INSERT INTO ledger_version VALUES (1);
+         INSERT INTO counters VALUES (${hex(counter)}, 5);
+         INSERT INTO owners(id, pid) VALUES (7, 0);
+         INSERT INTO reservations VALUES (1, 7, true, ${uses(2)}), (2, 7, false, ${uses(1)});
+         INSERT INTO redemptions VALUES (${hex(payer.paymentHash)}, ${hex(payer.tokenId)}, 'weather', 1);
+         INSERT INTO revocations(kind, key, at_ms) VALUES ('token', ${hex(payer.tokenId)}, 1)`,
+      )
+      const ledger = await open({ url })
+      expect(await usedOf(ledger, counter)).toBe(4n)
+      expect(ledger.isRevoked(payer)).toBe(true)
+      expect(await ledger.credit(payer, 5n)).toBe(false)
+      expect(await ledger.credit(freshRedemption(), 5n)).toBe(true)
+      expect((await reserved(ledger, use(counter, 9n))).states).toEqual([{ used: 5n }])
     })
 
     it('of a newer version are refused and stay as they are', async () => {

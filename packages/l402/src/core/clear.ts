@@ -55,7 +55,7 @@ export interface Counter {
 }
 
 /** What the payment has put on the account of the token id. */
-export interface CreditGrant {
+interface CreditGrant {
   /** At least 1. */
   readonly amountMsat: bigint
   /** Unix seconds from which on no credential of this payment is good; `null`: never. */

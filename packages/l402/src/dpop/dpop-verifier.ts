@@ -29,7 +29,7 @@ const KEPT_MS = 2 * 3_600_000
  * URL, made just now, for this credential. That it is used once is the gate's to see to. Needs the package `jose`.
  *
  * @example
- * const gate = createGate({ dpop: dpopVerifier(), … })
+ * const dpop = dpopVerifier({ maxAgeSeconds: 60 })
  *
  * @throws RangeError for options out of range.
  */

@@ -39,7 +39,7 @@ export interface Candidate {
 }
 
 /** What comes of it. A {@link Refusal} is answered with a challenge, or lets another credential be tried. */
-export type Admitted = Pass | Replayed | Refused | Refusal
+type Admitted = Pass | Replayed | Refused | Refusal
 
 /** Throws `store_unavailable`; nothing is taken then. */
 export type Admission = (candidate: Candidate) => Promise<Admitted>

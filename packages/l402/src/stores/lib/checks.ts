@@ -29,7 +29,7 @@ export function checkReserve({ redemption, uses }: ReserveRequest): void {
 }
 
 /** What a credit or reservation is made for. */
-export function checkRedemption({ paymentHash, tokenId, endsAtMs }: Redemption): void {
+function checkRedemption({ paymentHash, tokenId, endsAtMs }: Redemption): void {
   checkKey(paymentHash, 'paymentHash')
   checkKey(tokenId, 'tokenId')
   if (endsAtMs !== undefined && endsAtMs !== null) checkTime(endsAtMs, 'endsAtMs')

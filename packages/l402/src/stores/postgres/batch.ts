@@ -19,7 +19,7 @@ export interface BatchContext {
 }
 
 /** A call that is answered with what became of its place. */
-export type PlaceCall = ReserveCall | CreditCall | DrawCall
+type PlaceCall = ReserveCall | CreditCall | DrawCall
 
 const OPS = { reserve: 0, release: 1, credit: 2, draw: 3, commit: 4 } as const
 

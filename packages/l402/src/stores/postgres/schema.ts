@@ -4,7 +4,7 @@ import { FUNCTIONS_1 } from './functions.ts'
 import { MIGRATION_2 } from './migration-2.ts'
 
 /** Step n brings a schema of version n to version n+1. Only ever appended to. */
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE counters(key bytea PRIMARY KEY, used bigint NOT NULL CHECK (used >= 0)) WITH (fillfactor = 80);
    CREATE TABLE reservations(
      id bigint PRIMARY KEY, owner bigint NOT NULL, serving boolean NOT NULL, uses bytea NOT NULL

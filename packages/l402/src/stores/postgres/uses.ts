@@ -31,7 +31,7 @@ export function usesOf({ uses }: ReserveRequest): readonly Use[] {
 }
 
 /** Whether these uses are of counted calls alone. */
-export function areCalls(uses: readonly Use[]): boolean {
+function areCalls(uses: readonly Use[]): boolean {
   return uses.every(({ room, limit }) => room !== undefined && limit === undefined)
 }
 
