@@ -16,7 +16,7 @@ export const FAULTS: Readonly<Record<L402ErrorCode, FaultEntry>> = {
     remedy: 'The message says what was expected; nothing is wrong with the program that read it.',
   },
   store_unavailable: {
-    thrownBy: ['stores'],
+    thrownBy: ['stores', 'server'],
     meaning: 'A store could not be reached or written; nothing was changed.',
     remedy: 'Repeat once the store is back; look at its disk, its permissions and who else holds it.',
   },

@@ -129,8 +129,8 @@ describe('what is in the purse', () => {
         costMsat: '10000',
         caveats: [
           'services=weather:0',
-          'weather_capabilities=GET /forecast/*',
           expect.stringContaining('_valid_until='),
+          'weather_capabilities=GET /forecast/*',
         ],
         rejectedFor: [],
       },

@@ -47,7 +47,7 @@ describe('the admin listener', () => {
   it('answers nothing else, and no other method', async () => {
     for (const path of [
       '/',
-      '/api/v1/tokens',
+      '/apis/v1',
       '/metrics/',
       '/../metrics',
       '/sandbox/v2/pay',
@@ -55,6 +55,8 @@ describe('the admin listener', () => {
       '/%6detrics',
     ])
       expect((await ask(gateway.admin, 'GET', path)).status).toBe(404)
+    // Closed where no token is configured.
+    expect((await ask(gateway.admin, 'GET', '/api/v1/tokens')).status).toBe(403)
     for (const path of ['/metrics', '/healthz', '/readyz'])
       expect((await ask(gateway.admin, 'DELETE', path)).status).toBe(405)
     const { port } = new URL(gateway.admin)
