@@ -76,6 +76,7 @@ const MISSING = refuse(
   'missing',
   'this resource is paid: pay the invoice and send the request again with the credential',
 )
+
 /**
  * The gate: verify → satisfy → entitle, and a fresh challenge for whatever does not pass (rule S1).
  *
@@ -121,6 +122,13 @@ export function createGate(options: GateOptions): Gate {
     if (policy === undefined)
       throw new RangeError(`unknown service "${service}": expected one of the gate's services`)
     return policy
+  }
+
+  /** By the own keys, and by those that are stored where the own ones made none of the credentials. */
+  function judge(text: string, headers: HeaderLines): Verdict | Promise<Verdict> {
+    const verdict = verdicts.judge(text, headers)
+    const ours = verdict.credentials.length > 0 || verdict.refusal?.reason !== 'bad_signature'
+    return stored === undefined || ours ? verdict : verdicts.judgeStored(text, headers, stored)
   }
 
   /** Tries the credentials from number `from` on; the first that passes is used (V2, V5). */
@@ -227,14 +235,9 @@ export function createGate(options: GateOptions): Gate {
           refusal: verdict.refusal ?? MISSING,
           topUp: null,
         })
-      const verdict = verdicts.judge(text, request.headers)
-      if (
-        stored === undefined ||
-        verdict.refusal?.reason !== 'bad_signature' ||
-        verdict.credentials.length > 0
-      )
-        return go(verdict)
-      return verdicts.judgeStored(text, request.headers, stored).then(go, (error: unknown) => {
+      const verdict = judge(text, request.headers)
+      if (!('then' in verdict)) return go(verdict)
+      return verdict.then(go, (error: unknown) => {
         if (!isL402Error(error, 'store_unavailable')) throw error
         return storeUnavailable(request)
       })
@@ -245,11 +248,11 @@ export function createGate(options: GateOptions): Gate {
     },
     async balance(headers) {
       const text = credentialText(headers)
-      const { credentials, refusal } =
-        text === undefined ? { credentials: [], refusal: MISSING } : verdicts.judge(text, headers)
-      const [first] = credentials
-      if (first === undefined) return noBalance(refusal ?? MISSING)
+      if (text === undefined) return noBalance(MISSING)
       try {
+        const { credentials, refusal } = await judge(text, headers)
+        const [first] = credentials
+        if (first === undefined) return noBalance(refusal ?? MISSING)
         return await balanceOf(first, { ledger, policies, nowSeconds: now() / 1000 })
       } catch (error) {
         if (!isL402Error(error, 'store_unavailable')) throw error

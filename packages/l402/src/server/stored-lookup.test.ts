@@ -52,6 +52,9 @@ describe('stored root keys (protocol §4)', () => {
     for (let n = 0; n < 3; n++) passed(await self.ask(PASS, credential))
     expect(stored.asked).toBe(1)
     expect(refused(await self.ask(BUNDLE, credential)).reason).toBe('caveat_failed')
+    expect(await self.gate.balance(['Authorization', credential])).toMatchObject({
+      services: [{ service: 'weather', usable: true, credit: null }],
+    })
     // What this server sells is never looked up.
     passed(await self.ask(PASS, await self.buy(PASS)))
     expect(stored.asked).toBe(1)
