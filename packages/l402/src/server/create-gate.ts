@@ -17,21 +17,16 @@ import {
 } from './answers.ts'
 import { balanceOf } from './balance.ts'
 import { type ChallengeLimitOptions, challengeLimit } from './challenge-limit.ts'
-import { createChallenger, type TopUp } from './challenger.ts'
+import { createChallenger } from './challenger.ts'
 import { clientPrefix } from './client-prefix.ts'
+import { type Denial, denied } from './denial.ts'
 import type { ProofVerifier } from './dpop.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
 import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
 import { type ServiceOptions, servicePolicies } from './service-policies.ts'
 import { storedLookup } from './stored-lookup.ts'
-import {
-  type CachedCredential,
-  type Standing,
-  standingWith,
-  type Verdict,
-  verdictCache,
-} from './verdict-cache.ts'
+import { type CachedCredential, standingWith, type Verdict, verdictCache } from './verdict-cache.ts'
 
 /** What a gate is made of. */
 export interface GateOptions {
@@ -265,40 +260,12 @@ export function createGate(options: GateOptions): Gate {
   }
 }
 
-/** Why a request will not pass, and whose account a purchase would go to. */
-interface Denial {
-  readonly refusal: Refusal
-  /** The account to keep: possession of the used-up credential is the authority to top it up (protocol §5 rule 8). */
-  readonly topUp: TopUp | null
-}
-
 /** A request with credentials on its way through the gate. */
 interface Visit {
   readonly request: GateRequest
   readonly verdict: Verdict
   readonly idempotencyKey: string | undefined
 }
-
-// A valid credential's refusal says more than that of a broken one beside it, and the first one's more than a later one's.
-function denied(
-  before: Denial,
-  refusal: Refusal,
-  { verified }: CachedCredential,
-  { summary }: Standing,
-): Denial {
-  const spent = refusal.reason === 'exhausted' || refusal.reason === 'expired'
-  const narrowed = !summary.ok || summary.attenuated
-  const topUp = before.topUp ?? (spent ? { tokenId: verified.identifier.tokenId, narrowed } : null)
-  return { refusal: BROKEN.has(before.refusal.reason) ? refusal : before.refusal, topUp }
-}
-
-const BROKEN: ReadonlySet<string> = new Set([
-  'missing',
-  'malformed',
-  'unknown_key',
-  'bad_signature',
-  'bad_preimage',
-])
 
 function headerValue(headers: HeaderLines, lowerName: string): string | undefined {
   for (let i = 0; i < headers.length; i += 2) {
