@@ -10,6 +10,7 @@ import { credentialTokens } from '../core/credential.ts'
 import { type Refusal, refuse } from '../core/refusal.ts'
 import type { CounterState, CounterUse, Ledger, RateUse, Redemption } from '../stores/ledger.ts'
 import { idempotencyAnswer } from './answers.ts'
+import { withRefundedCalls } from './call-refunds.ts'
 import type { ProofVerifier } from './dpop.ts'
 import { countedEntitlement, insist, passEntitlement } from './entitlement.ts'
 import type { GateRequest, Pass, Refused, Replayed } from './gate.ts'
@@ -122,9 +123,12 @@ export function createAdmission(options: AdmissionOptions): Admission {
       // The books may be older than what is known here of them: a credit that is missing there is put there again.
       if (!held.ok && held.failed === uses.length - 1 && (await credit(redemption, summary, true)))
         held = await ledger.reserve({ redemption, uses })
+      const refunded = held.ok ? undefined : withRefundedCalls(uses, held.failed, verified)
+      const again = refunded === undefined ? held : await ledger.reserve({ redemption, uses: refunded })
+      if (!held.ok && again.ok) held = again
       if (!held.ok) return notReserved(candidate, uses, held.failed)
       taken = true
-      const answerHeaders = rateLimitLines(remainingOf(uses, held.states), summary.rates)
+      const answerHeaders = rateLimitLines(remainingOf(refunded ?? uses, held.states), summary.rates)
       const hold = { ledger, id: held.id, claim, keepBytes, answerHeaders }
       return { outcome: 'pass', entitlement: countedEntitlement(verified, service, hold) }
     } finally {

@@ -10,6 +10,7 @@ const issued = {
   invoice: 'lnbcrt1',
   amountMsat: 1500n,
   paymentHash: '00'.repeat(32),
+  tokenId: 'ee'.repeat(32),
   expiresAt: 1_800_000_000,
 }
 const plain: GateRequest = {

@@ -4,6 +4,7 @@ import type { ServicePolicy, Summary } from '../core/clear.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { CounterState, Ledger } from '../stores/ledger.ts'
 import { redemptionOf } from './admission.ts'
+import { callRefundAccount } from './call-refunds.ts'
 import type { Balance, BudgetState, ServiceBalance } from './gate.ts'
 import { type CachedCredential, standingWith } from './verdict-cache.ts'
 import type { VerifiedCredential } from './verify.ts'
@@ -52,10 +53,15 @@ async function serviceBalance(
   // What has been paid is there to be used, though nothing has been used of it yet.
   if (summary.credit !== null && !revoked && verified.source === 'derived')
     await ledger.credit(redemptionOf(verified, summary, service), summary.credit.amountMsat)
-  const states = await ledger.read([...counters.map(({ key }) => key), tokenId])
-  const budgets = counters.map(
-    ({ condition, limit }, index): BudgetState => ({ condition, limit, left: limit - usedIn(states[index]) }),
-  )
+  const back = callRefundAccount(verified.identifier.paymentHash)
+  const states = await ledger.read([...counters.map(({ key }) => key), tokenId, back])
+  const refunded = states[counters.length + 1]
+  const budgets = counters.map(({ kind, condition, limit }, index): BudgetState => {
+    // What was given back is the first counter's, which is what was bought.
+    const more = index === 0 && kind === 'max_calls' ? (refunded?.credited ?? 0n) : 0n
+    const used = usedIn(states[index]) + (more === 0n ? 0n : usedIn(refunded))
+    return { condition, limit: limit + more, left: limit + more - used }
+  })
   const account = states[counters.length]
   const credit =
     summary.credit === null || account?.credited === undefined

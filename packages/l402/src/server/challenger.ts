@@ -21,6 +21,8 @@ export interface IssuedChallenge {
   readonly amountMsat: bigint
   /** Lower-case hex. */
   readonly paymentHash: string
+  /** Lower-case hex. */
+  readonly tokenId: string
   /** Unix seconds. */
   readonly expiresAt: number
 }
@@ -90,10 +92,8 @@ export function createChallenger(options: ChallengerOptions): Challenger {
       }),
     )
     const { expiresAt } = checkInvoice(invoice, terms, lightning)
-    const identifier = encodeIdentifier({
-      paymentHash: invoice.paymentHash,
-      tokenId: buyer.topUp?.tokenId ?? randomBytes(32),
-    })
+    const tokenId = buyer.topUp?.tokenId ?? randomBytes(32)
+    const identifier = encodeIdentifier({ paymentHash: invoice.paymentHash, tokenId })
     const macaroon = encodeMacaroon(
       mintMacaroon({
         rootKey: keys.mintingKey(identifier),
@@ -108,6 +108,7 @@ export function createChallenger(options: ChallengerOptions): Challenger {
       invoice: invoice.invoice,
       amountMsat: invoice.amountMsat,
       paymentHash: encodeHex(invoice.paymentHash),
+      tokenId: encodeHex(tokenId),
       expiresAt,
     }
   }

@@ -24,6 +24,7 @@ import type { ProofVerifier } from './dpop.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
 import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
+import { type SalesWatcher, saleOf, soldGrants } from './sales-watcher.ts'
 import { type ServiceOptions, servicePolicies } from './service-policies.ts'
 import { storedLookup } from './stored-lookup.ts'
 import { type CachedCredential, standingWith, type Verdict, verdictCache } from './verdict-cache.ts'
@@ -59,6 +60,8 @@ export interface GateOptions {
     /** Most bytes of a body that is kept; 262,144 if left out. A larger one is charged once and cannot be had again. */
     readonly keepBytes?: number
   }
+  /** Told of sales, for a journal of them. */
+  readonly sales?: SalesWatcher
   /** Macaroon location, e.g. `lsat` for Aperture's clients (rule S9), at most 255 bytes; the service's name if left out. */
   readonly location?: string
   /** Milliseconds since 1970. */
@@ -78,7 +81,7 @@ const MISSING = refuse(
  * @throws RangeError for options out of range.
  */
 export function createGate(options: GateOptions): Gate {
-  const { ledger, now = Date.now } = options
+  const { ledger, sales, now = Date.now } = options
   const enforced: Enforceable[] = ['max_calls', 'max_spend_msat', 'rate']
   if (options.dpop !== undefined) enforced.push('dpop_jkt')
   const policies = servicePolicies(options.services, new Set(enforced))
@@ -140,10 +143,23 @@ export function createGate(options: GateOptions): Gate {
         continue
       }
       const candidate = { request, verified: cached.verified, summary, idempotencyKey }
-      if (!needsAdmission(candidate)) return standing.timePass
+      const known = sales === undefined || standing.told
+      if (!needsAdmission(candidate)) {
+        if (!known) standing.told = sales.redeemed(saleOf(request.route, cached.verified, summary))
+        return standing.timePass
+      }
       return admission(candidate).then(
-        (admitted) =>
-          'outcome' in admitted ? admitted : admit(visit, i + 1, denied(denial, admitted, cached, standing)),
+        (admitted) => {
+          if ('outcome' in admitted) {
+            if (!known && admitted.outcome === 'pass')
+              standing.told = sales.redeemed(saleOf(request.route, cached.verified, summary))
+            return admitted
+          }
+          // What a narrowed copy may not use is there for others.
+          if (admitted.reason === 'exhausted' && !summary.attenuated)
+            sales?.exhausted(saleOf(request.route, cached.verified, summary))
+          return admit(visit, i + 1, denied(denial, admitted, cached, standing))
+        },
         (error: unknown) => {
           if (!isL402Error(error, 'store_unavailable')) throw error
           return storeUnavailable(request)
@@ -200,6 +216,18 @@ export function createGate(options: GateOptions): Gate {
         clientAddress: request.clientAddress,
         origin: headerValue(request.headers, 'origin'),
         thumbprint: await provenKey(request),
+      })
+      sales?.challenged({
+        paymentHash: issued.paymentHash,
+        tokenId: issued.tokenId,
+        service: route.service,
+        route: route.name,
+        amountMsat: issued.amountMsat,
+        amountExact: true,
+        grants: soldGrants(route.grants),
+        callsKey: null,
+        endsAtMs: null,
+        payableUntil: issued.expiresAt,
       })
       return challengeAnswer(request, refusal, issued)
     } catch (error) {

@@ -1,3 +1,25 @@
+export { stateOf as saleState } from '../stores/journal/records.ts'
+export type {
+  AuditEntry,
+  DeadLetter,
+  HourOfSales,
+  Journal,
+  Letter,
+  Page,
+  Refund,
+  RefundOutcome,
+  Sale,
+  SaleEvent,
+  SaleEventType,
+  SaleFacts,
+  SaleNote,
+  SaleState,
+  SalesQuery,
+  SoldGrants,
+  SoldToken,
+  Subscribers,
+  TokensQuery,
+} from '../stores/journal.ts'
 export type {
   CounterState,
   CounterUse,
@@ -10,6 +32,7 @@ export type {
 } from '../stores/ledger.ts'
 export type { StoredRootKeys } from '../stores/root-keys.ts'
 export { type BalanceBody, balanceBody } from './balance.ts'
+export { callRefundAccount } from './call-refunds.ts'
 export type { ChallengeLimitOptions } from './challenge-limit.ts'
 export { clientPrefix } from './client-prefix.ts'
 export { type ConditionsOffer, readConditions } from './conditions-offer.ts'
@@ -63,5 +86,6 @@ export {
   type UnreachableRoute,
   unreachableRoutes,
 } from './routes.ts'
+export type { ChallengedSale, SalesWatcher } from './sales-watcher.ts'
 export type { ServiceOptions } from './service-policies.ts'
 export { type BadTarget, isAuthority, normaliseTarget, type Target, type TargetOptions } from './target.ts'

@@ -14,6 +14,8 @@ export interface Standing {
   readonly summary: Summary | Refusal
   /** The pass of a credential that counts nothing, made once. */
   readonly timePass: Pass
+  /** Whether the sale has been told of (see `SalesWatcher`). */
+  told: boolean
 }
 
 /** One verified credential and its standing with each service. */
@@ -48,6 +50,7 @@ export function standingWith(cached: CachedCredential, policy: ServicePolicy): S
     standing = {
       summary: summariseCaveats(cached.verified.caveats, policy),
       timePass: { outcome: 'pass', entitlement: passEntitlement(cached.verified, policy.service) },
+      told: false,
     }
     cached.standings.set(policy.service, standing)
   }

@@ -1,1 +1,2 @@
+export { sqliteJournal } from './sqlite-journal.ts'
 export { type SqliteStoreOptions, sqliteStore } from './sqlite-ledger.ts'
