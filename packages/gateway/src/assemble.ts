@@ -9,6 +9,7 @@ import {
   type Gate,
   keyRing,
   type MasterKey,
+  type SalesWatcher,
   type StoredRootKeys,
 } from '@turnpike/l402/server'
 import { apertureSecrets } from '@turnpike/l402/store/aperture'
@@ -65,6 +66,7 @@ export function buildGate(
     readonly lightning: OpenLightning
     readonly keys: readonly MasterKey[]
     readonly storedKeys: StoredRootKeys | undefined
+    readonly sales?: SalesWatcher
   },
 ): Gate {
   const { limit, exempt, invoiceExpirySeconds } = config.challenges
@@ -83,6 +85,7 @@ export function buildGate(
     },
     invoiceExpirySeconds,
     idempotency: config.idempotency,
+    ...(parts.sales === undefined ? {} : { sales: parts.sales }),
     dpop: dpopVerifier(),
   })
 }

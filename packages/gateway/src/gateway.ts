@@ -5,7 +5,9 @@ import type { MasterKey } from '@turnpike/l402/server'
 import type { Logger } from 'pino'
 import { adminApi } from './admin/admin-api.ts'
 import { startAdmin } from './admin/admin-server.ts'
-import { adminToken } from './admin/admin-token.ts'
+import { adminTokens } from './admin/admin-token.ts'
+import type { Control } from './admin/control.ts'
+import { readCounters } from './admin/counters.ts'
 import { readinessProbe } from './admin/readiness.ts'
 import {
   addressBlocks,
@@ -23,6 +25,7 @@ import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { watchGate, watchLedger } from './metrics/watched.ts'
 import { createDataPlane, createPublicServer, drainServers } from './proxy/index.ts'
 import { requestHooks } from './request-hooks.ts'
+import { openJournal, startSalesDesk } from './sales/sales-desk.ts'
 import { type SampleApi, startSampleApi } from './sample/sample-api.ts'
 
 /** What a gateway is started with. */
@@ -31,6 +34,8 @@ export interface GatewayParts {
   readonly keys: readonly MasterKey[]
   readonly env: Readonly<Record<string, string | undefined>>
   readonly log: Logger
+  /** What the admin API may change; left out: nothing. */
+  readonly control?: Control
 }
 
 /** A gateway that serves. */
@@ -45,7 +50,10 @@ export interface Gateway {
 }
 
 /** Starts everything. Throws {@link CommandError} with the exit code of what could not be started. */
-export async function startGateway(first: Config, { keys, env, log }: GatewayParts): Promise<Gateway> {
+export async function startGateway(
+  first: Config,
+  { keys, env, log, control }: GatewayParts,
+): Promise<Gateway> {
   const closers: (() => Promise<unknown>)[] = []
   const closeAll = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) {
@@ -70,7 +78,12 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       configLoadedAt: () => loadedAt / 1000,
     })
     const ledger = watchLedger(opened, metrics)
-    const gate = watchGate(buildGate(config, { ledger, lightning, keys, storedKeys }), metrics)
+    const journal = await openJournal(config).catch(unavailable)
+    closers.push(() => journal.close())
+    const desk = startSalesDesk({ journal, ledger, lightning: lightning.invoices, config, log })
+    closers.push(() => desk.close())
+    const sales = desk.watcher
+    const gate = watchGate(buildGate(config, { ledger, lightning, keys, storedKeys, sales }), metrics)
 
     let sample: SampleApi | undefined
     const sampleFor = async (wanted: Config): Promise<string | undefined> => {
@@ -96,7 +109,17 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     }
     const admin = await startAdmin({
       listen: config.admin.listen,
-      api: adminApi({ ledger, token: adminToken(config.admin.tokenFile) }),
+      api: adminApi({
+        target: {
+          ...desk,
+          ledger,
+          control,
+          counters: () => readCounters(metrics),
+          startedAtMs: Date.now(),
+        },
+        tokens: adminTokens(config.admin.tokenFile),
+        log,
+      }),
       readiness: readinessProbe(
         { store: () => ledger.ping(), lightning: () => lightning.invoices.ping() },
         () => draining,
@@ -112,7 +135,8 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       admin: admin.url,
       async reload(next, nextKeys) {
         const nextRouting = buildRouting(next, await sampleFor(next))
-        const nextGate = buildGate(next, { ledger, lightning, keys: nextKeys, storedKeys })
+        const nextGate = buildGate(next, { ledger, lightning, keys: nextKeys, storedKeys, sales })
+        desk.configure(next)
         plane.swap(nextRouting)
         gate.switchTo(nextGate)
         log.level = next.log.level

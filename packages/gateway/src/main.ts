@@ -8,7 +8,10 @@ import { checkCommand } from './commands/check.ts'
 import type { Command } from './commands/command.ts'
 import { initCommand } from './commands/init.ts'
 import { keysCommand } from './commands/keys.ts'
+import { paymentsCommand } from './commands/payments.ts'
+import { reloadCommand } from './commands/reload.ts'
 import { serveCommand } from './commands/serve.ts'
+import { statsCommand } from './commands/stats.ts'
 import { tokensCommand } from './commands/tokens.ts'
 import { describeError } from './log.ts'
 
@@ -18,10 +21,13 @@ const commands: Readonly<Record<string, Command>> = {
   check: checkCommand,
   keys: keysCommand,
   tokens: tokensCommand,
+  payments: paymentsCommand,
+  stats: statsCommand,
+  reload: reloadCommand,
 }
 
 function overview(): string {
-  const list = Object.entries(commands).map(([name, command]) => `  ${name.padEnd(7)} ${command.summary}`)
+  const list = Object.entries(commands).map(([name, command]) => `  ${name.padEnd(8)} ${command.summary}`)
   return `turnpike: puts a price in front of any HTTP API, paid over Lightning (L402).
 
 Usage: turnpike COMMAND [flags]

@@ -1,88 +1,202 @@
-/** `/api/v1` of the admin listener: what an operator does to a running gateway. */
+/** `/api/v1` of the admin listener: what an operator sees of a running gateway, and does to it. */
 
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { decodeHex, isL402Error } from '@turnpike/l402'
-import type { Ledger } from '../metrics/watched.ts'
+import { isL402Error } from '@turnpike/l402'
+import type { Logger } from 'pino'
+import { CommandError } from '../cli/exit.ts'
+import { ConfigError } from '../config/issue.ts'
+import { describeError } from '../log.ts'
+import { type AdminIdentity, type AdminToken, identify } from './admin-token.ts'
+import { explainFaults } from './api/faults.ts'
+import { openApi } from './api/openapi.ts'
+import { type ApiAnswer, type ApiCall, type ApiProblem, type Operation, problem } from './api/operation.ts'
+import { salesOperations } from './api/sales.ts'
+import { serviceOperations } from './api/services.ts'
+import { systemOperations } from './api/system.ts'
+import type { AdminTarget } from './target.ts'
+
+/** All operations, in the order of the document. */
+export const operations: readonly Operation[] = [
+  ...salesOperations,
+  ...serviceOperations,
+  ...systemOperations,
+]
 
 /** What the API works on. */
 export interface AdminApiOptions {
-  readonly ledger: Pick<Ledger, 'revoke'>
-  /** The bearer token; `undefined`: none is configured, and nothing is allowed. */
-  readonly token: string | undefined
+  readonly target: AdminTarget
+  /** The bearer tokens; `undefined`: none is configured, and nothing is allowed. */
+  readonly tokens: readonly AdminToken[] | undefined
+  readonly log: Pick<Logger, 'info' | 'error'>
 }
-
-/** An answer of the API; `code` for problems. */
-export type ApiAnswer =
-  | { readonly status: number; readonly body: unknown }
-  | { readonly status: number; readonly code: string; readonly detail: string; readonly authenticate?: true }
 
 /** Answers requests under `/api/`. */
 export interface AdminApi {
-  /** Before the body is read: why the request is refused. */
-  objection(request: IncomingMessage): ApiAnswer | undefined
-  answer(method: string, path: string, body: string): Promise<ApiAnswer>
+  /** Before the body is read: who asks, or why the request is refused. */
+  admit(request: IncomingMessage): AdminIdentity | ApiProblem
+  answer(request: IncomingMessage, who: AdminIdentity, body: string): Promise<ApiAnswer>
 }
 
-const HASH = /^[0-9a-f]{64}$/
-const EXPECTED = 'expected {"tokenId": "<64 hex digits>"} or {"paymentHash": "<64 hex digits>"}'
+const ROOT = '/api/v1'
+const DOCUMENT = '/openapi.json'
 
 /** See {@link AdminApi}. */
-export function adminApi({ ledger, token }: AdminApiOptions): AdminApi {
-  return {
-    objection(request) {
-      if (token === undefined) {
-        const detail = 'no token is configured: set admin.tokenFile, and send its token as a bearer token'
-        return { status: 403, code: 'no_token_configured', detail }
-      }
-      // A page that a browser on this machine shows cannot know the token, and must not try.
-      if (request.headersDistinct['origin'] !== undefined)
-        return { status: 403, code: 'refused', detail: 'the admin API is not for web pages' }
-      if (!isBearer(request.headersDistinct['authorization'] ?? [], token)) {
-        const detail = 'expected the token of admin.tokenFile as a bearer token'
-        return { status: 401, code: 'unauthorized', detail, authenticate: true }
-      }
-      return undefined
-    },
-    async answer(method, path, body) {
-      if (path !== '/api/v1/revocations')
-        return { status: 404, code: 'not_found', detail: 'expected /api/v1/revocations' }
-      if (method !== 'POST') return { status: 405, code: 'method_not_allowed', detail: 'expected POST' }
-      const target = readTarget(body)
-      if (target === undefined) return { status: 400, code: 'bad_request', detail: EXPECTED }
-      const [name, hex] = target
-      const key = decodeHex(hex) ?? new Uint8Array()
-      try {
-        await ledger.revoke(name === 'tokenId' ? { tokenId: key } : { paymentHash: key })
-      } catch (error) {
-        if (!isL402Error(error, 'store_unavailable')) throw error
-        return { status: 503, code: 'store_unavailable', detail: 'the books cannot be written right now' }
-      }
-      return { status: 201, body: { revoked: { [name]: hex } } }
-    },
+export function adminApi({ target, tokens, log }: AdminApiOptions): AdminApi {
+  const table = operations.map((operation) => ({ operation, parts: operation.path.slice(1).split('/') }))
+
+  /** Everything that was written, and by whom; the log has it though the store may not take it. */
+  async function audit(call: ApiCall, operation: Operation, status: number): Promise<void> {
+    const subject = operation.subject?.(call) ?? ''
+    const entry = { atMs: Date.now(), who: call.who.name, what: operation.id, subject, status }
+    log.info({ audit: entry }, 'admin')
+    try {
+      await target.journal.audit(entry)
+    } catch (error) {
+      log.error({ fault: describeError(error) }, 'the audit log cannot be written')
+    }
   }
 
-  function isBearer(lines: readonly string[], expected: string): boolean {
-    const given = /^bearer ([\x21-\x7e]+)$/i.exec(lines.length === 1 ? (lines[0] ?? '') : '')?.[1]
-    if (given === undefined) return false
-    const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-    return timingSafeEqual(digest(given), digest(expected))
+  return {
+    admit(request) {
+      if (tokens === undefined)
+        return problem(
+          403,
+          'no_token_configured',
+          'no token is configured: set admin.tokenFile, and send its token as a bearer token',
+        )
+      // A page that a browser on this machine shows cannot know the token, and must not try.
+      if (request.headersDistinct['origin'] !== undefined)
+        return problem(403, 'refused', 'the admin API is not for web pages')
+      const who = identify(tokens, request.headersDistinct['authorization'] ?? [])
+      return (
+        who ??
+        problem(401, 'unauthorized', 'expected the token of admin.tokenFile as a bearer token', {
+          headers: { 'WWW-Authenticate': 'Bearer' },
+        })
+      )
+    },
+    async answer(request, who, body) {
+      const [path = '', search = ''] = (request.url ?? '').split('?', 2)
+      const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '')
+      const below = path.slice(ROOT.length)
+      if (!path.startsWith(`${ROOT}/`)) return unknownPath()
+      if (below === DOCUMENT)
+        return method === 'GET' ? { status: 200, body: openApi(operations) } : wrongMethod(['GET'])
+      const parts = below.slice(1).split('/')
+      const matching = table.filter((each) => matches(each.parts, parts))
+      const found = matching.find(({ operation }) => operation.method === method)
+      if (found === undefined)
+        return matching.length === 0
+          ? unknownPath()
+          : wrongMethod(matching.map(({ operation }) => operation.method))
+      const { operation } = found
+      if (operation.scope === 'write' && who.scope !== 'write')
+        return problem(403, 'forbidden', 'this token may only look, expected one of scope write')
+      const call = readCall(operation, { parts: found.parts, given: parts, search, body })
+      if ('status' in call) return call
+      const one = (name: string): string | undefined => request.headersDistinct[name]?.join(', ')
+      const whole: ApiCall = {
+        ...call,
+        ifMatch: one('if-match'),
+        ifNoneMatch: one('if-none-match'),
+        idempotencyKey: one('idempotency-key')?.slice(0, 256),
+        who,
+        target,
+      }
+      const answer = await perform(operation, whole)
+      if (operation.scope === 'write') await audit(whole, operation, answer.status)
+      return answer
+    },
   }
 }
 
-type Target = readonly [name: 'tokenId' | 'paymentHash', hex: string]
+async function perform(operation: Operation, call: ApiCall): Promise<ApiAnswer> {
+  try {
+    return await operation.handle(call)
+  } catch (error) {
+    if (isL402Error(error, 'store_unavailable'))
+      return problem(503, 'store_unavailable', 'the books cannot be written right now', {
+        headers: { 'Retry-After': '5' },
+      })
+    if (error instanceof ConfigError)
+      return problem(422, 'invalid_configuration', error.message, { errors: error.message.split('\n') })
+    if (error instanceof CommandError) return problem(409, 'not_possible', error.message)
+    throw error
+  }
+}
 
-function readTarget(body: string): Target | undefined {
+function matches(parts: readonly string[], given: readonly string[]): boolean {
+  return (
+    parts.length === given.length &&
+    parts.every((part, index) => part.startsWith('{') || part === given[index])
+  )
+}
+
+interface Raw {
+  readonly parts: readonly string[]
+  readonly given: readonly string[]
+  readonly search: string
+  readonly body: string
+}
+
+function readCall(
+  operation: Operation,
+  { parts, given, search, body: text }: Raw,
+): Pick<ApiCall, 'params' | 'query' | 'body'> | ApiProblem {
+  const params: Record<string, string> = {}
+  for (const [index, part] of parts.entries()) {
+    if (!part.startsWith('{')) continue
+    const name = part.slice(1, -1)
+    const value = given[index] ?? ''
+    const rule = operation.params?.[name]
+    if (rule !== undefined && !rule.pattern.test(value))
+      return problem(400, 'bad_request', `${name}: not one, expected ${rule.expected}`)
+    params[name] = value
+  }
+  const query: Record<string, string> = {}
+  for (const [name, value] of new URLSearchParams(search)) {
+    if (Object.hasOwn(query, name))
+      return problem(400, 'bad_request', `${name}: stands there twice, expected it once`)
+    query[name] = value
+  }
+  if (operation.query === undefined && Object.keys(query).length > 0)
+    return problem(
+      400,
+      'bad_request',
+      `unknown parameter "${Object.keys(query)[0]?.slice(0, 60)}", expected none`,
+    )
+  const readQuery = operation.query?.safeParse(query)
+  if (readQuery?.success === false) return invalid('parameter', readQuery.error, query)
+  if (operation.body === undefined) {
+    if (text.trim() !== '' && text.trim() !== '{}')
+      return problem(400, 'bad_request', 'a body, expected none')
+    return { params, query: readQuery?.data, body: undefined }
+  }
   let value: unknown
   try {
-    value = JSON.parse(body)
+    value = JSON.parse(text)
   } catch {
-    return undefined
+    return problem(400, 'bad_request', 'not JSON, expected a JSON object')
   }
-  if (typeof value !== 'object' || value === null) return undefined
-  const entries = Object.entries(value)
-  const [name, id] = entries[0] ?? []
-  if (entries.length !== 1 || typeof id !== 'string') return undefined
-  const hex = id.toLowerCase()
-  return (name === 'tokenId' || name === 'paymentHash') && HASH.test(hex) ? [name, hex] : undefined
+  const readBody = operation.body.safeParse(value)
+  if (!readBody.success) return invalid('key', readBody.error, value)
+  return { params, query: readQuery?.data, body: readBody.data }
+}
+
+function invalid(
+  kind: 'key' | 'parameter',
+  error: Parameters<typeof explainFaults>[0],
+  value: unknown,
+): ApiProblem {
+  const errors = explainFaults(error, { value, kind })
+  return problem(400, 'bad_request', errors.join('; '), { errors })
+}
+
+function unknownPath(): ApiProblem {
+  return problem(404, 'not_found', `nothing here, expected one of the paths of ${ROOT}${DOCUMENT}`)
+}
+
+function wrongMethod(allowed: readonly string[]): ApiProblem {
+  const list = [...new Set(allowed)].join(', ')
+  return problem(405, 'method_not_allowed', `expected ${list}`, { headers: { Allow: list } })
 }

@@ -6,7 +6,8 @@ import type { ListenAddress } from '../config/config.ts'
 import { listenOn } from '../listen.ts'
 import { describeError } from '../log.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import type { AdminApi, ApiAnswer } from './admin-api.ts'
+import type { AdminApi } from './admin-api.ts'
+import type { ApiAnswer } from './api/operation.ts'
 import type { Readiness } from './readiness.ts'
 import { sandboxObjection } from './sandbox-guard.ts'
 
@@ -45,11 +46,19 @@ interface Answer {
   readonly body: string
 }
 
+type Streamed = Extract<ApiAnswer, { stream: unknown }>
+
+/** Most bytes that wait for one who watches; then he is cut off. */
+const MAX_BEHIND_BYTES = 1024 * 1024
+
 /** Starts listening. Throws `CommandError` where the address cannot be had. */
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 60_000 }, (request, response) => {
     answer(request, options).then(
-      (found) => send(request, response, found),
+      (found) => {
+        if ('stream' in found) stream(request, response, found)
+        else send(request, response, found)
+      },
       (error: unknown) => {
         options.log.error({ fault: describeError(error) }, 'admin request failed')
         send(request, response, problem(500, 'internal_error', 'the request could not be answered'))
@@ -67,7 +76,7 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   }
 }
 
-async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
+async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer | Streamed> {
   const path = (request.url ?? '').split('?', 1)[0] ?? ''
   if (path.startsWith('/sandbox/') && options.sandbox !== undefined) {
     const objection = sandboxObjection(request, options.listen.host)
@@ -78,7 +87,7 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
     if (found === undefined) return problem(404, 'not_found', 'nothing here')
     return { contentType: 'application/json', ...found }
   }
-  if (path.startsWith('/api/')) return answerApi(request, path, options.api)
+  if (path.startsWith('/api/')) return answerApi(request, options.api)
   const known = ['/healthz', '/readyz', '/metrics'].includes(path)
   if (!known) return problem(404, 'not_found', 'expected /healthz, /readyz, /metrics or /api/v1/…')
   if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -94,18 +103,21 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
   return { status: 200, contentType, body: text }
 }
 
-async function answerApi(request: IncomingMessage, path: string, api: AdminApi): Promise<Answer> {
-  const objection = api.objection(request)
-  if (objection !== undefined) return apiAnswer(objection)
+async function answerApi(request: IncomingMessage, api: AdminApi): Promise<Answer | Streamed> {
+  const who = api.admit(request)
+  if ('status' in who) return apiAnswer(who)
   const body = await readBody(request)
   if (body === undefined) return problem(413, 'too_large', `expected at most ${MAX_BODY_BYTES} bytes`)
-  return apiAnswer(await api.answer(request.method ?? '', path, body))
+  return apiAnswer(await api.answer(request, who, body))
 }
 
-function apiAnswer(answer: ApiAnswer): Answer {
-  if ('body' in answer) return json(answer.status, answer.body)
-  const found = problem(answer.status, answer.code, answer.detail)
-  return answer.authenticate === true ? { ...found, headers: { 'WWW-Authenticate': 'Bearer' } } : found
+function apiAnswer(answer: ApiAnswer): Answer | Streamed {
+  if ('stream' in answer) return answer
+  const headers = answer.headers ?? {}
+  if ('code' in answer)
+    return { ...problem(answer.status, answer.code, answer.detail, answer.errors), headers }
+  if (answer.body === undefined) return { status: answer.status, contentType: '', body: '', headers }
+  return { ...json(answer.status, answer.body), headers }
 }
 
 /** The body as text; `undefined` when it is too large or does not arrive. */
@@ -129,13 +141,14 @@ function json(status: number, value: unknown): Answer {
 }
 
 /** RFC 9457. */
-function problem(status: number, code: string, detail: string): Answer {
+function problem(status: number, code: string, detail: string, errors?: readonly string[]): Answer {
   const body = JSON.stringify({
     type: `urn:turnpike:problem:${code}`,
     title: code.replaceAll('_', ' '),
     status,
     detail,
     code,
+    ...(errors === undefined ? {} : { errors }),
   })
   return { status, contentType: 'application/problem+json', body: `${body}\n` }
 }
@@ -147,13 +160,46 @@ function send(
 ): void {
   if (response.destroyed) return
   response.writeHead(status, {
-    'Content-Type': contentType,
-    'Content-Length': Buffer.byteLength(body),
+    ...(contentType === '' ? {} : { 'Content-Type': contentType }),
+    ...(status === 204 ? {} : { 'Content-Length': Buffer.byteLength(body) }),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
-    ...(status === 405 ? { Allow: request.url?.startsWith('/api/') === true ? 'POST' : 'GET, HEAD' } : {}),
+    ...(status === 405 ? { Allow: 'GET, HEAD' } : {}),
     ...headers,
     ...(request.complete ? {} : { Connection: 'close' }),
   })
   response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** Server-sent events until one of the two goes. Nothing waits for who watches: who is too slow is cut off. */
+function stream(request: IncomingMessage, response: ServerResponse, { stream: open }: Streamed): void {
+  if (response.destroyed) return
+  let started = false
+  const off = open((chunk) => {
+    if (response.destroyed) return false
+    if (!started) {
+      started = true
+      response.writeHead(200, {
+        'Content-Type': 'text/event-stream',
+        'Cache-Control': 'no-store',
+        'X-Content-Type-Options': 'nosniff',
+      })
+    }
+    if (response.writableLength > MAX_BEHIND_BYTES) {
+      response.destroy()
+      return false
+    }
+    response.write(chunk)
+    return true
+  })
+  if (off === undefined) {
+    send(request, response, problem(503, 'too_many_watchers', 'too many watch already, expected fewer'))
+    return
+  }
+  if (request.method === 'HEAD') {
+    off()
+    response.end()
+    return
+  }
+  response.once('close', off)
 }

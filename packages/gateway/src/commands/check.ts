@@ -2,7 +2,7 @@
 
 import { formatAmount } from '@turnpike/l402'
 import type { Charge } from '@turnpike/l402/server'
-import { adminToken } from '../admin/admin-token.ts'
+import { adminTokens } from '../admin/admin-token.ts'
 import { readArguments } from '../cli/arguments.ts'
 import { exitCode } from '../cli/exit.ts'
 import { addressUrl, type Config, type RouteConfig, type ServiceConfig } from '../config/config.ts'
@@ -52,7 +52,7 @@ export const checkCommand: Command = {
       if (!(error instanceof MissingKeysError)) throw error
       io.stderr(`${config.file}: warning: ${error.message}\n`)
     }
-    adminToken(config.admin.tokenFile)
+    adminTokens(config.admin.tokenFile)
     io.stdout(describeConfig(config))
     return exitCode.ok
   },

@@ -101,7 +101,7 @@ describe('turnpike serve', () => {
     expect(metrics).toContain('turnpike_refusals_total{service="weather",reason="exhausted"} 1')
     expect(metrics).toContain('turnpike_challenges_total{service="weather"} 3')
     expect(metrics).toContain('turnpike_requests_total{service="",route="",outcome="answered",code="4xx"} 1')
-    expect(metrics).toMatch(/turnpike_ledger_seconds_count\{operation="reserve"\} 4/)
+    expect(metrics).toMatch(/turnpike_ledger_seconds_count\{operation="reserve"\} 5/)
     expect(metrics).toContain('process_cpu_seconds_total')
 
     const [, macaroon = '', preimage = ''] = /^L402 (.*):(.*)$/.exec(bundle) ?? []

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Logger } from 'pino'
+import { type Control, createControl } from '../admin/control.ts'
 import { type Arguments, readArguments } from '../cli/arguments.ts'
 import { CommandError, type ExitCode, exitCode } from '../cli/exit.ts'
 import type { Io } from '../cli/io.ts'
@@ -10,8 +11,7 @@ import { programVersion } from '../cli/version.ts'
 import type { Config } from '../config/config.ts'
 import { formatIssue } from '../config/issue.ts'
 import { loadKeys, MissingKeysError, makeKey, type StoredKey } from '../config/key-file.ts'
-import { loadConfig } from '../config/load.ts'
-import { restartOnly } from '../config/restart-only.ts'
+import { loadConfig, parseConfig } from '../config/load.ts'
 import { configWarnings } from '../config/warnings.ts'
 import { type Gateway, startGateway } from '../gateway.ts'
 import { createLog, describeError } from '../log.ts'
@@ -68,19 +68,30 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
   // Signals that come while starting must not be lost.
   const signals = signalBox(io)
   try {
-    const gateway = await startGateway(config, { keys, env: io.env, log })
+    const loadAllKeys = (found: Config): readonly StoredKey[] => {
+      // A key that was made up stays for the whole run.
+      const madeUp = keys.length === 1 && !found.keys.explicit && !hasKeyFile(found)
+      return madeUp ? keys : loadKeys(found.keys, io.env)
+    }
+    const control = createControl({
+      config,
+      load,
+      reparse: ({ file, folder, overlay }, changed) =>
+        parseConfig(overlay.mainText, { file, folder, env: io.env, sandbox, overlay: changed }),
+      loadAllKeys,
+      warnAbout,
+      drain: () => signals.raise('SIGTERM'),
+      log,
+    })
+    const gateway = await startGateway(config, { keys, env: io.env, log, control })
+    control.attach(gateway)
     const readyFile = read.values.get('ready-file')
     const ready = readyFile === undefined ? undefined : resolve(io.cwd, readyFile)
     try {
       if (ready !== undefined) writeReadyFile(ready, gateway)
       const where = { listen: gateway.listen, admin: gateway.admin }
       log.info({ version: programVersion(), ...where, lightning: config.lightning.backend }, 'serving')
-      const loadAllKeys = (found: Config): readonly StoredKey[] => {
-        // A key that was made up stays for the whole run.
-        const madeUp = keys.length === 1 && !found.keys.explicit && !hasKeyFile(found)
-        return madeUp ? keys : loadKeys(found.keys, io.env)
-      }
-      await serveUntilStopped(gateway, { config, load, loadAllKeys, log, signals, warnAbout })
+      await serveUntilStopped({ control, log, signals })
     } finally {
       if (ready !== undefined) removeFile(ready)
       const finished = await gateway.stop()
@@ -113,36 +124,21 @@ function hasKeyFile({ keys }: Config): boolean {
 }
 
 interface Serving {
-  readonly config: Config
-  readonly load: () => Config
-  readonly loadAllKeys: (config: Config) => readonly StoredKey[]
+  readonly control: Control
   readonly log: Logger
   readonly signals: SignalBox
-  readonly warnAbout: (config: Config) => void
 }
 
 /** Reloads on HUP; returns on TERM or INT. */
-async function serveUntilStopped(gateway: Gateway, serving: Serving): Promise<void> {
-  const { load, loadAllKeys, log, signals } = serving
-  let current = serving.config
+async function serveUntilStopped({ control, log, signals }: Serving): Promise<void> {
   for (;;) {
     const signal = await signals.next()
     if (signal !== 'SIGHUP') {
       log.info({ signal }, 'draining')
       return
     }
-    try {
-      const next = load()
-      const keys = loadAllKeys(next)
-      await gateway.reload(next, keys)
-      const late = restartOnly(current, next)
-      if (late.length > 0) log.warn(`${late.join(', ')} changed: in force after the next start`)
-      current = next
-      serving.warnAbout(next)
-      log.info({ mintingKey: keys.findLast(({ active }) => active)?.id }, 'configuration reloaded')
-    } catch (error) {
-      log.error(`configuration not reloaded, the old one stays in force: ${describeError(error)}`)
-    }
+    // Why not stands in the log.
+    await control.reload().catch(() => {})
   }
 }
 
@@ -151,6 +147,8 @@ type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 /** Keeps signals until they are asked for; a second TERM or INT ends the process at once. */
 interface SignalBox {
   next(): Promise<Signal>
+  /** As if it had come. */
+  raise(signal: Signal): void
   close(): void
 }
 
@@ -171,6 +169,7 @@ function signalBox(io: Io): SignalBox {
   const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
   const offs = signals.map((signal) => io.onSignal(signal, () => take(signal)))
   return {
+    raise: take,
     next: () => {
       const signal = kept.shift()
       if (signal !== undefined) return Promise.resolve(signal)

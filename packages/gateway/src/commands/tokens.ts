@@ -1,101 +1,249 @@
 /** `turnpike tokens`: what was sold, through the admin API of the running gateway. */
 
-import { adminToken } from '../admin/admin-token.ts'
-import { readArguments } from '../cli/arguments.ts'
+import { formatAmount } from '@turnpike/l402'
+import { ADMIN_FLAGS_HELP, type AdminClient, adminClient, adminFlags } from '../cli/admin-client.ts'
+import { type Arguments, readArguments } from '../cli/arguments.ts'
 import { CommandError, type ExitCode, exitCode } from '../cli/exit.ts'
 import type { Io } from '../cli/io.ts'
 import { nearestName } from '../cli/nearest.ts'
-import { addressUrl } from '../config/config.ts'
-import { loadConfig } from '../config/load.ts'
-import { type Command, configFlag, defaultConfigFile, helpFlag } from './command.ts'
+import { formatTable } from '../cli/table.ts'
+import type { Command } from './command.ts'
+import { amountText, type PaymentBody, paymentLines, type RefundBody, timeText } from './sold.ts'
 
-const help = `turnpike tokens revoke ID [--payment-hash] [-c FILE] [--admin URL]
+const help = `turnpike tokens list | show ID | revoke ID | refund ID [flags]
 
-Revokes what was sold: nothing under that token id opens any more, on every gateway that shares the store, for good. Asks
-the admin API of the running gateway, with the token of admin.tokenFile.
+What was sold, and to take it back or give it back. Asks the admin API of the running gateway, with the token of
+admin.tokenFile. A token id is 64 hex digits: X-L402-Token-Id at the upstream, "tokenId" of a balance.
 
-  ID                  the token id, 64 hex digits: X-L402-Token-Id at the upstream, "tokenId" of a balance
+  list                what was sold, the newest first
+      --service NAME  of this service alone
+      --search HEX    ids that begin so
+      --limit N       at most so many, 1 to 1000 (default 50); --cursor goes on where the last page ended
+  show ID             its payments, what is left of each, what was given back
+  revoke ID           nothing under that token id opens any more, on every gateway that shares the store, for good
       --payment-hash  ID is a payment hash: this one payment's credential only
-      --admin URL     the admin listener (default: admin.listen of the configuration)
-  -c, --config FILE   the configuration (default: turnpike.yaml)
-  -h, --help          this text
+  refund ID           gives back what was used: ID is a payment hash, or a token id with a single payment. Calls come
+                      back to a bundle, msat to credit; of a pass it is written down what was paid back elsewhere
+      --calls N       so many calls (default: all that were used)
+      --amount A      so much credit, e.g. "10 sat" (default: all that was used)
+      --reason TEXT   why, for the books
+      --key KEY       the same key again is the same refund: give one where the command may be repeated
+${ADMIN_FLAGS_HELP}
 
 Examples:
+  turnpike tokens list --service weather
   turnpike tokens revoke 6796d211aea79a9687074de50c543328fa905701a9f67162e2161e2b14eb8ede
+  turnpike tokens refund 6796d211aea79a9687074de50c543328fa905701a9f67162e2161e2b14eb8ede --calls 3 --key ticket-17
 `
 
-/** Commands of the documented surface that this version does not have. */
-const LATER = ['list', 'show', 'refund']
-const TIMEOUT_MS = 10_000
+const VERBS = ['list', 'show', 'revoke', 'refund'] as const
+const flags = {
+  ...adminFlags,
+  'payment-hash': { type: 'boolean' },
+  service: { type: 'string' },
+  search: { type: 'string' },
+  limit: { type: 'string' },
+  cursor: { type: 'string' },
+  calls: { type: 'string' },
+  amount: { type: 'string' },
+  reason: { type: 'string' },
+  key: { type: 'string' },
+} as const
 
 export const tokensCommand: Command = {
-  summary: 'revokes what was sold (tokens revoke)',
+  summary: 'what was sold: list, show, revoke, refund',
   help,
   async run(argv, io) {
-    const flags = {
-      config: configFlag,
-      admin: { type: 'string' },
-      'payment-hash': { type: 'boolean' },
-      help: helpFlag,
-    } as const
     const read = readArguments(argv, flags, { command: 'tokens', maxPositionals: 2 })
     if (read.flags.has('help')) {
       io.stdout(help)
       return exitCode.ok
     }
-    const [verb, id = ''] = read.positionals
-    if (verb !== 'revoke') throw new CommandError(exitCode.usage, `turnpike tokens: ${wrongVerb(verb)}`)
-    if (!/^[0-9a-fA-F]{64}$/.test(id))
-      throw new CommandError(exitCode.usage, 'turnpike tokens revoke: expected an id of 64 hex digits')
-    const name = read.flags.has('payment-hash') ? 'paymentHash' : 'tokenId'
-    const { admin } = loadConfig(read.values.get('config') ?? defaultConfigFile, {
-      cwd: io.cwd,
-      env: io.env,
-      sandbox: true,
-    })
-    const token = adminToken(admin.tokenFile)
-    if (token === undefined)
-      throw new CommandError(
-        exitCode.config,
-        'the configuration names no admin.tokenFile, expected one: the admin API answers nobody without it',
-      )
-    const url = read.values.get('admin') ?? addressUrl(admin.listen)
-    return revoke({ url, token, target: { [name]: id.toLowerCase() } }, io)
+    const [verb, id] = read.positionals
+    switch (verb) {
+      case 'list':
+        if (id !== undefined) throw usage(`unexpected argument "${id}"`)
+        return list(read, io)
+      case 'show':
+        return show(idOf('show', id), read, io)
+      case 'revoke':
+        return revoke(idOf('revoke', id), read, io)
+      case 'refund':
+        return refund(idOf('refund', id), read, io)
+      case undefined:
+        throw usage(`expected one of ${VERBS.join(', ')}`)
+      default: {
+        const meant = nearestName(verb, VERBS)
+        const hint = meant === undefined ? '' : ` Did you mean "${meant}"?`
+        throw usage(`unknown command "${verb}", expected one of ${VERBS.join(', ')}.${hint}`)
+      }
+    }
   },
 }
 
-function wrongVerb(verb: string | undefined): string {
-  if (verb === undefined) return 'expected "turnpike tokens revoke ID"'
-  if (LATER.includes(verb)) return `${verb} is not available yet, expected "turnpike tokens revoke ID"`
-  const meant = nearestName(verb, ['revoke', ...LATER])
-  return `unknown command "${verb}", expected "revoke".${meant === undefined ? '' : ` Did you mean "${meant}"?`}`
+function usage(what: string): CommandError {
+  return new CommandError(exitCode.usage, `turnpike tokens: ${what}`)
 }
 
-interface Revocation {
-  readonly url: string
-  readonly token: string
-  readonly target: Readonly<Record<string, string>>
+function idOf(verb: string, id: string | undefined): string {
+  if (id === undefined || !/^[0-9a-fA-F]{64}$/.test(id))
+    throw new CommandError(exitCode.usage, `turnpike tokens ${verb}: expected an id of 64 hex digits`)
+  return id.toLowerCase()
 }
 
-async function revoke({ url, token, target }: Revocation, io: Io): Promise<ExitCode> {
-  let response: Response
-  try {
-    response = await fetch(new URL('/api/v1/revocations', url), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify(target),
-      redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    })
-  } catch {
-    throw new CommandError(exitCode.unavailable, `no gateway answers at ${url}, expected one that runs there`)
-  }
-  if (response.status === 201) {
-    io.stdout(`revoked ${Object.values(target).join()}\n`)
+interface TokenBody {
+  readonly tokenId: string
+  readonly payments: number
+  readonly amountMsat: number
+  readonly services: readonly string[]
+  readonly state: string
+  readonly lastPaidAt: string
+}
+
+async function list(read: Arguments, io: Io): Promise<ExitCode> {
+  const { values } = read
+  const page = (await adminClient(
+    read,
+    io,
+  )({
+    path: '/tokens',
+    query: {
+      limit: values.get('limit'),
+      cursor: values.get('cursor'),
+      service: values.get('service'),
+      search: values.get('search'),
+    },
+    failed: 'did not list them',
+  })) as { items: readonly TokenBody[]; next: string | null }
+  if (read.flags.has('json')) {
+    io.stdout(`${JSON.stringify(page)}\n`)
     return exitCode.ok
   }
-  const detail = ((await response.json().catch(() => ({}))) as { detail?: unknown }).detail
-  const why = typeof detail === 'string' ? detail : `it answered ${response.status}`
-  const code = response.status === 503 ? exitCode.unavailable : exitCode.failed
-  throw new CommandError(code, `the gateway at ${url} did not revoke it: ${why}`)
+  if (page.items.length === 0) io.stderr('nothing was sold that fits\n')
+  else
+    io.stdout(
+      formatTable([
+        ['TOKEN ID', 'LAST PAID', 'PAYMENTS', 'PAID', 'STATE', 'SERVICES'],
+        ...page.items.map((token) => [
+          token.tokenId,
+          timeText(token.lastPaidAt),
+          String(token.payments),
+          amountText(token.amountMsat),
+          token.state,
+          token.services.join(','),
+        ]),
+      ]),
+    )
+  if (page.next !== null) io.stderr(`there are more: --cursor ${page.next}\n`)
+  return exitCode.ok
+}
+
+interface TokenDetailBody extends TokenBody {
+  readonly credit: { creditedMsat: number; usedMsat: number; leftMsat: number; lostMsat: number } | null
+  readonly items: readonly PaymentBody[]
+}
+
+async function show(id: string, read: Arguments, io: Io): Promise<ExitCode> {
+  const token = (await adminClient(
+    read,
+    io,
+  )({
+    path: `/tokens/${id}`,
+    failed: 'does not show it',
+  })) as TokenDetailBody
+  if (read.flags.has('json')) {
+    io.stdout(`${JSON.stringify(token)}\n`)
+    return exitCode.ok
+  }
+  const lines = [
+    ['token id', token.tokenId],
+    ['state', token.state],
+    [
+      'paid',
+      `${amountText(token.amountMsat)} in ${token.payments} payment${token.payments === 1 ? '' : 's'}`,
+    ],
+  ]
+  if (token.credit !== null) {
+    const { creditedMsat, leftMsat } = token.credit
+    lines.push(['credit', `${amountText(leftMsat)} left of ${amountText(creditedMsat)}`])
+  }
+  io.stdout(formatTable(lines))
+  for (const payment of token.items) io.stdout(`\n${formatTable(paymentLines(payment))}`)
+  return exitCode.ok
+}
+
+async function revoke(id: string, read: Arguments, io: Io): Promise<ExitCode> {
+  const name = read.flags.has('payment-hash') ? 'paymentHash' : 'tokenId'
+  const answer = await adminClient(
+    read,
+    io,
+  )({
+    method: 'POST',
+    path: '/revocations',
+    body: { [name]: id },
+    failed: 'did not revoke it',
+  })
+  io.stdout(read.flags.has('json') ? `${JSON.stringify(answer)}\n` : `revoked ${id}\n`)
+  return exitCode.ok
+}
+
+async function refund(id: string, read: Arguments, io: Io): Promise<ExitCode> {
+  const { values } = read
+  const calls = values.get('calls')
+  if (calls !== undefined && !/^[1-9][0-9]{0,14}$/.test(calls))
+    throw new CommandError(exitCode.usage, 'turnpike tokens refund: --calls: expected a whole number from 1')
+  const amount = values.get('amount')
+  const amountMsat = amount === undefined ? undefined : amountOf(amount)
+  const ask = adminClient(read, io)
+  const paymentHash = await paymentOf(id, ask)
+  const key = values.get('key')
+  const refunded = (await ask({
+    method: 'POST',
+    path: '/refunds',
+    headers: key === undefined ? {} : { 'idempotency-key': key },
+    body: {
+      paymentHash,
+      ...(calls === undefined ? {} : { calls: Number(calls) }),
+      ...(amountMsat === undefined ? {} : { amountMsat }),
+      reason: values.get('reason') ?? '',
+    },
+    failed: 'did not refund it',
+  })) as RefundBody
+  io.stdout(read.flags.has('json') ? `${JSON.stringify(refunded)}\n` : `${refundText(refunded)}\n`)
+  return exitCode.ok
+}
+
+/** The payment that is meant: of a token id its only one. */
+async function paymentOf(id: string, ask: AdminClient): Promise<string> {
+  const { items } = (await ask({ path: '/tokens', query: { search: id }, failed: 'did not refund it' })) as {
+    items: readonly TokenBody[]
+  }
+  if (items.length === 0) return id
+  const { items: payments } = (await ask({
+    path: `/tokens/${id}`,
+    failed: 'did not refund it',
+  })) as TokenDetailBody
+  const [only] = payments
+  if (payments.length === 1 && only !== undefined) return only.paymentHash
+  const hashes = payments.map(({ paymentHash }) => `  ${paymentHash}`).join('\n')
+  throw new CommandError(
+    exitCode.usage,
+    `the token has ${payments.length} payments, expected the hash of one:\n${hashes}`,
+  )
+}
+
+function amountOf(text: string): number {
+  const parts = /^([1-9][0-9]{0,14}) ?(sat|msat)$/.exec(text)
+  if (parts === null)
+    throw new CommandError(
+      exitCode.usage,
+      `turnpike tokens refund: --amount: expected an amount such as ${formatAmount(10_000n)}`,
+    )
+  return Number(parts[1]) * (parts[2] === 'sat' ? 1000 : 1)
+}
+
+function refundText({ kind, amount, paymentHash }: RefundBody): string {
+  if (kind === 'calls') return `gave back ${amount} call${amount === 1 ? '' : 's'} of ${paymentHash}`
+  if (kind === 'credit') return `gave back ${amountText(amount)} of credit of ${paymentHash}`
+  return `wrote down that ${amountText(amount)} of ${paymentHash} were paid back elsewhere`
 }

@@ -3,6 +3,7 @@
 import type { Network } from '@turnpike/l402/lightning'
 import type { Charge, Grants, MintedConditions } from '@turnpike/l402/server'
 import type { Position } from './issue.ts'
+import type { WebhookConfig } from './webhooks.ts'
 
 /** Where to listen. Port 0 is any free one. */
 export interface ListenAddress {
@@ -130,6 +131,21 @@ export interface Config {
     readonly listen: ListenAddress
     /** Absolute. */
     readonly tokenFile: string | undefined
+  }
+  readonly webhooks: readonly WebhookConfig[]
+  readonly journal: {
+    /** How long a sale is kept after it. */
+    readonly keepSeconds: number
+  }
+  /** The services that were changed through the admin API, and the texts that this was read from. */
+  readonly overlay: {
+    /** Absolute. */
+    readonly file: string
+    /** For messages. */
+    readonly shown: string
+    readonly mainText: string
+    /** `undefined`: there is none. */
+    readonly text: string | undefined
   }
   readonly drainTimeoutMs: number
   readonly log: { readonly level: LogLevel; readonly requests: RequestLogging }

@@ -6,6 +6,8 @@ import { CommandError, exitCode } from '../cli/exit.ts'
 export interface Position {
   readonly line: number
   readonly column: number
+  /** Where it is another file than the configuration itself, e.g. its overlay. */
+  readonly file?: string
 }
 
 /** One thing that is wrong: `message` says what, and what was expected. Never holds a value from the environment. */
@@ -36,5 +38,5 @@ function escaped(character: string): string {
 export function formatIssue(file: string, { position, message }: ConfigIssue): string {
   // A key of the file may hold anything; one fault is one line.
   const shown = message.replaceAll(/\p{Cc}/gu, escaped)
-  return `${file}:${position.line}:${position.column}: ${shown}`
+  return `${position.file ?? file}:${position.line}:${position.column}: ${shown}`
 }

@@ -2,14 +2,16 @@
 
 import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { CommandError, exitCode } from '../cli/exit.ts'
 import { readAperture, readLightning, readStore } from './backends.ts'
 import type { Config, ListenAddress } from './config.ts'
 import { describeFaults } from './faults.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
+import { type OverlayText, overlayName, readOverlay, withOverlay } from './overlay.ts'
 import { fileSchema } from './schema.ts'
 import { readServices } from './services.ts'
+import { readWebhooks } from './webhooks.ts'
 import { readYaml, type YamlSource } from './yaml-source.ts'
 
 const LOOPBACK: readonly string[] = ['127.0.0.1/32', '::1/128']
@@ -39,7 +41,8 @@ export function loadConfig(file: string, options: LoadOptions): Config {
         : `cannot be read (${String(code ?? 'unknown fault')}), expected a readable file.`
     throw new CommandError(exitCode.config, `${file}: ${why}`)
   }
-  return parseConfig(decodeText(file, bytes), { ...options, file, folder: dirname(absolute) })
+  const overlay = readOverlay(overlayName(absolute), overlayName(file))
+  return parseConfig(decodeText(file, bytes), { ...options, file, folder: dirname(absolute), overlay })
 }
 
 function decodeText(file: string, bytes: Buffer): string {
@@ -57,10 +60,14 @@ function decodeText(file: string, bytes: Buffer): string {
 /** Checks the text of a configuration. Throws {@link ConfigError}. */
 export function parseConfig(
   text: string,
-  options: Omit<LoadOptions, 'cwd'> & { readonly file: string; readonly folder: string },
+  options: Omit<LoadOptions, 'cwd'> & {
+    readonly file: string
+    readonly folder: string
+    readonly overlay?: OverlayText | undefined
+  },
 ): Config {
-  const { file, folder } = options
-  const source = readYaml(text, options.env)
+  const { file, folder, overlay } = options
+  const source = withOverlay(readYaml(text, options.env), overlay, options.env)
   if (source.issues.length > 0) throw new ConfigError(file, source.issues)
   const top = source.value
   if (typeof top !== 'object' || top === null || Array.isArray(top)) {
@@ -121,6 +128,14 @@ export function parseConfig(
     admin: {
       listen: admin,
       tokenFile: data.admin?.tokenFile === undefined ? undefined : resolve(folder, data.admin.tokenFile),
+    },
+    webhooks: readWebhooks(data.webhooks, folder),
+    journal: { keepSeconds: data.journal?.keep ?? 365 * 86_400 },
+    overlay: {
+      file: overlayName(resolve(folder, basename(file))),
+      shown: overlayName(file),
+      mainText: text,
+      text: overlay?.text,
     },
     drainTimeoutMs: (data.drainTimeout ?? 30) * 1000,
     log: { level: data.log?.level ?? 'info', requests: data.log?.requests ?? 'problems' },

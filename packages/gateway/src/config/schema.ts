@@ -16,6 +16,7 @@ import {
   upstreamUrl,
   whole,
 } from './values.ts'
+import { webhookSchema } from './webhooks.ts'
 
 /** An object that knows all its keys; the message of an unknown one is the list of those there are. */
 function section<const S extends z.core.$ZodLooseShape>(
@@ -109,6 +110,15 @@ export const fileSchema = section('keys such as "listen" and "services"', {
   admin: section('a "listen" address', {
     listen: listenAddress.optional(),
     tokenFile: text('a file name').optional(),
+  }).optional(),
+  webhooks: z
+    .array(webhookSchema, { error: () => 'a list of receivers' })
+    .optional()
+    .describe('Receivers of messages about sales (Standard Webhooks), by default none.'),
+  journal: section('a time to "keep" sales', {
+    keep: duration
+      .optional()
+      .describe('How long sales, and what operators did, are kept; a duration, default 365d.'),
   }).optional(),
   drainTimeout: timerDuration.optional(),
   log: section('a "level"', {

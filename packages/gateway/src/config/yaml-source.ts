@@ -134,15 +134,18 @@ export function readYaml(text: string, env: Readonly<Record<string, string | und
       return at(place?.keyOffset ?? place?.valueOffset ?? 0)
     },
     isSubstituted: (path) => places.get(pathKey(path))?.substituted ?? false,
-    get: (path) => {
-      let current: unknown = value
-      for (const step of path) {
-        if (typeof current !== 'object' || current === null || !Object.hasOwn(current, step)) return undefined
-        current = (current as Record<PropertyKey, unknown>)[step]
-      }
-      return current
-    },
+    get: (path) => valueAt(value, path),
   }
+}
+
+/** What stands at a path; `undefined` where nothing does. */
+export function valueAt(value: unknown, path: Path): unknown {
+  let current = value
+  for (const step of path) {
+    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, step)) return undefined
+    current = (current as Record<PropertyKey, unknown>)[step]
+  }
+  return current
 }
 
 function pathKey(path: Path): string {

@@ -11,6 +11,11 @@ const workerFile = new URL(
   import.meta.url,
 )
 
+interface Waiting {
+  readonly resolve: (reply: JournalReply) => void
+  readonly reject: (error: L402Error) => void
+}
+
 /**
  * The journal in the file of a ledger (`sqliteStore`), in tables of its own, which several processes of one machine may
  * share. It has a connection and a thread of its own. Throws `store_unavailable` when the file cannot be opened,
@@ -27,14 +32,13 @@ export async function sqliteJournal({
   const workerData: JournalFile = { file: ensureFile(resolve(file)), busyTimeoutMs }
   const execArgv = process.execArgv.filter((arg) => /^--(no-warnings$|disable-warning=)/.test(arg))
   const worker = new Worker(workerFile, { workerData, name: 'turnpike-journal', execArgv })
-  const waiting: PromiseWithResolvers<JournalReply>[] = []
+  const waiting: Waiting[] = []
   let dead: L402Error | undefined
-  const expect = (): Promise<JournalReply> => {
-    const reply = Promise.withResolvers<JournalReply>()
-    // The process stays alive until it is answered.
-    if (waiting.push(reply) === 1) worker.ref()
-    return reply.promise
-  }
+  const expect = (): Promise<JournalReply> =>
+    new Promise((resolve, reject) => {
+      // The process stays alive until it is answered.
+      if (waiting.push({ resolve, reject }) === 1) worker.ref()
+    })
   const end = (cause: unknown): void => {
     dead ??= new L402Error('store_unavailable', 'the thread of the journal has ended', { cause })
     for (const { reject } of waiting.splice(0)) reject(dead)

@@ -1,0 +1,122 @@
+/** Everything about sales that runs beside the data plane: journal, recorder, refunds, webhooks, live events. */
+
+import type { Journal, SaleEvent, SalesWatcher, Subscribers } from '@turnpike/l402/server'
+import { memoryJournal } from '@turnpike/l402/store/memory'
+import { postgresJournal } from '@turnpike/l402/store/postgres'
+import { redisJournal } from '@turnpike/l402/store/redis'
+import { sqliteJournal } from '@turnpike/l402/store/sqlite'
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.ts'
+import type { WebhookConfig } from '../config/webhooks.ts'
+import { describeError } from '../log.ts'
+import type { Ledger } from '../metrics/watched.ts'
+import { createDeliveries } from '../webhooks/deliver.ts'
+import { type EventHub, eventHub } from './event-hub.ts'
+import { createRecorder } from './recorder.ts'
+import { createRefunds, type Refunds } from './refunds.ts'
+import { type SettlementSource, watchSettlements } from './settlements.ts'
+
+/** Opens the journal of a configuration's store; after the ledger. Throws like the ledger. */
+export function openJournal({ store }: Pick<Config, 'store'>): Promise<Journal> {
+  switch (store.kind) {
+    case 'memory':
+      return memoryJournal()
+    case 'sqlite':
+      return sqliteJournal({ file: store.file })
+    case 'postgres':
+      return postgresJournal({ url: store.url })
+    case 'redis':
+      return redisJournal({ url: store.url })
+  }
+}
+
+/** What a desk works with. */
+export interface SalesDeskOptions {
+  readonly journal: Journal
+  readonly ledger: Pick<Ledger, 'credit' | 'read'>
+  readonly lightning: SettlementSource
+  readonly config: Config
+  readonly log: Logger
+}
+
+/** See the file's comment. */
+export interface SalesDesk {
+  /** For the gate. */
+  readonly watcher: SalesWatcher
+  readonly journal: Journal
+  readonly refunds: Refunds
+  readonly events: EventHub
+  readonly subscribers: () => Subscribers
+  readonly receivers: () => ReadonlyMap<string, WebhookConfig>
+  readonly onEvents: (events: readonly SaleEvent[]) => void
+  readonly wakeDeliveries: () => void
+  /** Puts another configuration in force. Throws `CommandError`, and changes nothing. */
+  configure(next: Config): void
+  close(): Promise<void>
+}
+
+const CHORES_MS = 60_000
+const FLUSH_MS = 5_000
+
+/** Starts it. Throws `CommandError` for a webhook's secret that cannot be read. */
+export function startSalesDesk({
+  journal,
+  ledger,
+  lightning,
+  config: first,
+  log,
+}: SalesDeskOptions): SalesDesk {
+  let config = first
+  const events = eventHub()
+  const deliveries = createDeliveries({ journal, log })
+  const { subscribers } = deliveries
+  const onEvents = (found: readonly SaleEvent[]): void => {
+    for (const event of found) {
+      events.emit({ kind: 'sale', event })
+      if (event.type === 'refunded') recorder.revived()
+    }
+    if (found.some(({ type }) => type !== 'revoked')) deliveries.wake()
+  }
+  const recorder = createRecorder({ journal, subscribers, onEvents, log })
+  const refunds = createRefunds({ journal, ledger, subscribers, onEvents })
+  deliveries.configure(config.webhooks)
+  const stopWatching = watchSettlements(lightning, recorder.settled, log)
+  let chores: Promise<void> | undefined
+  const doChores = (): void => {
+    chores ??= (async () => {
+      try {
+        await refunds.finish()
+        await journal.prune(Date.now() - config.journal.keepSeconds * 1000)
+      } catch (error) {
+        log.warn({ fault: describeError(error) }, 'the journal cannot be looked after right now')
+      }
+    })().finally(() => {
+      chores = undefined
+    })
+  }
+  const timer = setInterval(doChores, CHORES_MS).unref()
+  doChores()
+  return {
+    watcher: recorder,
+    journal,
+    refunds,
+    events,
+    subscribers,
+    receivers: deliveries.receivers,
+    onEvents,
+    wakeDeliveries: deliveries.wake,
+    configure(next) {
+      deliveries.configure(next.webhooks)
+      config = next
+    },
+    async close() {
+      clearInterval(timer)
+      stopWatching()
+      await recorder.flush(FLUSH_MS)
+      recorder.close()
+      await deliveries.close()
+      await chores
+      await journal.close()
+    },
+  }
+}
