@@ -12,7 +12,7 @@ describe('the command line', () => {
   it('shows help with examples for itself and for every command', async () => {
     const overview = await turnpike('/', ['--help'])
     expect(overview).toMatchObject({ code: 0, err: '' })
-    for (const command of ['serve', 'init', 'check', 'keys', 'tokens']) {
+    for (const command of ['serve', 'init', 'check', 'keys', 'tokens', 'payments', 'stats', 'reload']) {
       expect(overview.out).toContain(command)
       for (const args of [
         [command, '--help'],
@@ -47,8 +47,8 @@ describe('the command line', () => {
     [['keys', 'nwe'], /unknown command "nwe".*Did you mean "new"\?/],
     [['keys', 'retire'], /expected the id of a key/],
     [['keys', 'list', 'x'], /unexpected argument "x"/],
-    [['tokens'], /expected "turnpike tokens revoke ID"/],
-    [['tokens', 'list'], /list is not available yet/],
+    [['tokens'], /expected one of list, show, revoke, refund/],
+    [['tokens', 'list', 'x'], /unexpected argument "x"/],
     [['tokens', 'revoke', 'abc'], /64 hex digits/],
   ])('refuses %j with exit code 64 and a hint', async (args, hint) => {
     const { code, out, err } = await turnpike('/', args)

@@ -17,7 +17,7 @@ import { describeError } from '../log.ts'
 export type ServiceDocument = Readonly<Record<string, unknown>>
 
 /** A key as it may be shown. */
-export interface ShownKey {
+interface ShownKey {
   readonly id: string
   /** Milliseconds since 1970; `null` for a key of the environment. */
   readonly createdAtMs: number | null

@@ -11,7 +11,7 @@ const TIMEOUT_MS = 10_000
 const DEFAULT_CONFIG = 'turnpike.yaml'
 
 /** One question. */
-export interface AdminQuestion {
+interface AdminQuestion {
   readonly method?: 'GET' | 'POST'
   /** Below `/api/v1`. */
   readonly path: string

@@ -10,7 +10,7 @@ import { oneOf, text } from './values.ts'
 export const WEBHOOK_EVENTS = ['settled', 'redeemed', 'exhausted', 'refunded'] as const
 
 /** One of {@link WEBHOOK_EVENTS}. */
-export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number]
+type WebhookEvent = (typeof WEBHOOK_EVENTS)[number]
 
 /** One receiver. */
 export interface WebhookConfig {

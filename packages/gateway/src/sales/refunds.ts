@@ -23,7 +23,7 @@ import {
 import type { Ledger } from '../metrics/watched.ts'
 
 /** What is asked for. */
-export interface RefundRequest {
+interface RefundRequest {
   /** 64 hex digits. */
   readonly paymentHash: string
   /** Left out: all that may be given back. */

@@ -57,7 +57,7 @@ export interface Deliveries {
 }
 
 /** The name of a receiver in the outbox: a new address is another receiver. */
-export function receiverName(url: string): string {
+function receiverName(url: string): string {
   return createHash('sha256').update(url).digest('hex').slice(0, 16)
 }
 

@@ -6,7 +6,7 @@ import { z } from 'zod'
 const expected = (what: string): { error: () => string } => ({ error: () => what })
 
 /** 64 hex digits, made lower case. */
-export const hexId = z
+const hexId = z
   .string(expected('64 hex digits'))
   .regex(/^[0-9a-fA-F]{64}$/, expected('64 hex digits'))
   .transform((text) => text.toLowerCase())

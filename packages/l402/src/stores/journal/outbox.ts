@@ -5,9 +5,9 @@ import { addCount, digits, nextSeq, packRow, readCount, readRow, rowName, unpack
 import { type ShelfChange, type ShelfView, within } from './shelf.ts'
 
 /** Most letters that wait; an event more is not sent, and counted. */
-export const LETTERS_MAX = 100_000
+const LETTERS_MAX = 100_000
 /** Most dead letters that are kept: the newest. */
-export const DEAD_MAX = 1_000
+const DEAD_MAX = 1_000
 
 interface LetterRow extends Letter {
   readonly seq: number
@@ -16,7 +16,7 @@ interface LetterRow extends Letter {
 }
 
 /** What receivers are told of an event: no credential, and nothing that opens anything. */
-export function bodyOf({ type, atMs, sale, refund }: SaleEvent): string {
+function bodyOf({ type, atMs, sale, refund }: SaleEvent): string {
   const { paymentHash, tokenId, service, route, amountMsat, grants } = sale
   return JSON.stringify({
     type,
