@@ -1,4 +1,4 @@
-import { clearCaveats, type Enforceable, type ServicePolicy, type Summary } from '../core/clear.ts'
+import type { Enforceable, ServicePolicy, Summary } from '../core/clear.ts'
 import { credentialText } from '../core/credential.ts'
 import { isL402Error } from '../core/errors.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
@@ -18,6 +18,7 @@ import {
 import { balanceOf } from './balance.ts'
 import { type ChallengeLimitOptions, challengeLimit } from './challenge-limit.ts'
 import { createChallenger } from './challenger.ts'
+import { clearRequest, headerValue } from './clear-request.ts'
 import { clientPrefix } from './client-prefix.ts'
 import { type Denial, denied } from './denial.ts'
 import type { ProofVerifier } from './dpop.ts'
@@ -26,7 +27,13 @@ import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
 import { type ServiceOptions, servicePolicies } from './service-policies.ts'
 import { storedLookup } from './stored-lookup.ts'
-import { type CachedCredential, standingWith, type Verdict, verdictCache } from './verdict-cache.ts'
+import {
+  type CachedCredential,
+  type Standing,
+  standingWith,
+  type Verdict,
+  verdictCache,
+} from './verdict-cache.ts'
 
 /** What a gate is made of. */
 export interface GateOptions {
@@ -136,14 +143,16 @@ export function createGate(options: GateOptions): Gate {
       const standing = standingWith(cached, policy)
       const summary = satisfy(cached, standing.summary, request)
       if (!summary.ok) {
-        denial = denied(denial, summary, cached, standing)
+        denial = deny(denial, summary, { cached, standing, request })
         continue
       }
       const candidate = { request, verified: cached.verified, summary, idempotencyKey }
       if (!needsAdmission(candidate)) return standing.timePass
       return admission(candidate).then(
         (admitted) =>
-          'outcome' in admitted ? admitted : admit(visit, i + 1, denied(denial, admitted, cached, standing)),
+          'outcome' in admitted
+            ? admitted
+            : admit(visit, i + 1, deny(denial, admitted, { cached, standing, request })),
         (error: unknown) => {
           if (!isL402Error(error, 'store_unavailable')) throw error
           return storeUnavailable(request)
@@ -151,6 +160,20 @@ export function createGate(options: GateOptions): Gate {
       )
     }
     return answer(request, denial)
+  }
+
+  function deny(
+    before: Denial,
+    refusal: Refusal,
+    {
+      cached,
+      standing,
+      request,
+    }: { readonly cached: CachedCredential; readonly standing: Standing; readonly request: GateRequest },
+  ): Denial {
+    const { summary } = standing
+    const fits = (): boolean => summary.ok && wasSoldFor(cached, summary, request)
+    return denied(before, refusal, { cached, standing, fits })
   }
 
   /** Revocation, then caveats (protocol §2): nothing of this is cached but what the caveats come to. */
@@ -162,16 +185,14 @@ export function createGate(options: GateOptions): Gate {
     if (ledger.isRevoked(cached.verified.identifier))
       return refuse('revoked', 'this credential has been revoked')
     if (!summary.ok) return summary
-    const { method, path, clientAddress } = request
-    const { capability } = request.route
-    const nowSeconds = now() / 1000
-    const origin = headerValue(request.headers, 'origin')
-    // Not spread into one: that would cost as much as all the rest of it.
-    const cleared =
-      origin === undefined
-        ? clearCaveats(summary, { nowSeconds, method, path, capability, clientAddress })
-        : clearCaveats(summary, { nowSeconds, method, path, capability, clientAddress, origin })
+    const cleared = clearRequest(summary, request, now() / 1000)
     return cleared.ok ? (checkKind(request, cached.verified, summary) ?? summary) : cleared
+  }
+
+  /** Whether only its time, or what it counts, can be in the way of a request here. */
+  function wasSoldFor({ verified }: CachedCredential, summary: Summary, request: GateRequest): boolean {
+    const cleared = clearRequest(summary, request, Number.NEGATIVE_INFINITY)
+    return cleared.ok && checkKind(request, verified, summary) === undefined
   }
 
   function answer(request: GateRequest, denial: Denial): Refused | Promise<Refused> {
@@ -265,12 +286,4 @@ interface Visit {
   readonly request: GateRequest
   readonly verdict: Verdict
   readonly idempotencyKey: string | undefined
-}
-
-function headerValue(headers: HeaderLines, lowerName: string): string | undefined {
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string
-    if (name.length === lowerName.length && name.toLowerCase() === lowerName) return headers[i + 1]
-  }
-  return undefined
 }

@@ -13,7 +13,7 @@ export interface PostgresStoreOptions extends ServerOptions {
   readonly now?: () => number
   /** How long connecting, and each statement, may take; default 5,000. */
   readonly timeoutMs?: number
-  /** How often revocations are looked for that no notification told of; default 500. */
+  /** How often revocations are looked for that no notification told of; default 300. */
   readonly pollMs?: number
   /** How often owners that died are looked for; default 5,000. */
   readonly sweepMs?: number
@@ -41,7 +41,7 @@ export interface PostgresStoreOptions extends ServerOptions {
  */
 export async function postgresStore(options: PostgresStoreOptions): Promise<Ledger> {
   const { schema = 'turnpike', timeoutMs = 5_000, now = Date.now } = options
-  const { pollMs = 500, sweepMs = 5_000, pruneMs = 60_000 } = options
+  const { pollMs = 300, sweepMs = 5_000, pruneMs = 60_000 } = options
   checkSchemaName(schema)
   const { url, host, port, user, password, database, ssl } = options
   const server = Object.fromEntries(

@@ -41,7 +41,7 @@ export interface SqliteStoreOptions {
   readonly now?: () => number
   /** How long a lock of another process is waited for; default 5,000. */
   readonly busyTimeoutMs?: number
-  /** How often revocations by other processes are looked for; default 500. */
+  /** How often revocations by other processes are looked for; default 300. */
   readonly pollMs?: number
   /** How often owners that died are looked for; default 5,000. */
   readonly sweepMs?: number
@@ -107,7 +107,7 @@ class SqliteLedger implements Ledger {
 
   constructor(options: SqliteStoreOptions, owner: Owner, revocations: RevocationSet) {
     const { file, now = Date.now, busyTimeoutMs = 5_000 } = options
-    const { pollMs = 500, sweepMs = 5_000, pruneMs = 60_000 } = options
+    const { pollMs = 300, sweepMs = 5_000, pruneMs = 60_000 } = options
     this.#owner = owner
     this.#revocations = revocations
     this.#now = now
