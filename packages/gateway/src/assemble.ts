@@ -129,7 +129,7 @@ function serviceRoutes(
   service: ServiceConfig,
   sampleUrl: string | undefined,
 ): { match: ReturnType<typeof routeMatch>; value: ProxyRoute }[] {
-  const upstream = upstreamTarget(service.upstream, sampleUrl)
+  const upstream = { ...upstreamTarget(service.upstream, sampleUrl), ...service.upstreamSide }
   return service.routes.map((route) => ({
     match: routeMatch(route.match),
     value: {
@@ -155,6 +155,11 @@ function serviceRoutes(
 
 function upstreamTarget(upstream: string, sampleUrl: string | undefined): UpstreamTarget {
   if (upstream === sampleUpstream && sampleUrl === undefined) throw new Error('the sample API does not run')
-  const { origin, pathname } = new URL(upstream === sampleUpstream ? (sampleUrl ?? '') : upstream)
-  return { origin, basePath: pathname === '/' ? '' : pathname }
+  const address = upstream === sampleUpstream ? (sampleUrl ?? '') : upstream
+  // What `URL` knows no port and path of.
+  const { origin, pathname } = new URL(address.replace(/^h2c:/, 'http:'))
+  return {
+    origin: address.startsWith('h2c:') ? origin.replace('http:', 'h2c:') : origin,
+    basePath: pathname === '/' ? '' : pathname,
+  }
 }

@@ -17,13 +17,15 @@ import {
 } from './assemble.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
 import { type Config, sampleUpstream } from './config/config.ts'
+import type { TlsConfig } from './config/tls.ts'
 import { listenOn } from './listen.ts'
 import { describeError } from './log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { watchGate, watchLedger } from './metrics/watched.ts'
-import { createDataPlane, createPublicServer, drainServers } from './proxy/index.ts'
+import { createDataPlane, createPublicServer, drainServers, type TlsMaterial } from './proxy/index.ts'
 import { requestHooks } from './request-hooks.ts'
 import { type SampleApi, startSampleApi } from './sample/sample-api.ts'
+import { readTlsMaterial, watchTls } from './tls-files.ts'
 
 /** What a gateway is started with. */
 export interface GatewayParts {
@@ -84,13 +86,24 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     const plane = createDataPlane({ routing, gate, hooks, trustedProxies: () => proxies })
     closers.push(() => plane.close())
 
-    const servers = config.listen.map(() => createPublicServer(plane))
+    const material = config.tls === undefined ? undefined : tlsMaterial(config.tls)
+    const servers = config.listen.map(({ tls }) =>
+      createPublicServer(plane, tls === true && material !== undefined ? { tls: material } : {}),
+    )
+    const certificates = watchTls({
+      renewed: (next) => {
+        for (const server of servers) server.renewTls(next)
+      },
+      failed: (message) => log.error(`certificate not reloaded, the old one stays in force: ${message}`),
+    })
+    certificates.follow(config.tls)
+    closers.push(async () => certificates.close())
     const listen: string[] = []
     for (const [index, server] of servers.entries()) {
       const address = config.listen[index]
-      if (address !== undefined) listen.push(await listenOn(server, address))
+      if (address !== undefined) listen.push(await listenOn(server.listener, address))
       closers.push(async () => {
-        server.close()
+        void server.close()
         server.closeAllConnections()
       })
     }
@@ -115,6 +128,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
         const nextGate = buildGate(next, { ledger, lightning, keys: nextKeys, storedKeys })
         plane.swap(nextRouting)
         gate.switchTo(nextGate)
+        certificates.follow(next.tls)
         log.level = next.log.level
         config = next
         proxies = trustedProxies(next)
@@ -136,6 +150,13 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
 /** Whether an address is one of the operator's own proxies; `undefined` where there are none. */
 function trustedProxies({ trustedProxies: blocks }: Config): ((address: string) => boolean) | undefined {
   return blocks.length === 0 ? undefined : addressBlocks(blocks)
+}
+
+/** Throws {@link CommandError} for files that changed since the configuration was read, and are not right now. */
+function tlsMaterial(config: TlsConfig): TlsMaterial {
+  const read = readTlsMaterial(config)
+  if ('fault' in read) throw new CommandError(exitCode.config, `tls.${read.key}: ${read.fault}`)
+  return read
 }
 
 /** Exit code 69 for what cannot be reached, 78 for play money where it must not be. */

@@ -3,12 +3,16 @@
 import type { Network } from '@turnpike/l402/lightning'
 import type { Charge, Grants, MintedConditions } from '@turnpike/l402/server'
 import type { Position } from './issue.ts'
+import type { TlsConfig } from './tls.ts'
+import type { UpstreamSide } from './upstream-side.ts'
 
 /** Where to listen. Port 0 is any free one. */
 export interface ListenAddress {
   /** An IP address (without brackets) or a host name. */
   readonly host: string
   readonly port: number
+  /** Whether it speaks TLS. */
+  readonly tls?: boolean
 }
 
 /** How many challenges one client prefix may ask for (rule S10). */
@@ -78,8 +82,9 @@ export const sampleUpstream = 'sample'
 export interface ServiceConfig {
   /** Prefix of its caveat conditions. */
   readonly name: string
-  /** `http://host:port/prefix` without a slash at the end, or {@link sampleUpstream}. */
+  /** `http://host:port/prefix`, `https://…` or `h2c://…` without a slash at the end, or {@link sampleUpstream}. */
   readonly upstream: string
+  readonly upstreamSide: UpstreamSide
   readonly tier: number
   /** Host names (with a port where one was given) in lower case; empty: any. */
   readonly hosts: readonly string[]
@@ -104,6 +109,8 @@ export interface Config {
   /** Absolute folder of the file; relative names in it start here. */
   readonly folder: string
   readonly listen: readonly ListenAddress[]
+  /** The certificate of the addresses that speak TLS. */
+  readonly tls: TlsConfig | undefined
   /** `undefined`: whatever the backend is on. */
   readonly network: Network | undefined
   readonly lightning: { readonly backend: 'sandbox' }
@@ -135,7 +142,7 @@ export interface Config {
   readonly log: { readonly level: LogLevel; readonly requests: RequestLogging }
 }
 
-/** `http://host:port` of an address, IPv6 in brackets. */
-export function addressUrl({ host, port }: ListenAddress): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+/** `http://host:port` of an address, or `https://…`; IPv6 in brackets. */
+export function addressUrl({ host, port, tls = false }: ListenAddress): string {
+  return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

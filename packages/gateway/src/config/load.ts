@@ -8,8 +8,10 @@ import { readAperture, readLightning, readStore } from './backends.ts'
 import type { Config, ListenAddress } from './config.ts'
 import { describeFaults } from './faults.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
+import { readListen } from './listen.ts'
 import { fileSchema } from './schema.ts'
 import { readServices } from './services.ts'
+import { readTls } from './tls.ts'
 import { readYaml, type YamlSource } from './yaml-source.ts'
 
 const LOOPBACK: readonly string[] = ['127.0.0.1/32', '::1/128']
@@ -74,11 +76,12 @@ export function parseConfig(
   readLightning(source, { sandbox: options.sandbox }, issues)
   const store = readStore(source, folder, issues)
   const aperture = readAperture(source, folder, issues)
-  const services = readServices(source, issues)
+  const listen = readListen(source, issues)
+  const tls = readTls(source, folder, issues)
+  const services = readServices(source, folder, issues)
   if (!parsed.success) throw new ConfigError(file, issues)
 
   const data = parsed.data
-  const listen = data.listen ?? [{ host: '127.0.0.1', port: 8402 }]
   const admin = data.admin?.listen ?? { host: '127.0.0.1', port: 8403 }
   checkListeners(source, listen, admin, issues)
   if (data.network === 'mainnet') {
@@ -97,6 +100,7 @@ export function parseConfig(
     file,
     folder,
     listen,
+    tls,
     network: data.network,
     lightning: { backend: 'sandbox' },
     store,

@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 export function restartOnly(before: Config, after: Config): readonly string[] {
   const parts: Readonly<Record<string, (config: Config) => unknown>> = {
     listen: (config) => config.listen,
+    tls: (config) => [config.tls !== undefined, config.tls?.clientAuth],
     network: (config) => config.network,
     lightning: (config) => config.lightning,
     store: (config) => config.store,

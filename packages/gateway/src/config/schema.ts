@@ -1,6 +1,8 @@
 /** The shape of `turnpike.yaml`: what keys there are and what each may hold. */
 
 import { z } from 'zod'
+import { section } from './section.ts'
+import { protocolSchema, upstreamTlsSchema } from './upstream-side.ts'
 import {
   amount,
   byteSize,
@@ -16,17 +18,6 @@ import {
   upstreamUrl,
   whole,
 } from './values.ts'
-
-/** An object that knows all its keys; the message of an unknown one is the list of those there are. */
-function section<const S extends z.core.$ZodLooseShape>(
-  expected: string,
-  shape: S,
-): z.ZodObject<S, z.core.$strict> {
-  const known = Object.keys(shape).join(' ')
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? known : expected),
-  })
-}
 
 /** One value or a list of them. */
 function oneOrMore<T extends z.ZodType>(item: T, expected: string): z.ZodPreprocess<z.ZodArray<T>> {
@@ -83,8 +74,10 @@ const conditionsSchema = section('what credentials are bound to, e.g. { rate: 10
 
 /** The top of the file. Services and their routes are read one by one, so that each names its own faults. */
 export const fileSchema = section('keys such as "listen" and "services"', {
-  listen: oneOrMore(listenAddress, 'host:port or a list of them').optional(),
+  listen: oneOrMore(z.unknown(), 'host:port or a list of them').optional(),
   network: oneOf(['mainnet', 'testnet', 'signet', 'regtest', 'simnet']).optional(),
+  // Read in tls.ts.
+  tls: z.unknown().optional(),
   lightning: z.unknown().optional(),
   store: text('"memory", "sqlite:FILE", "postgres://…" or "redis://…"').optional(),
   keys: section('a "file" or an "env"', {
@@ -120,6 +113,8 @@ export const fileSchema = section('keys such as "listen" and "services"', {
 /** One service. */
 export const serviceSchema = section('a table with an "upstream" and "routes"', {
   upstream: upstreamUrl,
+  protocol: protocolSchema.optional(),
+  upstreamTls: upstreamTlsSchema.optional(),
   tier: whole('a whole number from 0', 0, 2_147_483_647).optional(),
   hosts: oneOrMore(hostName, 'a list of host names').optional(),
   unknownCaveats: oneOf(['skip', 'refuse']).optional(),

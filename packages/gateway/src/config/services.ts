@@ -7,13 +7,14 @@ import type { ConfigIssue, Position } from './issue.ts'
 import { readMatch } from './match.ts'
 import { readRouteCharge, readRouteConditions } from './metered.ts'
 import { routeSchema, serviceSchema } from './schema.ts'
+import { readUpstreamSide } from './upstream-side.ts'
 import type { Path, YamlSource } from './yaml-source.ts'
 
 /** How long an upstream may take to its first byte where nothing is said. */
 const DEFAULT_TIMEOUT_SECONDS = 30
 
 /** All services in the order written. Pushes everything that is wrong. */
-export function readServices(source: YamlSource, issues: ConfigIssue[]): ServiceConfig[] {
+export function readServices(source: YamlSource, folder: string, issues: ConfigIssue[]): ServiceConfig[] {
   const table = source.get(['services'])
   // What is not a table is the schema's to name.
   if (typeof table !== 'object' || table === null || Array.isArray(table)) return []
@@ -22,13 +23,17 @@ export function readServices(source: YamlSource, issues: ConfigIssue[]): Service
     const message = 'services: an empty table, expected at least one service'
     issues.push({ position: source.locate(['services']), message })
   }
-  const services = names.flatMap((name) => readService(source, name, issues) ?? [])
+  const services = names.flatMap((name) => readService(source, name, { folder, issues }) ?? [])
   checkAcross(services, issues)
   checkPorts(services, issues)
   return services
 }
 
-function readService(source: YamlSource, name: string, issues: ConfigIssue[]): ServiceConfig | undefined {
+function readService(
+  source: YamlSource,
+  name: string,
+  { folder, issues }: { readonly folder: string; readonly issues: ConfigIssue[] },
+): ServiceConfig | undefined {
   const path = ['services', name]
   const position = source.locateKey(path)
   // The name stands in caveats: `<name>_max_calls=…`, `services=<name>:<tier>,…`.
@@ -51,9 +56,14 @@ function readService(source: YamlSource, name: string, issues: ConfigIssue[]): S
   )
   checkCapabilities(routes, issues)
   if (service === undefined) return undefined
+  const report = (below: Path, message: string): void => {
+    const at = [...path, ...below]
+    issues.push({ position: source.locate(at), message: `${pathName(at)}: ${message}` })
+  }
   return {
     name,
     upstream: service.upstream,
+    upstreamSide: readUpstreamSide(service, { folder, report }),
     tier: service.tier ?? 0,
     hosts: service.hosts ?? [],
     unknownCaveats: service.unknownCaveats ?? 'skip',

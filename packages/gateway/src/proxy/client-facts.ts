@@ -1,8 +1,8 @@
 /** Who asks, and what they asked: behind proxies that are trusted, what those say of it. */
 
-import type { IncomingMessage } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import { isAuthority } from '@turnpike/l402/server'
+import type { ClientRequest } from './client-side.ts'
 
 /** Whether an address is one of the operator's own proxies. */
 export type TrustedProxies = (address: string) => boolean
@@ -24,7 +24,7 @@ export interface ClientFacts {
  * an address ends the walk.
  */
 export function clientFacts(
-  req: IncomingMessage,
+  req: ClientRequest,
   peer: string,
   { host, trusted }: { readonly host: string; readonly trusted: TrustedProxies | undefined },
 ): ClientFacts {
@@ -54,7 +54,7 @@ export function peerAddress(socket: Socket): string {
   return plainAddress(socket.remoteAddress ?? '')
 }
 
-function forwardedAddresses(req: IncomingMessage): readonly string[] {
+function forwardedAddresses(req: ClientRequest): readonly string[] {
   const lines = req.headersDistinct['x-forwarded-for']
   if (lines !== undefined) return itemsOf(lines)
   // RFC 7239 §4: `for=` of each element.
@@ -71,7 +71,7 @@ function forwardedAddresses(req: IncomingMessage): readonly string[] {
   })
 }
 
-function lastOf(req: IncomingMessage, name: string): string | undefined {
+function lastOf(req: ClientRequest, name: string): string | undefined {
   return itemsOf(req.headersDistinct[name] ?? []).at(-1)
 }
 

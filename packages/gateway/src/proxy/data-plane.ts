@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   type Decision,
   DIGEST_BYTES,
@@ -13,8 +12,10 @@ import { type OwnProblem, sendNothing, sendRefused, sendStored } from './answers
 import { answerBalance } from './balance.ts'
 import { BALANCE_PATH } from './balance-path.ts'
 import { type ClientFacts, clientFacts, type TrustedProxies } from './client-facts.ts'
+import type { ClientAnswer, ClientRequest } from './client-side.ts'
 import { Exchange } from './exchange.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
+import { H2Request } from './h2-request.ts'
 import {
   BAD_EXPECTATION,
   BODY_LATE,
@@ -25,7 +26,8 @@ import {
 } from './own-problems.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
 import { compileRouting, type HostFinder, type ProxyRoute, type Routing } from './routing.ts'
-import { UpstreamPools } from './upstream-pools.ts'
+import type { Upgrade } from './tunnel.ts'
+import { speaksH2, UpstreamPools } from './upstream-pools.ts'
 import { type RequestRecord, Visit } from './visit.ts'
 import { readWholeBody } from './whole-body.ts'
 
@@ -53,8 +55,8 @@ export interface DataPlaneOptions {
 
 /** The way of every request through the gateway. */
 export interface DataPlane {
-  /** For the server's `request`, `checkContinue` and `checkExpectation` events; see `createPublicServer`. */
-  readonly listener: (req: IncomingMessage, res: ServerResponse) => void
+  /** Takes a request; `upgrade` is there where its connection may become another protocol's. See `createPublicServer`. */
+  readonly listener: (req: ClientRequest, res: ClientAnswer, upgrade?: Upgrade) => void
   /** Puts new routes in force, at once and as a whole; requests under way keep theirs. */
   swap(routing: Routing): void
   /** How many requests are under way. */
@@ -89,8 +91,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   let inFlight = 0
   let drained: PromiseWithResolvers<void> | undefined
 
-  function listener(req: IncomingMessage, res: ServerResponse): void {
-    const visit = new Visit(req, res)
+  function listener(req: ClientRequest, res: ClientAnswer, upgrade?: Upgrade): void {
+    const visit = new Visit(req, res, upgrade)
     inFlight++
     const onClose = (): void => {
       if (visit.closed) return
@@ -112,7 +114,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   function receive(visit: Visit): void {
     const { req } = visit
     const { method = '', rawHeaders } = req
-    const head = readHead(rawHeaders, req.httpVersion)
+    const head = readHead(rawHeaders, req.httpVersion, req instanceof H2Request ? req.hasBody : undefined)
     if (!head.ok) {
       visit.answerBadHead(head.detail)
       return
@@ -133,9 +135,16 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     }
     const { route } = found
     visit.route = route?.terms
-    if (route === undefined || head.upgrade === 'websocket') {
-      visit.answer(route === undefined ? NO_ROUTE : NO_WEBSOCKET, head)
+    if (route === undefined) {
+      visit.answer(NO_ROUTE, head)
       return
+    }
+    if (visit.upgrade !== undefined) {
+      const problem = upgradeProblem(head, route)
+      if (problem !== undefined) {
+        visit.answer(problem, head)
+        return
+      }
     }
     const client = clientFacts(req, visit.peer, { host: head.host, trusted: options.trustedProxies?.() })
     visit.clientAddress = client.address
@@ -223,6 +232,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       timeoutMs: route.timeoutMs,
       body: body ?? (head.hasBody ? 'streamed' : null),
       crossOrigin: head.crossOrigin,
+      grpc: head.grpc,
+      upgrade: head.upgrade === 'websocket' ? visit.upgrade : undefined,
       onFault: (code, error) => {
         visit.code = code
         hooks.fault?.(code, error, route.terms)
@@ -231,7 +242,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
         visit.code = 'exhausted'
       },
     })
-    visit.exchange.dispatch(pools.of(route.upstream.origin), url, lines)
+    visit.exchange.dispatch(pools.of(route.upstream), url, lines)
   }
 
   function fail({ visit, head, route }: Going, error: unknown): void {
@@ -243,7 +254,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     listener,
     swap(routing) {
       hosts = compileRouting(routing)
-      pools.keepOnly(hosts.origins)
+      pools.keepOnly(hosts.upstreams)
     },
     inFlight: () => inFlight,
     drain() {
@@ -255,7 +266,14 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   }
 }
 
-function findTarget(hosts: HostFinder, req: IncomingMessage, head: RequestHead): FoundRoute | OwnProblem {
+/** What stands in the way of a request to change the protocol. */
+function upgradeProblem(head: RequestHead, { upstream }: ProxyRoute): OwnProblem | undefined {
+  // Where a body ends and the other protocol begins is not for two readers to agree on.
+  if (head.hasBody) return { code: 'bad_request', detail: 'expected no body with an upgrade' }
+  return head.upgrade === 'websocket' && speaksH2(upstream) ? NO_WEBSOCKET : undefined
+}
+
+function findTarget(hosts: HostFinder, req: ClientRequest, head: RequestHead): FoundRoute | OwnProblem {
   const { method = '' } = req
   if (method === 'TRACE' || method === 'CONNECT') return methodNotAllowed(method)
   if (head.expect !== undefined && head.expect !== '100-continue') return BAD_EXPECTATION

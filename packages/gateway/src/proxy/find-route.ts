@@ -1,6 +1,6 @@
-import type { IncomingMessage } from 'node:http'
 import { normaliseTarget, type RouteTable, type Target } from '@turnpike/l402/server'
 import type { OwnProblem } from './answers.ts'
+import type { ClientRequest } from './client-side.ts'
 import type { RequestHead } from './request-head.ts'
 import type { HostFinder, ProxyRoute } from './routing.ts'
 
@@ -15,11 +15,7 @@ export interface FoundRoute {
 }
 
 /** Decides by `Host`, method and target which route a request is for, or what is wrong with it. */
-export function findRoute(
-  hosts: HostFinder,
-  req: IncomingMessage,
-  head: RequestHead,
-): FoundRoute | OwnProblem {
+export function findRoute(hosts: HostFinder, req: ClientRequest, head: RequestHead): FoundRoute | OwnProblem {
   const { method = '', url = '' } = req
   if (hosts.needsHost && head.host === '') {
     return { code: 'bad_request', detail: 'expected one Host line' }

@@ -3,6 +3,12 @@ export {
   type DataPlane,
   type DataPlaneHooks,
 } from './data-plane.ts'
-export { createPublicServer, drainServers, type PublicServerOptions } from './public-server.ts'
-export type { HostTable, ProxyRoute, Routing, UpstreamTarget } from './routing.ts'
+export {
+  createPublicServer,
+  drainServers,
+  type PublicServer,
+  type PublicServerOptions,
+} from './public-server.ts'
+export type { HostTable, ProxyRoute, Routing, UpstreamTarget, UpstreamTls } from './routing.ts'
+export type { TlsMaterial } from './tls-front.ts'
 export type { RequestRecord } from './visit.ts'

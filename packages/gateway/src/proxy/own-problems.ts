@@ -9,7 +9,7 @@ export const NO_ROUTE: OwnProblem = {
 
 export const NO_WEBSOCKET: OwnProblem = {
   code: 'upgrade_not_supported',
-  detail: 'this gateway does not carry WebSocket connections',
+  detail: 'the service behind this gateway speaks HTTP/2, over which no WebSocket is carried',
 }
 
 export const BAD_EXPECTATION: OwnProblem = {

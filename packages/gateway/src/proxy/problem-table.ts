@@ -72,8 +72,9 @@ export const PROBLEMS: Readonly<Record<ProblemCode, RequestProblemEntry>> = {
   upgrade_not_supported: {
     status: 501,
     title: 'Not Implemented',
-    meaning: 'WebSocket connections are not carried.',
-    remedy: 'Use plain HTTP; streams and server-sent events are carried.',
+    meaning: 'No WebSocket is carried to a service that speaks HTTP/2.',
+    remedy:
+      'Use plain HTTP, streams or server-sent events; a seller names the service by its HTTP/1.1 address.',
   },
   upstream_unreachable: {
     status: 502,

@@ -1,5 +1,7 @@
-import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import { isCredentialLine } from '@turnpike/l402'
+import type { ClientRequest } from './client-side.ts'
+import { headerKind } from './header-kinds.ts'
 
 // A client that was answered may go on sending for this long; after that its connection is cut.
 const LINGER_MS = 30_000
@@ -9,11 +11,11 @@ const LINGER_MS = 30_000
  * reading ends this one and leaves the client's connection whole for the answer.
  */
 export class RequestBody extends Readable {
-  readonly #req: IncomingMessage
+  readonly #req: ClientRequest
   #ended = false
   #cut = false
 
-  constructor(req: IncomingMessage) {
+  constructor(req: ClientRequest) {
     super()
     this.#req = req
     // An error here has been told to whoever reads; it must not become an uncaught one.
@@ -30,6 +32,18 @@ export class RequestBody extends Readable {
   /** Whether the upstream would take more and the client has not sent it. */
   get starved(): boolean {
     return !this.#ended && this.readableFlowing === true
+  }
+
+  /** What followed the body, for upstreams that take it; without what a trailer must not say. */
+  get trailers(): string[] {
+    const { rawTrailers } = this.#req
+    const out: string[] = []
+    for (let i = 0; i + 1 < rawTrailers.length; i += 2) {
+      const name = rawTrailers[i] ?? ''
+      const value = rawTrailers[i + 1] ?? ''
+      if (headerKind(name) === 'other' && !isCredentialLine(name, value)) out.push(name, value)
+    }
+    return out
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -59,10 +73,10 @@ export class RequestBody extends Readable {
 }
 
 /** Reads what is left of a request's body and throws it away, so that the answer reaches a client that still sends. */
-export function discardBody(req: IncomingMessage): void {
+export function discardBody(req: ClientRequest): void {
   req.resume()
   if (req.complete || req.destroyed) return
-  const timer = setTimeout(() => req.socket.destroy(), LINGER_MS)
+  const timer = setTimeout(() => req.destroy(), LINGER_MS)
   timer.unref()
   req.once('close', () => clearTimeout(timer))
 }

@@ -1,6 +1,7 @@
 import { isCredentialLine } from '@turnpike/l402'
 import { type Entitlement, isAuthority } from '@turnpike/l402/server'
 import type { ClientFacts } from './client-facts.ts'
+import { isGrpcType } from './grpc.ts'
 import { headerKind } from './header-kinds.ts'
 import type { ProxyRoute } from './routing.ts'
 
@@ -14,6 +15,8 @@ export interface RequestHead {
   readonly upgrade: string | undefined
   /** Whether a browser asks across origins. */
   readonly crossOrigin: boolean
+  /** Whether it is gRPC, and its answer is to be. */
+  readonly grpc: boolean
   /** Fields that `Connection` names, in lower case: not for the upstream. */
   readonly connectionNames: ReadonlySet<string> | undefined
 }
@@ -26,9 +29,14 @@ export interface BadHead {
 
 /**
  * Reads the raw header lines of a request: one `Host`, one framing. What llhttp in its strict mode lets pass and
- * another reader could take for different framing is refused here.
+ * another reader could take for different framing is refused here. `streamed`: whether a body follows, where the framing of
+ * HTTP/2 says it.
  */
-export function readHead(lines: readonly string[], httpVersion: string): RequestHead | BadHead {
+export function readHead(
+  lines: readonly string[],
+  httpVersion: string,
+  streamed?: boolean,
+): RequestHead | BadHead {
   let host: string | undefined
   let length: string | undefined
   let coding: string | undefined
@@ -36,6 +44,7 @@ export function readHead(lines: readonly string[], httpVersion: string): Request
   let upgrade: string | undefined
   let connection: string | undefined
   let crossOrigin = false
+  let grpc = false
   for (let i = 0; i < lines.length; i += 2) {
     const value = lines[i + 1] ?? ''
     switch (headerKind(lines[i] ?? '')) {
@@ -60,11 +69,15 @@ export function readHead(lines: readonly string[], httpVersion: string): Request
       case 'upgrade':
         upgrade = value.toLowerCase()
         break
+      case 'type':
+        grpc = isGrpcType(value)
+        break
       case 'origin':
         crossOrigin = true
     }
   }
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') return bad('expected HTTP/1.1 or HTTP/1.0')
+  if (httpVersion !== '1.1' && httpVersion !== '1.0' && streamed === undefined)
+    return bad('expected HTTP/1.1 or HTTP/1.0')
   if (coding !== undefined) {
     if (length !== undefined) return bad('the request has both Content-Length and Transfer-Encoding')
     if (coding !== 'chunked') return bad('expected no transfer coding but chunked')
@@ -73,17 +86,18 @@ export function readHead(lines: readonly string[], httpVersion: string): Request
   if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) {
     return bad('expected a Content-Length of at most 15 digits')
   }
-  if (host === undefined ? httpVersion === '1.1' : !isAuthority(host)) {
+  if (host === undefined ? httpVersion !== '1.0' : !isAuthority(host)) {
     return bad('expected one Host line with a host and, where needed, a port')
   }
   return {
     ok: true,
     host: host ?? '',
-    hasBody: coding !== undefined || (length !== undefined && Number(length) > 0),
+    hasBody: streamed ?? (coding !== undefined || (length !== undefined && Number(length) > 0)),
     // HTTP/1.0 knows no 100 Continue.
     expect: httpVersion === '1.0' ? undefined : expect,
     upgrade,
     crossOrigin,
+    grpc,
     connectionNames: connection === undefined ? undefined : connectionNames(connection),
   }
 }
@@ -132,6 +146,7 @@ export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): s
         if (dropped === undefined || !dropped.has('accept-encoding')) out.push(name, value)
         break
       case 'plain':
+      case 'type':
       case 'origin':
         if (dropped === undefined || !dropped.has(name.toLowerCase())) out.push(name, value)
         break

@@ -1,9 +1,26 @@
 import type { RouteTable, RouteTerms } from '@turnpike/l402/server'
 
+/** How the certificate of an upstream is checked, and which one is shown to it. PEM texts. */
+export interface UpstreamTls {
+  /** Tells two of them apart for one origin: the same id, the same content. */
+  readonly id: string
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  /** Asked for (SNI) and checked instead of the origin's host. */
+  readonly serverName?: string
+  /** Takes any certificate. For development. */
+  readonly insecure?: boolean
+}
+
 /** Where a request goes that may pass. */
 export interface UpstreamTarget {
-  /** `http://127.0.0.1:9000` or `https://…`, without a path. */
+  /** `http://127.0.0.1:9000`, `https://…` or `h2c://…` (HTTP/2 without TLS), without a path. */
   readonly origin: string
+  /** Of `https`: which version it speaks. @default 'h1' */
+  readonly protocol?: 'h1' | 'h2'
+  /** Of `https`: whom to trust, and who we are. */
+  readonly tls?: UpstreamTls
   /** Put before every path; starts with `/` and does not end with one, or is empty. */
   readonly basePath: string
 }
@@ -48,8 +65,8 @@ export interface HostFinder {
   readonly needsHost: boolean
   /** `authority`: the `Host` of a request in lower case; empty without one. */
   find(authority: string): HostRoutes | undefined
-  /** Of all upstreams. */
-  readonly origins: ReadonlySet<string>
+  /** All that are named. */
+  readonly upstreams: readonly UpstreamTarget[]
 }
 
 /**
@@ -87,9 +104,7 @@ export function compileRouting(routing: Routing): HostFinder {
       if (!needsHost) return rest
       return exact.get(authority) ?? anyPort.get(splitPort(authority).name) ?? rest
     },
-    origins: new Set(
-      routing.flatMap(({ routes }) => routes.routes.map(({ value }) => value.upstream.origin)),
-    ),
+    upstreams: routing.flatMap(({ routes }) => routes.routes.map(({ value }) => value.upstream)),
   }
 }
 

@@ -99,6 +99,12 @@ export class Settling {
     else void this.release()
   }
 
+  /** The upstream says at the end, before any of its answer, that it failed. What the client must wait for. */
+  async failed(): Promise<void> {
+    const certainMsat = this.#measuring?.certain() ?? 0n
+    await (certainMsat > 0n ? atMost(this.#commit(certainMsat)) : this.release())
+  }
+
   /** Gives the use back (rule 4); waits for it, but not for long. */
   async release(): Promise<void> {
     if (this.#ended) return

@@ -1,10 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RouteTerms } from '@turnpike/l402/server'
 import { type OwnProblem, sendProblem } from './answers.ts'
 import { peerAddress } from './client-facts.ts'
+import type { ClientAnswer, ClientRequest } from './client-side.ts'
 import type { Exchange } from './exchange.ts'
 import { discardBody } from './request-body.ts'
 import type { RequestHead } from './request-head.ts'
+import type { Upgrade } from './tunnel.ts'
 
 /** What became of one request; for logs and metrics. Holds no header value and no query. */
 export interface RequestRecord {
@@ -33,13 +34,15 @@ export interface RequestRecord {
 
 /** One request on its way; what its record is made from. */
 export class Visit {
-  readonly req: IncomingMessage
-  readonly res: ServerResponse
+  readonly req: ClientRequest
+  readonly res: ClientAnswer
   readonly startedAt: number = performance.now()
   /** The address our connection is with. */
   readonly peer: string
   /** The client's, which is the peer's unless a trusted proxy says another. */
   clientAddress: string
+  /** A client that offers to change the protocol. */
+  readonly upgrade: Upgrade | undefined
   exchange: Exchange | undefined = undefined
   /** The answer is out, or the client gone. */
   closed = false
@@ -50,9 +53,10 @@ export class Visit {
   paid = false
   #continued = false
 
-  constructor(req: IncomingMessage, res: ServerResponse) {
+  constructor(req: ClientRequest, res: ClientAnswer, upgrade: Upgrade | undefined) {
     this.req = req
     this.res = res
+    this.upgrade = upgrade
     this.peer = peerAddress(req.socket)
     this.clientAddress = this.peer
   }

@@ -23,6 +23,7 @@ import {
   type DataPlaneHooks,
   type HostTable,
   type ProxyRoute,
+  type PublicServer,
   type PublicServerOptions,
 } from '../../src/proxy/index.ts'
 
@@ -41,7 +42,7 @@ export interface Upstream {
   close(): Promise<void>
 }
 
-const cleanups: (() => Promise<void>)[] = []
+export const cleanups: (() => Promise<void>)[] = []
 
 /** Closes what the test started; for `afterEach`. */
 export async function closeAll(): Promise<void> {
@@ -214,7 +215,7 @@ export function tableOf(
 export interface Gateway {
   readonly port: number
   readonly dataPlane: DataPlane
-  readonly server: Server
+  readonly server: PublicServer
 }
 
 export async function startGateway(options: {
@@ -227,10 +228,9 @@ export async function startGateway(options: {
   const { gate = passGate(), server: limits, ...rest } = options
   const dataPlane = createDataPlane({ gate, ...rest })
   const server = createPublicServer(dataPlane, limits)
-  const port = await listening(server)
+  const port = await listening(server.listener)
   cleanups.push(async () => {
-    const ended = server.listening ? once(server, 'close') : undefined
-    server.close()
+    const ended = server.close()
     server.closeAllConnections()
     await ended
     await dataPlane.close()
