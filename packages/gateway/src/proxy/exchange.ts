@@ -4,7 +4,9 @@ import type { Charge, Entitlement } from '@turnpike/l402/server'
 import type { Dispatcher } from 'undici'
 import { answerLines } from './answer-lines.ts'
 import { type OwnProblem, sendProblem } from './answers.ts'
+import type { HeaderEdits } from './header-edits.ts'
 import { Outgoing } from './outgoing.ts'
+import { bodyTooLarge } from './own-problems.ts'
 import { latin1Pairs } from './raw-lines.ts'
 import { RequestBody } from './request-body.ts'
 import { Sending } from './sending.ts'
@@ -24,6 +26,10 @@ export interface ExchangeOptions {
   /** The request's body: none, as it comes, or whole where it had to be read before. */
   readonly body: Buffer | 'streamed' | null
   readonly crossOrigin: boolean
+  /** Most bytes of a streamed body. */
+  readonly bodyLimit?: number | undefined
+  /** What the operator sets and removes in the answer's header lines. */
+  readonly answerEdits?: HeaderEdits | undefined
   /** Told why an upstream, or the books, did not do their part; never with what a client or an upstream sent. */
   readonly onFault: (code: string, error: unknown) => void
   /** Told that the answer was cut off because the credit is used up. */
@@ -73,13 +79,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
   constructor(options: ExchangeOptions) {
     const { req, res, entitlement, charge, body, onFault } = options
     this.#options = options
-    this.#body = body === 'streamed' ? new RequestBody(req) : null
+    this.#body = body === 'streamed' ? new RequestBody(req, options.bodyLimit) : null
     this.#answer = new Outgoing(res)
     this.#settling =
       entitlement?.counted === true
         ? new Settling({
             entitlement,
             charge,
+            answerEdits: options.answerEdits,
             method: req.method ?? 'GET',
             onFault,
             onEnough: (why) => this.#cut(why),
@@ -140,8 +147,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200 || this.#phase !== 'waiting') return true
     this.#resume = resume
     this.#settling?.head(status, raw)
-    const { req, entitlement, crossOrigin } = this.#options
-    const lines = answerLines(raw, status, entitlement?.answerHeaders ?? NO_LINES, crossOrigin)
+    const { req, entitlement, crossOrigin, answerEdits: edits } = this.#options
+    const extra = entitlement?.answerHeaders ?? NO_LINES
+    const lines = answerLines(raw, status, { extra, crossOrigin, edits })
     this.#answer.head(status, statusText, lines)
     const bodiless = req.method === 'HEAD' || status === 204 || status === 304
     if (lines.length > 0 && lines.length <= GATHER_BYTES && !bodiless) {
@@ -178,7 +186,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onError(error: Error): void {
     const { res, onFault } = this.#options
     if (this.#phase === 'over') return
-    if (this.#body?.cut === true) {
+    if (this.#body?.tooLong === true && (this.#phase === 'waiting' || this.#phase === 'gathering')) {
+      res.shouldKeepAlive = false
+      this.#fail(bodyTooLarge(this.#options.bodyLimit), error)
+    } else if (this.#body?.cut === true) {
       this.#stop()
       res.destroy()
     } else if (this.#phase === 'waiting' && this.#sending?.sendAgain(error, this) === true) {

@@ -1,4 +1,6 @@
 import type { RouteTable, RouteTerms } from '@turnpike/l402/server'
+import type { HeaderEdits } from './header-edits.ts'
+import type { UpstreamGroup } from './upstream-group.ts'
 
 /** Where a request goes that may pass. */
 export interface UpstreamTarget {
@@ -11,7 +13,18 @@ export interface UpstreamTarget {
 /** What the gateway does with the requests of one route. */
 export interface ProxyRoute {
   readonly terms: RouteTerms
+  /** With a `group` or `files`, only its `basePath` counts. */
   readonly upstream: UpstreamTarget
+  /** Several upstreams, or one that is watched. */
+  readonly group?: UpstreamGroup
+  /** An absolute folder that is served in place of an upstream. */
+  readonly files?: string
+  /** Cut off the front of the path before it goes upstream; starts with `/` and does not end with one. */
+  readonly stripPrefix?: string
+  readonly requestEdits?: HeaderEdits
+  readonly answerEdits?: HeaderEdits
+  /** Most bytes of a request's body; left out: any number. */
+  readonly bodyLimit?: number
   /** How long the upstream may take to its first byte. */
   readonly timeoutMs: number
   /** Lets credential lines through to the upstream. */
@@ -50,6 +63,7 @@ export interface HostFinder {
   find(authority: string): HostRoutes | undefined
   /** Of all upstreams. */
   readonly origins: ReadonlySet<string>
+  readonly groups: ReadonlySet<UpstreamGroup>
 }
 
 /**
@@ -80,6 +94,7 @@ export function compileRouting(routing: Routing): HostFinder {
       if (port === '80' || port === '443') claim(exact, name, table)
     }
   }
+  const all = routing.flatMap(({ routes }) => routes.routes.map(({ value }) => value))
   const needsHost = exact.size + anyPort.size > 0
   return {
     needsHost,
@@ -87,10 +102,14 @@ export function compileRouting(routing: Routing): HostFinder {
       if (!needsHost) return rest
       return exact.get(authority) ?? anyPort.get(splitPort(authority).name) ?? rest
     },
-    origins: new Set(
-      routing.flatMap(({ routes }) => routes.routes.map(({ value }) => value.upstream.origin)),
-    ),
+    origins: new Set(all.flatMap(originsOf)),
+    groups: new Set(all.flatMap(({ group }) => group ?? [])),
   }
+}
+
+function originsOf({ upstream, group, files }: ProxyRoute): string[] {
+  if (files !== undefined) return []
+  return group === undefined ? [upstream.origin] : group.targets.map(({ origin }) => origin)
 }
 
 function splitPort(authority: string): { name: string; port: string } {

@@ -1,7 +1,9 @@
 import type { OwnProblem } from './answers.ts'
+import { FileMiss } from './file-miss.ts'
 
 /** What a client is told when the upstream did not answer. Never what the upstream said. */
 export function upstreamFault(error: unknown): OwnProblem {
+  if (error instanceof FileMiss) return error.problem
   switch (codeOf(error)) {
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
