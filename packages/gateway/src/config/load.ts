@@ -74,7 +74,7 @@ export function parseConfig(
   readLightning(source, { sandbox: options.sandbox }, issues)
   const store = readStore(source, folder, issues)
   const aperture = readAperture(source, folder, issues)
-  const services = readServices(source, issues)
+  const services = readServices(source, { folder, issues })
   if (!parsed.success) throw new ConfigError(file, issues)
 
   const data = parsed.data

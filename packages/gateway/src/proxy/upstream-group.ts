@@ -49,6 +49,14 @@ export interface UpstreamState {
   readonly ejected: boolean
 }
 
+/** The services none of whose upstreams is well. */
+export function unwellServices(states: readonly UpstreamState[]): readonly string[] {
+  const well = new Set(
+    states.flatMap(({ service, healthy, ejected }) => (healthy && !ejected ? service : [])),
+  )
+  return [...new Set(states.map(({ service }) => service))].filter((service) => !well.has(service))
+}
+
 /** What a {@link Balancer} is made with. */
 export interface BalancerOptions {
   readonly group: UpstreamGroup
