@@ -121,7 +121,7 @@ describe('retries', () => {
     expect(faults).toEqual([])
   })
 
-  it('never follow a request that an upstream may have, not even a GET', async () => {
+  it('never follow a request that an upstream may have', async () => {
     const books: Books = { entries: [] }
     let arrived = 0
     const raw = await startRawUpstream((socket) => {
