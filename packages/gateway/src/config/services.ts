@@ -77,10 +77,7 @@ function readService(
   const forwarding = readForwarding(service, { folder, report })
   const { stripPrefix } = forwarding
   if (stripPrefix !== '' && !routes.some((route) => startsBelow(route.match, stripPrefix))) {
-    report(
-      ['rewrite', 'stripPrefix'],
-      `no route begins with ${stripPrefix}, expected what some "match" begins with`,
-    )
+    report(['rewrite', 'stripPrefix'], 'no route begins with it, expected what some "match" begins with')
   }
   return {
     name,
@@ -222,8 +219,15 @@ function nameRoutes(routes: RouteConfig[]): void {
 /** Whether a route's paths may begin with `prefix`. */
 function startsBelow(match: string, prefix: string): boolean {
   const path = match.slice(match.indexOf(' ') + 1)
-  // Of an expression it is not known; `*` may be anything.
-  return path.startsWith('~') || path.includes('*') || path === prefix || path.startsWith(`${prefix}/`)
+  // Of an expression it is not known.
+  if (path.startsWith('~')) return true
+  const segments = path.split('/')
+  for (const [index, wanted] of prefix.split('/').entries()) {
+    const segment = segments[index]
+    if (segment === '*' && index === segments.length - 1) return true
+    if (segment !== '*' && segment !== wanted) return false
+  }
+  return true
 }
 
 /** The same match twice for one host can only be a mistake: the second would never be reached. */
