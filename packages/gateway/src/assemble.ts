@@ -9,6 +9,7 @@ import {
   type Gate,
   keyRing,
   type MasterKey,
+  type RouteSpec,
   type StoredRootKeys,
 } from '@turnpike/l402/server'
 import { apertureSecrets } from '@turnpike/l402/store/aperture'
@@ -17,10 +18,11 @@ import { postgresStore } from '@turnpike/l402/store/postgres'
 import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
-import { type Config, type ServiceConfig, sampleUpstream } from './config/config.ts'
-import { routeMatch } from './config/match.ts'
+import type { Config, ServiceConfig } from './config/config.ts'
+import { routeSpec } from './config/match.ts'
+import { destinationOf } from './destination.ts'
 import type { Ledger } from './metrics/watched.ts'
-import type { HostTable, ProxyRoute, Routing, UpstreamTarget } from './proxy/index.ts'
+import type { HostTable, ProxyRoute, Routing } from './proxy/index.ts'
 
 /** A Lightning backend and, on the sandbox, the wallet beside it. */
 export interface OpenLightning {
@@ -125,17 +127,13 @@ export function buildRouting(config: Config, sampleUrl: string | undefined): Rou
   })
 }
 
-function serviceRoutes(
-  service: ServiceConfig,
-  sampleUrl: string | undefined,
-): { match: ReturnType<typeof routeMatch>; value: ProxyRoute }[] {
-  const upstream = { ...upstreamTarget(service.upstream, sampleUrl), ...service.upstreamSide }
-  return service.routes.map((route) => ({
-    match: routeMatch(route.match),
-    value: {
+function serviceRoutes(service: ServiceConfig, sampleUrl: string | undefined): RouteSpec<ProxyRoute>[] {
+  const destination = destinationOf(service, sampleUrl)
+  return service.routes.map((route) =>
+    routeSpec(route, {
       terms: {
         service: service.name,
-        name: route.match,
+        name: route.name,
         free: route.free,
         priceMsat: route.priceMsat,
         grants: route.grants,
@@ -144,22 +142,12 @@ function serviceRoutes(
         capability: route.capability,
         ...(route.memo === undefined ? {} : { memo: route.memo }),
       },
-      upstream,
+      ...destination,
+      ...(route.bodyLimit === undefined ? {} : { bodyLimit: route.bodyLimit }),
       timeoutMs: route.timeoutMs,
       forwardCredential: service.forwardCredential,
       allowEncodedSlash: route.allowEncodedSlash,
       keepOverrideHeaders: route.keepOverrideHeaders,
-    },
-  }))
-}
-
-function upstreamTarget(upstream: string, sampleUrl: string | undefined): UpstreamTarget {
-  if (upstream === sampleUpstream && sampleUrl === undefined) throw new Error('the sample API does not run')
-  const address = upstream === sampleUpstream ? (sampleUrl ?? '') : upstream
-  // What `URL` knows no port and path of.
-  const { origin, pathname } = new URL(address.replace(/^h2c:/, 'http:'))
-  return {
-    origin: address.startsWith('h2c:') ? origin.replace('http:', 'h2c:') : origin,
-    basePath: pathname === '/' ? '' : pathname,
-  }
+    }),
+  )
 }

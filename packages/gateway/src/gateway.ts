@@ -22,7 +22,13 @@ import { listenOn } from './listen.ts'
 import { describeError } from './log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { watchGate, watchLedger } from './metrics/watched.ts'
-import { createDataPlane, createPublicServer, drainServers, type TlsMaterial } from './proxy/index.ts'
+import {
+  createDataPlane,
+  createPublicServer,
+  drainServers,
+  type TlsMaterial,
+  unwellServices,
+} from './proxy/index.ts'
 import { requestHooks } from './request-hooks.ts'
 import { type SampleApi, startSampleApi } from './sample/sample-api.ts'
 import { readTlsMaterial, watchTls } from './tls-files.ts'
@@ -70,13 +76,14 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       inFlight: () => plane.inFlight(),
       cachedVerdicts: () => gate.cachedVerdicts,
       configLoadedAt: () => loadedAt / 1000,
+      upstreams: () => plane.upstreams(),
     })
     const ledger = watchLedger(opened, metrics)
     const gate = watchGate(buildGate(config, { ledger, lightning, keys, storedKeys }), metrics)
 
     let sample: SampleApi | undefined
     const sampleFor = async (wanted: Config): Promise<string | undefined> => {
-      if (!wanted.services.some((service) => service.upstream === sampleUpstream)) return sample?.url
+      if (!wanted.services.some((service) => service.upstreams.includes(sampleUpstream))) return sample?.url
       sample ??= await startSampleApi()
       return sample.url
     }
@@ -114,6 +121,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
         { store: () => ledger.ping(), lightning: () => lightning.invoices.ping() },
         () => draining,
       ),
+      unwellServices: () => unwellServices(plane.upstreams()),
       metrics,
       sandbox: lightning.wallet,
       log,

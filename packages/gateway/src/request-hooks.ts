@@ -35,6 +35,10 @@ export function requestHooks({
         clientAddress: record.clientAddress,
       })
     },
+    upstreamState({ service, upstream, healthy, ejected }) {
+      const level = healthy && !ejected ? 'info' : 'warn'
+      log[level]({ service, upstream, healthy, ejected }, 'upstream')
+    },
     fault(code, error, route) {
       log.error({ code, service: route.service, route: route.name, fault: describeError(error) }, 'fault')
     },

@@ -10,6 +10,7 @@ import { formatIssue } from '../config/issue.ts'
 import { loadKeys, MissingKeysError } from '../config/key-file.ts'
 import { loadConfig } from '../config/load.ts'
 import { configWarnings } from '../config/warnings.ts'
+import { describeForwarding, describeMatch, formatBytes } from './check-forwarding.ts'
 import { type Command, configFlag, defaultConfigFile, helpFlag } from './command.ts'
 
 const help = `turnpike check [-c FILE] [--sandbox]
@@ -94,9 +95,9 @@ function describeConfig(config: Config): string {
   const routes = config.services.flatMap((service) =>
     service.routes.map((route) => [
       service.name,
-      route.match,
+      describeMatch(route),
       route.free ? 'free' : formatAmount(route.priceMsat),
-      describeGrants(route),
+      [describeGrants(route), ...describeLimits(route, service)].join('; '),
       route.free ? '-' : route.capability,
     ]),
   )
@@ -105,12 +106,20 @@ function describeConfig(config: Config): string {
 }
 
 function describeService(service: ServiceConfig): string {
-  const parts = [service.upstream === 'sample' ? 'the built-in sample API' : service.upstream]
+  const parts = describeForwarding(service)
   if (service.hosts.length > 0) parts.push(`for ${service.hosts.join(', ')}`)
   if (service.tier > 0) parts.push(`tier ${service.tier}`)
   if (service.unknownCaveats === 'refuse') parts.push('unknown conditions refused')
   if (service.forwardCredential) parts.push('credentials forwarded')
   return parts.join('; ')
+}
+
+/** What differs from the service. */
+function describeLimits({ bodyLimit, timeoutMs }: RouteConfig, service: ServiceConfig): string[] {
+  return [
+    ...(timeoutMs === service.timeoutMs ? [] : [`first byte within ${formatSeconds(timeoutMs / 1000)}`]),
+    ...(bodyLimit === undefined ? [] : [`bodies up to ${formatBytes(bodyLimit)}`]),
+  ]
 }
 
 function describeGrants({ free, grants, charge, conditions }: RouteConfig): string {

@@ -1,7 +1,8 @@
 /** A configuration that has been read and found right: every default filled in, every unit resolved. */
 
 import type { Network } from '@turnpike/l402/lightning'
-import type { Charge, Grants, MintedConditions } from '@turnpike/l402/server'
+import type { Charge, Grants, HeaderCondition, MintedConditions } from '@turnpike/l402/server'
+import type { ForwardingConfig } from './forwarding.ts'
 import type { Position } from './issue.ts'
 import type { TlsConfig } from './tls.ts'
 import type { UpstreamSide } from './upstream-side.ts'
@@ -54,6 +55,10 @@ export interface KeysConfig {
 export interface RouteConfig {
   /** `[METHOD[,METHOD]] PATH` as written. */
   readonly match: string
+  /** What header lines must hold besides; `undefined`: whatever they are. */
+  readonly matchHeaders: readonly HeaderCondition[] | undefined
+  /** For logs, metrics and tables: `match`, and which headers decide. */
+  readonly name: string
   readonly free: boolean
   /** 0 on a free route. */
   readonly priceMsat: bigint
@@ -66,6 +71,8 @@ export interface RouteConfig {
   readonly capability: string
   /** How long the upstream may take to its first byte. */
   readonly timeoutMs: number
+  /** Most bytes of a body; `undefined`: any number. */
+  readonly bodyLimit: number | undefined
   readonly allowEncodedSlash: boolean
   /** Lets `X-HTTP-Method-Override` and the like through to the upstream. */
   readonly keepOverrideHeaders: boolean
@@ -78,12 +85,11 @@ export interface RouteConfig {
 /** The upstream that `upstream: sample` names: the built-in sample API. */
 export const sampleUpstream = 'sample'
 
-/** One upstream and what its paths cost. */
-export interface ServiceConfig {
+/** One service: where its requests go and what its paths cost. */
+export interface ServiceConfig extends ForwardingConfig {
   /** Prefix of its caveat conditions. */
   readonly name: string
-  /** `http://host:port/prefix`, `https://…` or `h2c://…` without a slash at the end, or {@link sampleUpstream}. */
-  readonly upstream: string
+  /** How its upstreams are spoken to beyond their addresses. */
   readonly upstreamSide: UpstreamSide
   readonly tier: number
   /** Host names (with a port where one was given) in lower case; empty: any. */

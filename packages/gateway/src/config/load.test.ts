@@ -77,7 +77,7 @@ describe('a right configuration', () => {
     })
     expect(config.services[0]).toMatchObject({
       name: 'weather',
-      upstream: 'http://127.0.0.1:9000/api',
+      upstreams: ['http://127.0.0.1:9000/api'],
       tier: 1,
       hosts: ['api.example.com', 'other.example:8402'],
       unknownCaveats: 'refuse',
@@ -133,7 +133,7 @@ lightning: sandbox
 `
     const config = parseConfig(text, { ...where, env: { HOST: 'upstream.local', PRICE: '7' } })
     expect(config.services[0]).toMatchObject({
-      upstream: 'http://upstream.local:9000',
+      upstreams: ['http://upstream.local:9000'],
       routes: [{ priceMsat: 7000n, memo: 'costs ${PRICE} $5' }],
     })
   })

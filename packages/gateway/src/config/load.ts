@@ -78,7 +78,7 @@ export function parseConfig(
   const aperture = readAperture(source, folder, issues)
   const listen = readListen(source, issues)
   const tls = readTls(source, folder, issues)
-  const services = readServices(source, folder, issues)
+  const services = readServices(source, { folder, issues })
   if (!parsed.success) throw new ConfigError(file, issues)
 
   const data = parsed.data

@@ -1,7 +1,9 @@
 /** The shape of `turnpike.yaml`: what keys there are and what each may hold. */
 
 import { z } from 'zod'
-import { section } from './section.ts'
+import { bodyLimit, forwardingShape } from './forwarding.ts'
+import { matchHeaders } from './match-headers.ts'
+import { list, oneOrMore, section, table } from './section.ts'
 import { protocolSchema, upstreamTlsSchema } from './upstream-side.ts'
 import {
   amount,
@@ -15,21 +17,8 @@ import {
   oneOf,
   text,
   timerDuration,
-  upstreamUrl,
   whole,
 } from './values.ts'
-
-/** One value or a list of them. */
-function oneOrMore<T extends z.ZodType>(item: T, expected: string): z.ZodPreprocess<z.ZodArray<T>> {
-  const list = z.array(item, { error: () => expected }).min(1, { error: () => expected })
-  return z.preprocess((value) => (Array.isArray(value) || value === undefined ? value : [value]), list)
-}
-
-const table = (expected: string): z.ZodRecord<z.ZodString, z.ZodUnknown> =>
-  z.record(z.string(), z.unknown(), { error: () => expected })
-
-const list = (expected: string): z.ZodArray<z.ZodString> =>
-  z.array(text(expected), { error: () => expected }).min(1, { error: () => expected })
 
 const RATE = 'an amount per unit such as "5 msat", or per so many such as "1 sat/1000"'
 const AMOUNT = 'an amount such as "10 sat" or "1500 msat"'
@@ -112,7 +101,7 @@ export const fileSchema = section('keys such as "listen" and "services"', {
 
 /** One service. */
 export const serviceSchema = section('a table with an "upstream" and "routes"', {
-  upstream: upstreamUrl,
+  ...forwardingShape,
   protocol: protocolSchema.optional(),
   upstreamTls: upstreamTlsSchema.optional(),
   tier: whole('a whole number from 0', 0, 2_147_483_647).optional(),
@@ -129,6 +118,7 @@ export const serviceSchema = section('a table with an "upstream" and "routes"', 
 /** One route. */
 export const routeSchema = section('a route such as { match: "GET /path", price: 10 sat }', {
   match: text('a match such as "GET /forecast/*"'),
+  matchHeaders: matchHeaders.optional(),
   free: flag.optional(),
   price: amount.optional(),
   grants: section(
@@ -144,6 +134,7 @@ export const routeSchema = section('a route such as { match: "GET /path", price:
   capability: text('a text').optional(),
   anyCapability: flag.optional(),
   timeout: timerDuration.optional(),
+  bodyLimit: bodyLimit.optional(),
   allowEncodedSlash: flag.optional(),
   keepOverrideHeaders: flag.optional(),
   memo: text('a text').optional(),

@@ -3,9 +3,11 @@
 import { type ConditionsOffer, routeCapability } from '@turnpike/l402/server'
 import type { RouteConfig, ServiceConfig } from './config.ts'
 import { describeFaults, pathName } from './faults.ts'
+import { readForwarding } from './forwarding.ts'
 import type { ConfigIssue, Position } from './issue.ts'
 import { readMatch } from './match.ts'
-import { readRouteCharge, readRouteConditions } from './metered.ts'
+import { describeHeaders, readMatchHeaders } from './match-headers.ts'
+import { type Report, readRouteCharge, readRouteConditions } from './metered.ts'
 import { routeSchema, serviceSchema } from './schema.ts'
 import { readUpstreamSide } from './upstream-side.ts'
 import type { Path, YamlSource } from './yaml-source.ts'
@@ -13,8 +15,15 @@ import type { Path, YamlSource } from './yaml-source.ts'
 /** How long an upstream may take to its first byte where nothing is said. */
 const DEFAULT_TIMEOUT_SECONDS = 30
 
+/** Where relative file names start, and where faults go. */
+interface ServicesContext {
+  readonly folder: string
+  readonly issues: ConfigIssue[]
+}
+
 /** All services in the order written. Pushes everything that is wrong. */
-export function readServices(source: YamlSource, folder: string, issues: ConfigIssue[]): ServiceConfig[] {
+export function readServices(source: YamlSource, context: ServicesContext): ServiceConfig[] {
+  const { issues } = context
   const table = source.get(['services'])
   // What is not a table is the schema's to name.
   if (typeof table !== 'object' || table === null || Array.isArray(table)) return []
@@ -23,7 +32,7 @@ export function readServices(source: YamlSource, folder: string, issues: ConfigI
     const message = 'services: an empty table, expected at least one service'
     issues.push({ position: source.locate(['services']), message })
   }
-  const services = names.flatMap((name) => readService(source, name, { folder, issues }) ?? [])
+  const services = names.flatMap((name) => readService(source, name, context) ?? [])
   checkAcross(services, issues)
   checkPorts(services, issues)
   return services
@@ -32,7 +41,7 @@ export function readServices(source: YamlSource, folder: string, issues: ConfigI
 function readService(
   source: YamlSource,
   name: string,
-  { folder, issues }: { readonly folder: string; readonly issues: ConfigIssue[] },
+  { folder, issues }: ServicesContext,
 ): ServiceConfig | undefined {
   const path = ['services', name]
   const position = source.locateKey(path)
@@ -50,20 +59,31 @@ function readService(
     (_, index) =>
       readRoute(source, [...path, 'routes', index], {
         timeoutSeconds,
+        bodyLimit: service?.bodyLimit,
         conditions: service?.conditions,
         issues,
       }) ?? [],
   )
   checkCapabilities(routes, issues)
+  nameRoutes(routes)
   if (service === undefined) return undefined
-  const report = (below: Path, message: string): void => {
+  const report: Report = (below, message) => {
     const at = [...path, ...below]
-    issues.push({ position: source.locate(at), message: `${pathName(at)}: ${message}` })
+    // What is missing is said of the key that it is missing from.
+    issues.push({
+      position: below.length === 0 ? source.locate(path) : source.locate(at),
+      message: `${pathName(at)}: ${message}`,
+    })
+  }
+  const forwarding = readForwarding(service, { folder, report })
+  const { stripPrefix } = forwarding
+  if (stripPrefix !== '' && !routes.some((route) => startsBelow(route.match, stripPrefix))) {
+    report(['rewrite', 'stripPrefix'], 'no route begins with it, expected what some "match" begins with')
   }
   return {
     name,
-    upstream: service.upstream,
-    upstreamSide: readUpstreamSide(service, { folder, report }),
+    ...forwarding,
+    upstreamSide: readUpstreamSide({ ...service, upstreams: forwarding.upstreams }, { folder, report }),
     tier: service.tier ?? 0,
     hosts: service.hosts ?? [],
     unknownCaveats: service.unknownCaveats ?? 'skip',
@@ -77,6 +97,7 @@ function readService(
 /** What a route has from its service, and where its faults go. */
 interface RouteContext {
   readonly timeoutSeconds: number
+  readonly bodyLimit: number | undefined
   readonly conditions: ConditionsOffer | undefined
   readonly issues: ConfigIssue[]
 }
@@ -84,7 +105,7 @@ interface RouteContext {
 function readRoute(
   source: YamlSource,
   path: Path,
-  { timeoutSeconds, conditions: ofService, issues }: RouteContext,
+  { timeoutSeconds, bodyLimit, conditions: ofService, issues }: RouteContext,
 ): RouteConfig | undefined {
   const before = issues.length
   const report = (below: Path, message: string): void => {
@@ -122,6 +143,7 @@ function readRoute(
       'buys nothing, expected { calls: 50 }, { valid: 1h }, { credit: 500 sat } or several of them (left out: one call)',
     )
   }
+  const matchHeaders = readMatchHeaders(route.matchHeaders, report)
   const charge = readRouteCharge(route, report)
   const conditions = free ? undefined : readRouteConditions({ ...ofService, ...route.conditions }, report)
   if (
@@ -138,8 +160,11 @@ function readRoute(
     report(['memo'], 'not an invoice description, expected one line of at most 639 bytes')
   }
   if (issues.length > before) return undefined
+  const routeName = `${route.match}${describeHeaders(matchHeaders)}`
   return {
     match: route.match,
+    matchHeaders,
+    name: routeName,
     free,
     priceMsat: route.price ?? 0n,
     grants: free
@@ -153,7 +178,8 @@ function readRoute(
         },
     charge,
     conditions,
-    capability: route.anyCapability === true ? '' : (route.capability ?? routeCapability(route.match)),
+    capability: route.anyCapability === true ? '' : (route.capability ?? routeCapability(routeName)),
+    bodyLimit: route.bodyLimit ?? bodyLimit,
     timeoutMs: (route.timeout ?? timeoutSeconds) * 1000,
     allowEncodedSlash: route.allowEncodedSlash ?? false,
     keepOverrideHeaders: route.keepOverrideHeaders ?? false,
@@ -166,9 +192,9 @@ function readRoute(
 function checkCapabilities(routes: readonly RouteConfig[], issues: ConfigIssue[]): void {
   const seen = new Map<string, RouteConfig>()
   for (const route of routes) {
-    if (route.free || route.capability !== routeCapability(route.match)) continue
+    if (route.free || route.capability !== routeCapability(route.name)) continue
     const other = seen.get(route.capability)
-    if (other !== undefined && other.match !== route.match) {
+    if (other !== undefined && !isSameRoute(other, route)) {
       const message = `the capability would be the one of line ${other.position.line}, expected an own "capability"`
       issues.push({ position: route.position, message })
     }
@@ -176,17 +202,47 @@ function checkCapabilities(routes: readonly RouteConfig[], issues: ConfigIssue[]
   }
 }
 
+/** The same match twice is told by {@link checkAcross}. */
+function isSameRoute(a: RouteConfig, b: RouteConfig): boolean {
+  const [one, other] = [readMatch(a.match, a.matchHeaders), readMatch(b.match, b.matchHeaders)]
+  return 'key' in one && 'key' in other && one.key === other.key
+}
+
+/** Two routes of a service never have one name in logs and metrics. */
+function nameRoutes(routes: RouteConfig[]): void {
+  const counts = new Map<string, number>()
+  for (const [index, route] of routes.entries()) {
+    const count = (counts.get(route.name) ?? 0) + 1
+    counts.set(route.name, count)
+    if (count > 1) routes[index] = { ...route, name: `${route.name} #${count}` }
+  }
+}
+
+/** Whether a route's paths may begin with `prefix`. */
+function startsBelow(match: string, prefix: string): boolean {
+  const path = match.slice(match.indexOf(' ') + 1)
+  // Of an expression it is not known.
+  if (path.startsWith('~')) return true
+  const segments = path.split('/')
+  for (const [index, wanted] of prefix.split('/').entries()) {
+    const segment = segments[index]
+    if (segment === '*' && index === segments.length - 1) return true
+    if (segment !== '*' && segment !== wanted) return false
+  }
+  return true
+}
+
 /** The same match twice for one host can only be a mistake: the second would never be reached. */
 function checkAcross(services: readonly ServiceConfig[], issues: ConfigIssue[]): void {
   const seen = new Map<string, Position>()
   for (const { hosts, routes } of services) {
     for (const route of routes) {
-      const match = readMatch(route.match)
+      const match = readMatch(route.match, route.matchHeaders)
       if ('fault' in match) continue
       const keys = (hosts.length === 0 ? ['*'] : hosts).map((host) => `${host} ${match.key}`)
       const first = keys.map((key) => seen.get(key)).find((position) => position !== undefined)
       if (first !== undefined) {
-        const message = `"${route.match}" stands already at line ${first.line}, expected each match once`
+        const message = `"${route.name}" stands already at line ${first.line}, expected each match once`
         issues.push({ position: route.position, message })
       }
       for (const key of keys) seen.set(key, first ?? route.position)

@@ -50,17 +50,17 @@ interface Context {
 /** Reads both keys of a service. */
 export function readUpstreamSide(
   service: {
-    readonly upstream: string
+    readonly upstreams: readonly string[]
     readonly protocol?: 'h1' | 'h2' | undefined
     readonly upstreamTls?: z.infer<typeof upstreamTlsSchema> | undefined
   },
   { folder, report }: Context,
 ): UpstreamSide {
-  const { upstream, protocol, upstreamTls } = service
-  const secure = upstream.startsWith('https:')
+  const { upstreams, protocol, upstreamTls } = service
+  const secure = upstreams.every((upstream) => upstream.startsWith('https:'))
   if (protocol === 'h2' && !secure)
     report(['protocol'], 'HTTP/2 without TLS, expected the upstream as h2c://host:port and no "protocol"')
-  if (protocol === 'h1' && upstream.startsWith('h2c:'))
+  if (protocol === 'h1' && upstreams.some((upstream) => upstream.startsWith('h2c:')))
     report(['protocol'], 'an h2c upstream speaks HTTP/2, expected no "protocol"')
   if (upstreamTls === undefined) return protocol === 'h2' ? { protocol } : {}
   if (!secure) report(['upstreamTls'], 'an upstream without TLS, expected an address with https://')

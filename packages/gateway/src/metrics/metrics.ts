@@ -3,7 +3,9 @@
 import type { RouteTerms } from '@turnpike/l402/server'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { RequestOutcome } from '../log.ts'
+import type { UpstreamState } from '../proxy/index.ts'
 import { Durations } from './durations.ts'
+import { upstreamGauge } from './upstream-gauge.ts'
 
 /** The ledger's operations that are timed. */
 export type LedgerOperation =
@@ -47,6 +49,8 @@ export interface Gauges {
   cachedVerdicts(): number
   /** Seconds since the epoch at which the configuration in force was read. */
   configLoadedAt(): number
+  /** How the upstreams of groups are doing. */
+  upstreams?(): readonly UpstreamState[]
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
@@ -110,6 +114,7 @@ export function createMetrics(gauges: Gauges): Metrics {
     'When the configuration in force was read.',
     gauges.configLoadedAt,
   )
+  if (gauges.upstreams !== undefined) upstreamGauge(registry, gauges.upstreams)
 
   return {
     request(terms, outcome, status) {

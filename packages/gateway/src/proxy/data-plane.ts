@@ -13,12 +13,15 @@ import { answerBalance } from './balance.ts'
 import { BALANCE_PATH } from './balance-path.ts'
 import { type ClientFacts, clientFacts, type TrustedProxies } from './client-facts.ts'
 import type { ClientAnswer, ClientRequest } from './client-side.ts'
+import { Destinations } from './destinations.ts'
 import { Exchange } from './exchange.ts'
+import { FileMiss } from './file-miss.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
 import { H2Request } from './h2-request.ts'
 import {
   BAD_EXPECTATION,
   BODY_LATE,
+  bodyTooLarge,
   INTERNAL,
   methodNotAllowed,
   NO_ROUTE,
@@ -26,7 +29,9 @@ import {
 } from './own-problems.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
 import { compileRouting, type HostFinder, type ProxyRoute, type Routing } from './routing.ts'
+import { stripPrefix } from './strip-prefix.ts'
 import type { Upgrade } from './tunnel.ts'
+import { GroupedUpstream, type UpstreamState } from './upstream-group.ts'
 import { speaksH2, UpstreamPools } from './upstream-pools.ts'
 import { type RequestRecord, Visit } from './visit.ts'
 import { readWholeBody } from './whole-body.ts'
@@ -37,6 +42,8 @@ export interface DataPlaneHooks {
   finished?(record: RequestRecord): void
   /** The gate, the books or an upstream failed. `code` is that of the problem body. */
   fault?(code: string, error: unknown, route: RouteTerms): void
+  /** An upstream of a group is well, or ejected, or no longer so. */
+  upstreamState?(state: UpstreamState): void
 }
 
 /** What {@link createDataPlane} takes. */
@@ -59,6 +66,8 @@ export interface DataPlane {
   readonly listener: (req: ClientRequest, res: ClientAnswer, upgrade?: Upgrade) => void
   /** Puts new routes in force, at once and as a whole; requests under way keep theirs. */
   swap(routing: Routing): void
+  /** How the upstreams of groups are doing. */
+  upstreams(): readonly UpstreamState[]
   /** How many requests are under way. */
   inFlight(): number
   /** From now on every answer closes its connection. Resolves when no request is under way. */
@@ -86,8 +95,12 @@ interface Going {
  */
 export function createDataPlane(options: DataPlaneOptions): DataPlane {
   const { gate, hooks = {} } = options
-  const pools = new UpstreamPools(options.connectionsPerOrigin)
+  const destinations = new Destinations(
+    new UpstreamPools(options.connectionsPerOrigin),
+    hooks.upstreamState?.bind(hooks),
+  )
   let hosts: HostFinder = compileRouting(options.routing)
+  destinations.keepOnly(hosts)
   let inFlight = 0
   let drained: PromiseWithResolvers<void> | undefined
 
@@ -156,7 +169,12 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       route: route.terms,
       base: `${client.scheme}://${client.host}`,
     }
-    const url = `${route.upstream.basePath}${found.path}${found.query}`
+    if (route.bodyLimit !== undefined && head.bodyLength > route.bodyLimit) {
+      visit.answer(bodyTooLarge(route.bodyLimit), head)
+      return
+    }
+    const path = route.stripPrefix === undefined ? found.path : stripPrefix(found.path, route.stripPrefix)
+    const url = `${route.upstream.basePath}${path}${found.query}`
     if (gate.wantsDigest(request))
       void decideOnContent({ visit, head, route, url, client }, request, found.query)
     else decide({ visit, head, route, url, client }, request)
@@ -166,8 +184,9 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   async function decideOnContent(going: Going, request: GateRequest, query: string): Promise<void> {
     const { visit, head, route } = going
     visit.wantBody(head)
+    const mostBytes = Math.min(DIGEST_BYTES, route.bodyLimit ?? DIGEST_BYTES)
     const body = head.hasBody
-      ? await readWholeBody(visit.req, { mostBytes: DIGEST_BYTES, timeoutMs: route.timeoutMs })
+      ? await readWholeBody(visit.req, { mostBytes, timeoutMs: route.timeoutMs })
       : ({ state: 'whole', bytes: Buffer.alloc(0) } as const)
     if (visit.closed || body.state === 'gone') return
     if (body.state === 'whole') {
@@ -176,7 +195,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       return
     }
     visit.res.shouldKeepAlive = false
-    const detail = `expected at most ${DIGEST_BYTES} bytes with an Idempotency-Key`
+    const detail = `expected at most ${mostBytes} bytes with an Idempotency-Key`
     visit.answer(body.state === 'late' ? BODY_LATE : { code: 'body_too_large', detail }, head)
   }
 
@@ -224,6 +243,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     visit.outcome = 'proxied'
     visit.wantBody(head)
     const lines = upstreamLines(req.rawHeaders, { route, head, client, entitlement })
+    const upstream = destinations.of(route)
     visit.exchange = new Exchange({
       req,
       res,
@@ -234,15 +254,23 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       crossOrigin: head.crossOrigin,
       grpc: head.grpc,
       upgrade: head.upgrade === 'websocket' ? visit.upgrade : undefined,
+      bodyLimit: route.bodyLimit,
+      answerEdits: route.answerEdits,
       onFault: (code, error) => {
         visit.code = code
+        if (code === 'upstream_timeout' && upstream instanceof GroupedUpstream) upstream.timedOut()
+        // The client's doing, or no fault at all.
+        if (code === 'body_too_large' || (error instanceof FileMiss && code !== INTERNAL.code)) {
+          visit.outcome = 'answered'
+          return
+        }
         hooks.fault?.(code, error, route.terms)
       },
       onExhausted: () => {
         visit.code = 'exhausted'
       },
     })
-    visit.exchange.dispatch(pools.of(route.upstream), url, lines)
+    visit.exchange.dispatch(upstream, url, lines)
   }
 
   function fail({ visit, head, route }: Going, error: unknown): void {
@@ -254,7 +282,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     listener,
     swap(routing) {
       hosts = compileRouting(routing)
-      pools.keepOnly(hosts.upstreams)
+      destinations.keepOnly(hosts)
     },
     inFlight: () => inFlight,
     drain() {
@@ -262,7 +290,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       if (inFlight === 0) drained.resolve()
       return drained.promise
     },
-    close: () => pools.destroy(),
+    upstreams: () => destinations.states(),
+    close: () => destinations.destroy(),
   }
 }
 

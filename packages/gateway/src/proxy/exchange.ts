@@ -5,7 +5,9 @@ import { answerLines } from './answer-lines.ts'
 import { type OwnProblem, sendProblem } from './answers.ts'
 import type { ClientAnswer, ClientRequest } from './client-side.ts'
 import { isGrpcFault } from './grpc.ts'
+import type { HeaderEdits } from './header-edits.ts'
 import { Outgoing } from './outgoing.ts'
+import { bodyTooLarge } from './own-problems.ts'
 import { hintLinks, latin1Pairs } from './raw-lines.ts'
 import { RequestBody } from './request-body.ts'
 import { Sending } from './sending.ts'
@@ -30,6 +32,10 @@ export interface ExchangeOptions {
   readonly grpc: boolean
   /** The client's connection, where the protocol is to change. */
   readonly upgrade: Upgrade | undefined
+  /** Most bytes of a streamed body. */
+  readonly bodyLimit?: number | undefined
+  /** What the operator sets and removes in the answer's header lines. */
+  readonly answerEdits?: HeaderEdits | undefined
   /** Told why an upstream, or the books, did not do their part; never with what a client or an upstream sent. */
   readonly onFault: (code: string, error: unknown) => void
   /** Told that the answer was cut off because the credit is used up. */
@@ -83,13 +89,14 @@ export class Exchange implements UpstreamHandler {
   constructor(options: ExchangeOptions) {
     const { req, res, entitlement, charge, body, onFault } = options
     this.#options = options
-    this.#body = body === 'streamed' ? new RequestBody(req) : null
+    this.#body = body === 'streamed' ? new RequestBody(req, options.bodyLimit) : null
     this.#answer = new Outgoing(res)
     this.#settling =
       entitlement?.counted === true
         ? new Settling({
             entitlement,
             charge,
+            answerEdits: options.answerEdits,
             method: req.method ?? 'GET',
             onFault,
             onEnough: (why) => this.#cut(why),
@@ -157,8 +164,9 @@ export class Exchange implements UpstreamHandler {
     this.#resume = resume
     this.#faulty = this.#options.grpc && isGrpcFault(raw)
     this.#settling?.head(status, raw)
-    const { req, entitlement, crossOrigin } = this.#options
-    const lines = answerLines(raw, status, entitlement?.answerHeaders ?? NO_LINES, crossOrigin)
+    const { req, entitlement, crossOrigin, answerEdits: edits } = this.#options
+    const extra = entitlement?.answerHeaders ?? NO_LINES
+    const lines = answerLines(raw, status, { extra, crossOrigin, edits })
     this.#answer.head(status, statusText, lines)
     const bodiless = req.method === 'HEAD' || status === 204 || status === 304
     if (lines.length > 0 && lines.length <= GATHER_BYTES && !bodiless) {
@@ -181,7 +189,8 @@ export class Exchange implements UpstreamHandler {
     this.#breakTunnel = () => void upstream.destroy()
     const head = (raw ?? []).map((text) => (typeof text === 'string' ? Buffer.from(text, 'latin1') : text))
     this.#settling?.head(101, head)
-    const { lines } = answerLines(head, 101, entitlement?.answerHeaders ?? NO_LINES, false)
+    const extra = entitlement?.answerHeaders ?? NO_LINES
+    const { lines } = answerLines(head, 101, { extra, crossOrigin: false, edits: this.#options.answerEdits })
     const begin = (): void => {
       if (this.#phase !== 'opening') return
       this.#phase = 'streaming'
@@ -231,7 +240,10 @@ export class Exchange implements UpstreamHandler {
   onError(error: Error): void {
     const { res, onFault } = this.#options
     if (this.#phase === 'over') return
-    if (this.#body?.cut === true) {
+    if (this.#body?.tooLong === true && (this.#phase === 'waiting' || this.#phase === 'gathering')) {
+      res.shouldKeepAlive = false
+      this.#fail(bodyTooLarge(this.#options.bodyLimit), error)
+    } else if (this.#body?.cut === true) {
       this.#stop()
       res.destroy()
     } else if (this.#phase === 'waiting' && this.#sending?.sendAgain(error, this) === true) {

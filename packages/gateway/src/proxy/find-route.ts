@@ -28,7 +28,14 @@ export function findRoute(hosts: HostFinder, req: ClientRequest, head: RequestHe
     }
   }
   const { routes } = table
+  // What `Connection` names does not go upstream, so it must not decide either.
+  for (const name of head.connectionNames ?? []) {
+    if (routes.headerNames.has(name))
+      return { code: 'bad_request', detail: 'the Connection line names a header that routes depend on' }
+  }
   const asked = method === 'OPTIONS' ? (req.headers['access-control-request-method'] ?? '') : method
+  // A preflight carries none of the lines that it asks for.
+  const lines = method === 'OPTIONS' ? undefined : req.rawHeaders
   const found = (target: Target): FoundRoute | OwnProblem => {
     const { path, query, authority } = target
     if (authority !== undefined && plainAuthority(authority) !== plainAuthority(head.host)) {
@@ -37,7 +44,7 @@ export function findRoute(hosts: HostFinder, req: ClientRequest, head: RequestHe
         detail: 'the request target and the Host line name two hosts',
       }
     }
-    return { path, query, route: routes.match(asked, path)?.value, routes }
+    return { path, query, route: routes.match(asked, path, lines)?.value, routes }
   }
   const target = normaliseTarget(url)
   if (target.ok) return found(target)

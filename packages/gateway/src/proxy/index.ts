@@ -3,6 +3,7 @@ export {
   type DataPlane,
   type DataPlaneHooks,
 } from './data-plane.ts'
+export { type HeaderEdits, headerEdits } from './header-edits.ts'
 export {
   createPublicServer,
   drainServers,
@@ -11,4 +12,6 @@ export {
 } from './public-server.ts'
 export type { HostTable, ProxyRoute, Routing, UpstreamTarget, UpstreamTls } from './routing.ts'
 export type { TlsMaterial } from './tls-front.ts'
+export type { Ejection, HealthCheck, UpstreamGroup, UpstreamState } from './upstream-group.ts'
+export { unwellServices } from './upstream-group.ts'
 export type { RequestRecord } from './visit.ts'

@@ -38,6 +38,14 @@ export const BALANCE_METHOD: OwnProblem = {
   lines: ['Allow', 'GET, HEAD, OPTIONS'],
 }
 
+/** More bytes than the route takes. */
+export function bodyTooLarge(mostBytes: number | undefined): OwnProblem {
+  return {
+    code: 'body_too_large',
+    detail: `expected a body of at most ${mostBytes ?? 0} bytes; nothing was charged`,
+  }
+}
+
 /** The body of a request with an `Idempotency-Key` did not come. */
 export const BODY_LATE: OwnProblem = {
   code: 'request_timeout',

@@ -12,19 +12,28 @@ const LINGER_MS = 30_000
  */
 export class RequestBody extends Readable {
   readonly #req: ClientRequest
+  // Bytes that may still come.
+  #left: number
   #ended = false
   #cut = false
 
-  constructor(req: ClientRequest) {
+  /** `mostBytes`: of a longer body no more than this is passed on. */
+  constructor(req: ClientRequest, mostBytes: number = Number.POSITIVE_INFINITY) {
     super()
     this.#req = req
+    this.#left = mostBytes
     // An error here has been told to whoever reads; it must not become an uncaught one.
     this.on('error', () => {})
     req.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose)
     req.pause()
   }
 
-  /** Whether the client left, or sent something malformed, before the body's end. */
+  /** Whether the body is longer than it may be. */
+  get tooLong(): boolean {
+    return this.#left < 0
+  }
+
+  /** Whether the client left, or sent something malformed or too long, before the body's end. */
   get cut(): boolean {
     return this.#cut
   }
@@ -47,7 +56,11 @@ export class RequestBody extends Readable {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    if (!this.push(chunk)) this.#req.pause()
+    this.#left -= chunk.length
+    if (this.#left < 0) {
+      this.#cut = true
+      this.destroy(new Error('the body is longer than it may be'))
+    } else if (!this.push(chunk)) this.#req.pause()
   }
 
   readonly #onEnd = (): void => {

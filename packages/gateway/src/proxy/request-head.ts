@@ -2,6 +2,7 @@ import { isCredentialLine } from '@turnpike/l402'
 import { type Entitlement, isAuthority } from '@turnpike/l402/server'
 import type { ClientFacts } from './client-facts.ts'
 import { isGrpcType } from './grpc.ts'
+import { editLines } from './header-edits.ts'
 import { headerKind } from './header-kinds.ts'
 import type { ProxyRoute } from './routing.ts'
 
@@ -11,6 +12,8 @@ export interface RequestHead {
   /** In lower case; empty without a `Host` line, which only HTTP/1.0 allows. */
   readonly host: string
   readonly hasBody: boolean
+  /** Of the body, where `Content-Length` says it; else -1. */
+  readonly bodyLength: number
   readonly expect: string | undefined
   readonly upgrade: string | undefined
   /** Whether a browser asks across origins. */
@@ -92,6 +95,7 @@ export function readHead(
   return {
     ok: true,
     host: host ?? '',
+    bodyLength: length === undefined ? -1 : Number(length),
     hasBody: streamed ?? (coding !== undefined || (length !== undefined && Number(length) > 0)),
     // HTTP/1.0 knows no 100 Continue.
     expect: httpVersion === '1.0' ? undefined : expect,
@@ -163,6 +167,7 @@ export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): s
         if (route.keepOverrideHeaders) out.push(name, value)
     }
   }
+  if (route.requestEdits !== undefined) editLines(out, route.requestEdits)
   // What is metered is read on its way, so it is asked for as it is.
   if (plain) out.push('Accept-Encoding', 'identity')
   const node = address.includes(':') ? `"[${address}]"` : address || 'unknown'

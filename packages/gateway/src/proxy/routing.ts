@@ -1,4 +1,6 @@
 import type { RouteTable, RouteTerms } from '@turnpike/l402/server'
+import type { HeaderEdits } from './header-edits.ts'
+import type { UpstreamGroup } from './upstream-group.ts'
 
 /** How the certificate of an upstream is checked, and which one is shown to it. PEM texts. */
 export interface UpstreamTls {
@@ -28,7 +30,18 @@ export interface UpstreamTarget {
 /** What the gateway does with the requests of one route. */
 export interface ProxyRoute {
   readonly terms: RouteTerms
+  /** With a `group` or `files`, only its `basePath` counts. */
   readonly upstream: UpstreamTarget
+  /** Several upstreams, or one that is watched. */
+  readonly group?: UpstreamGroup
+  /** An absolute folder that is served in place of an upstream. */
+  readonly files?: string
+  /** Cut off the front of the path before it goes upstream; starts with `/` and does not end with one. */
+  readonly stripPrefix?: string
+  readonly requestEdits?: HeaderEdits
+  readonly answerEdits?: HeaderEdits
+  /** Most bytes of a request's body; left out: any number. */
+  readonly bodyLimit?: number
   /** How long the upstream may take to its first byte. */
   readonly timeoutMs: number
   /** Lets credential lines through to the upstream. */
@@ -65,8 +78,9 @@ export interface HostFinder {
   readonly needsHost: boolean
   /** `authority`: the `Host` of a request in lower case; empty without one. */
   find(authority: string): HostRoutes | undefined
-  /** All that are named. */
+  /** Of all routes. */
   readonly upstreams: readonly UpstreamTarget[]
+  readonly groups: ReadonlySet<UpstreamGroup>
 }
 
 /**
@@ -97,6 +111,7 @@ export function compileRouting(routing: Routing): HostFinder {
       if (port === '80' || port === '443') claim(exact, name, table)
     }
   }
+  const all = routing.flatMap(({ routes }) => routes.routes.map(({ value }) => value))
   const needsHost = exact.size + anyPort.size > 0
   return {
     needsHost,
@@ -104,8 +119,14 @@ export function compileRouting(routing: Routing): HostFinder {
       if (!needsHost) return rest
       return exact.get(authority) ?? anyPort.get(splitPort(authority).name) ?? rest
     },
-    upstreams: routing.flatMap(({ routes }) => routes.routes.map(({ value }) => value.upstream)),
+    upstreams: all.flatMap(targetsOf),
+    groups: new Set(all.flatMap(({ group }) => group ?? [])),
   }
+}
+
+function targetsOf({ upstream, group, files }: ProxyRoute): readonly UpstreamTarget[] {
+  if (files !== undefined) return []
+  return group === undefined ? [upstream] : group.targets
 }
 
 function splitPort(authority: string): { name: string; port: string } {

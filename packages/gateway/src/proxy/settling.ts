@@ -1,4 +1,5 @@
 import type { Charge, Entitlement, Settlement } from '@turnpike/l402/server'
+import type { HeaderEdits } from './header-edits.ts'
 import { KeptAnswer } from './kept-answer.ts'
 import { Measuring } from './measuring.ts'
 
@@ -7,6 +8,8 @@ export interface SettlingOptions {
   readonly entitlement: Entitlement
   /** Of a metered route. */
   readonly charge: Charge | undefined
+  /** What the operator sets and removes in the answer's header lines. */
+  readonly answerEdits?: HeaderEdits | undefined
   readonly method: string
   readonly onFault: (code: string, error: unknown) => void
   /** The answer must not go on; see `MeasuringOptions.onEnough`. */
@@ -40,7 +43,8 @@ export class Settling {
             onFault: onFault.bind(undefined, 'store_unavailable'),
             onEnough,
           })
-    this.#kept = entitlement.keepBytes === null ? null : new KeptAnswer(entitlement.keepBytes)
+    this.#kept =
+      entitlement.keepBytes === null ? null : new KeptAnswer(entitlement.keepBytes, options.answerEdits)
   }
 
   get ended(): boolean {

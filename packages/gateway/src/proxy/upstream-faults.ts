@@ -1,4 +1,5 @@
 import type { OwnProblem } from './answers.ts'
+import { FileMiss } from './file-miss.ts'
 
 const UNTRUSTED: OwnProblem = {
   code: 'upstream_unreachable',
@@ -7,6 +8,7 @@ const UNTRUSTED: OwnProblem = {
 
 /** What a client is told when the upstream did not answer. Never what the upstream said. */
 export function upstreamFault(error: unknown): OwnProblem {
+  if (error instanceof FileMiss) return error.problem
   switch (codeOf(error)) {
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':

@@ -53,6 +53,7 @@ export {
 export { type Problem, problemBody } from './problem.ts'
 export { REASONS, type ReasonEntry } from './reason-table.ts'
 export { REQUEST_PROBLEMS, type RequestProblemCode, type RequestProblemEntry } from './request-problems.ts'
+export type { HeaderCondition } from './route-headers.ts'
 export { type RouteOffer, routeCapability, routeTerms } from './route-terms.ts'
 export {
   type CompiledRoute,
