@@ -3,6 +3,7 @@ import type { Refusal } from '../core/refusal.ts'
 import type { IssuedChallenge } from './challenger.ts'
 import type { GateRequest, Refused, RefusedReason, RouteTerms } from './gate.ts'
 import { problemBody } from './problem.ts'
+import { exceededRateLines } from './rate-limit-lines.ts'
 import { REASONS } from './reason-table.ts'
 
 /** Whether a request is gRPC (protocol §1): its `content-type` starts with `application/grpc`. */
@@ -60,14 +61,22 @@ function offeredGrants({ grants: { creditMsat, ...grants } }: RouteTerms): Recor
   return creditMsat === undefined ? grants : { ...grants, creditMsat: Number(creditMsat) }
 }
 
-/** 429 (gRPC 8): `_rate` exceeded, or too many challenges asked for (rules S10, §5). */
-export function tooManyAnswer(
-  request: GateRequest,
-  reason: 'over_rate' | 'challenge_limit',
-  detail: string,
-  retryAfterSeconds: number,
-): Refused {
-  return plainAnswer(request, { reason, detail, retryAfterSeconds })
+/** 429 (gRPC 8): `_rate` exceeded (protocol §5). The credential stays good. */
+export function overRateAnswer(request: GateRequest, refusal: Refusal): Refused {
+  const { detail, condition, rate, retryAfterSeconds = 1 } = refusal
+  return plainAnswer(request, {
+    reason: 'over_rate',
+    detail,
+    retryAfterSeconds,
+    ...(condition === undefined ? {} : { condition }),
+    ...(rate === undefined ? {} : { headers: exceededRateLines(rate, retryAfterSeconds) }),
+  })
+}
+
+/** 429 (gRPC 8): too many challenges asked for (rule S10). */
+export function challengeLimitAnswer(request: GateRequest, retryAfterSeconds: number): Refused {
+  const detail = 'too many unpaid requests from this network'
+  return plainAnswer(request, { reason: 'challenge_limit', detail, retryAfterSeconds })
 }
 
 /** 503: the node makes no invoice (protocol §5 rule 9). */
@@ -87,21 +96,30 @@ const PROBLEM_HEADERS: HeaderLines = ['Content-Type', 'application/problem+json'
 interface PlainAnswer {
   readonly reason: RefusedReason
   readonly detail: string
+  readonly condition?: string
   readonly retryAfterSeconds?: number
+  /** Further lines. */
+  readonly headers?: HeaderLines
 }
 
 function plainAnswer(request: Pick<GateRequest, 'headers'>, answer: PlainAnswer): Refused {
-  const { reason, detail } = answer
+  const { reason, detail, condition, retryAfterSeconds, headers = [] } = answer
   const { status, title } = REASONS[reason]
-  const { retryAfterSeconds } = answer
-  const retry = retryAfterSeconds === undefined ? [] : ['Retry-After', String(retryAfterSeconds)]
+  const retry =
+    retryAfterSeconds === undefined ? headers : ['Retry-After', String(retryAfterSeconds), ...headers]
   if (isGrpc(request.headers)) return grpcAnswer(reason, title.toLowerCase(), retry)
   return {
     outcome: 'refuse',
     reason,
     status,
     headers: [...PROBLEM_HEADERS, ...retry],
-    body: problemBody({ status, code: reason, title, detail }),
+    body: problemBody({
+      status,
+      code: reason,
+      title,
+      detail,
+      ...(condition === undefined ? {} : { condition }),
+    }),
     grpc: false,
   }
 }

@@ -9,11 +9,12 @@ import type { StoredRootKeys } from '../stores/root-keys.ts'
 import { checkKind, createAdmission, needsAdmission } from './admission.ts'
 import {
   challengeAnswer,
+  challengeLimitAnswer,
   idempotencyAnswer,
   lightningUnavailable,
   noBalance,
+  overRateAnswer,
   storeUnavailable,
-  tooManyAnswer,
 } from './answers.ts'
 import { balanceOf } from './balance.ts'
 import { type ChallengeLimitOptions, challengeLimit } from './challenge-limit.ts'
@@ -197,17 +198,10 @@ export function createGate(options: GateOptions): Gate {
 
   function answer(request: GateRequest, denial: Denial): Refused | Promise<Refused> {
     const { refusal } = denial
-    if (refusal.reason === 'over_rate')
-      return tooManyAnswer(request, 'over_rate', refusal.detail, refusal.retryAfterSeconds ?? 1)
+    if (refusal.reason === 'over_rate') return overRateAnswer(request, refusal)
     if (!exempt(request.clientAddress)) {
       const waitSeconds = limit.take(clientPrefix(request.clientAddress))
-      if (waitSeconds > 0)
-        return tooManyAnswer(
-          request,
-          'challenge_limit',
-          'too many unpaid requests from this network',
-          waitSeconds,
-        )
+      if (waitSeconds > 0) return challengeLimitAnswer(request, waitSeconds)
     }
     return challenge(request, denial)
   }
