@@ -24,10 +24,10 @@ export function selfSigned(names: readonly string[], days: number, now: number =
   const serial = randomBytes(16)
   serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40
   const extensions = [
-    // subjectAltName; basicConstraints CA:TRUE, so that it can be put among trusted ones; extendedKeyUsage serverAuth.
+    // subjectAltName; basicConstraints CA:TRUE, so that it can be put among trusted ones; extendedKeyUsage serverAuth, clientAuth.
     extension('551d11', der(0x30, ...names.map(generalName))),
     extension('551d13', der(0x30, Buffer.from('0101ff', 'hex')), true),
-    extension('551d25', der(0x30, Buffer.from('06082b06010505070301', 'hex'))),
+    extension('551d25', der(0x30, Buffer.from('06082b0601050507030106082b06010505070302', 'hex'))),
   ]
   const body = der(
     0x30,

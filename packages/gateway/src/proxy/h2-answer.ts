@@ -13,6 +13,7 @@ export class H2Answer implements ClientAnswer {
   #lines: string[] = []
   #headed = false
   #ended = false
+  #cut = false
   #chunked = true
   #trailers: [name: string, value: string][] = []
 
@@ -105,7 +106,10 @@ export class H2Answer implements ClientAnswer {
   }
 
   destroy(): void {
-    if (!this.destroyed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    if (this.destroyed) return
+    // Node ends what it closes: without this the end would look like one.
+    this.#cut = true
+    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   }
 
   #respond(endStream: boolean): void {
@@ -115,6 +119,7 @@ export class H2Answer implements ClientAnswer {
     const waitForTrailers = !endStream && this.#chunked
     if (waitForTrailers) {
       stream.once('wantTrailers', () => {
+        if (this.#cut) return
         stream.sendTrailers(h2Headers(this.#trailers.flat()))
         if (!this.req.complete) setImmediate(stopReading, stream)
       })

@@ -129,12 +129,17 @@ export function sendH2(
       stream.on('data', (chunk: Buffer) => {
         if (!over && handler.onData?.(chunk) === false) stream?.pause()
       })
-      stream.on('end', complete)
+      // `end` comes too where the connection broke under the answer.
+      stream.on('end', () => {
+        if (stream?.destroyed === true || stream?.aborted === true) fail(closedError())
+        else complete()
+      })
       if (more === false) stream.pause()
     })
     .on('wantTrailers', () => {
       const lines = body instanceof RequestBody ? body.trailers : []
-      if (stream?.destroyed === false) stream.sendTrailers(h2Headers(lines))
+      // Node ends what it closes: a request that broke off must not look whole.
+      if (!over && stream?.destroyed === false) stream.sendTrailers(h2Headers(lines))
     })
   if (body !== null) {
     stream.once('finish', () => handler.onRequestSent?.())

@@ -23,6 +23,7 @@ export class H2Request implements ClientRequest {
   /** Whether a body follows. */
   readonly hasBody: boolean
   readonly #stream: ServerHttp2Stream
+  #complete: boolean
 
   constructor(stream: ServerHttp2Stream, { headers, raw, socket }: H2Head) {
     this.#stream = stream
@@ -32,12 +33,19 @@ export class H2Request implements ClientRequest {
     this.rawHeaders = requestLines(raw)
     this.socket = socket
     this.hasBody = !stream.endAfterHeaders
-    if (this.hasBody)
+    this.#complete = stream.endAfterHeaders
+    if (this.hasBody) {
+      // `end` comes too where the connection broke under the body.
+      stream.once('end', () => {
+        this.#complete = !stream.destroyed && !stream.aborted
+      })
       stream.once('trailers', (_: unknown, __: unknown, lines: string[] = []) => {
         this.rawTrailers = lines
       })
-    // Nobody reads what is empty, and unread it would not end.
-    else stream.resume()
+    } else {
+      // Nobody reads what is empty, and unread it would not end.
+      stream.resume()
+    }
   }
 
   get headersDistinct(): NodeJS.Dict<string[]> {
@@ -50,7 +58,7 @@ export class H2Request implements ClientRequest {
   }
 
   get complete(): boolean {
-    return !this.hasBody || this.#stream.readableEnded
+    return this.#complete
   }
 
   get destroyed(): boolean {

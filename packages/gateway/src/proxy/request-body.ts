@@ -64,6 +64,10 @@ export class RequestBody extends Readable {
   }
 
   readonly #onEnd = (): void => {
+    if (!this.#req.complete) {
+      this.#onClose()
+      return
+    }
     this.#ended = true
     this.push(null)
   }

@@ -46,11 +46,17 @@ export function openTunnel({ client, upstream, fromClient, fromUpstream, over }:
       if (open === 0) {
         clearTimeout(late)
         over()
-      } else if (!to.writableEnded) to.end()
+      } else endSoon(to)
       if (open > 0) late ??= setTimeout(breakOff, LINGER_MS).unref()
     })
   }
   join(client, upstream, fromClient)
   join(upstream, client, fromUpstream)
   return breakOff
+}
+
+/** Nobody reads any more what it would send: it gets what is on its way to it, and is closed. */
+function endSoon(stream: Duplex): void {
+  if ('destroySoon' in stream && typeof stream.destroySoon === 'function') stream.destroySoon()
+  else stream.end(() => stream.destroy())
 }

@@ -27,7 +27,8 @@ export function readWholeBody(
       if (length > mostBytes) end({ state: 'too_large' })
       else chunks.push(chunk)
     }
-    const onEnd = (): void => end({ state: 'whole', bytes: Buffer.concat(chunks) })
+    const onEnd = (): void =>
+      end(req.complete ? { state: 'whole', bytes: Buffer.concat(chunks) } : { state: 'gone' })
     const onClose = (): void => end({ state: 'gone' })
     const timer = setTimeout(() => end({ state: 'late' }), timeoutMs)
     req.on('data', onData).on('end', onEnd).on('close', onClose)

@@ -87,12 +87,13 @@ export type StreamHandler = (
   raw: readonly string[],
 ) => void
 
-/** An HTTP/2 upstream; with `tls` over TLS. */
+/** An HTTP/2 upstream; with `tls` over TLS, and with `streams` for so many requests at a time. */
 export async function startH2Upstream(
   handler: StreamHandler,
-  tls?: SecureServerOptions,
+  { tls, streams }: { readonly tls?: SecureServerOptions; readonly streams?: number } = {},
 ): Promise<{ readonly origin: string; readonly sessions: () => number }> {
-  const server = tls === undefined ? createServer() : createSecureServer(tls)
+  const settings = streams === undefined ? {} : { maxConcurrentStreams: streams }
+  const server = tls === undefined ? createServer({ settings }) : createSecureServer({ ...tls, settings })
   const sessions = new Set<{ destroy(): void }>()
   let opened = 0
   server.on('session', (session) => {
