@@ -97,7 +97,7 @@ function describeConfig(config: Config): string {
       service.name,
       describeMatch(route),
       route.free ? 'free' : formatAmount(route.priceMsat),
-      [describeGrants(route), ...describeLimits(route, service)].join('; '),
+      [...describeGrants(route), ...describeLimits(route, service)].join('; ') || '-',
       route.free ? '-' : route.capability,
     ]),
   )
@@ -122,8 +122,8 @@ function describeLimits({ bodyLimit, timeoutMs }: RouteConfig, service: ServiceC
   ]
 }
 
-function describeGrants({ free, grants, charge, conditions }: RouteConfig): string {
-  if (free) return '-'
+function describeGrants({ free, grants, charge, conditions }: RouteConfig): string[] {
+  if (free) return []
   const parts: string[] = []
   if (grants.creditMsat !== undefined) parts.push(`${formatAmount(grants.creditMsat)} of credit`)
   if (grants.calls !== undefined) parts.push(grants.calls === 1 ? '1 call' : `${grants.calls} calls`)
@@ -134,7 +134,7 @@ function describeGrants({ free, grants, charge, conditions }: RouteConfig): stri
     buys,
     ...(charge === undefined ? [] : [`charged by ${describeCharge(charge)}`]),
     ...(bound.length === 0 ? [] : [`bound in ${bound.join(', ')}`]),
-  ].join('; ')
+  ]
 }
 
 /** The parts a request is charged by, and what is reserved for it. */

@@ -22,6 +22,7 @@ export function routeMatch(match: string): string | RouteMatcher {
     path: { test: (path) => expression.testExact(path) },
     source: match,
     prefix: literalPrefix(source),
+    everything: /^\^?\/?\.\*\$?$/.test(source),
   }
 }
 

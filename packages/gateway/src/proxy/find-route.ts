@@ -29,8 +29,8 @@ export function findRoute(hosts: HostFinder, req: ClientRequest, head: RequestHe
   }
   const { routes } = table
   // What `Connection` names does not go upstream, so it must not decide either.
-  for (const name of head.connectionNames ?? []) {
-    if (routes.headerNames.has(name))
+  if (head.connectionNames !== undefined) {
+    if ([...head.connectionNames].some((name) => routes.headerNames.has(name)))
       return { code: 'bad_request', detail: 'the Connection line names a header that routes depend on' }
   }
   const asked = method === 'OPTIONS' ? (req.headers['access-control-request-method'] ?? '') : method

@@ -77,6 +77,9 @@ describe('unreachable routes with headers', () => {
     expect(dead(spec('/*', ''), matcher('~/.*', '/'))).toEqual([1])
     expect(dead(spec('/api/*', ''), matcher('~/ap.*', '/ap'))).toEqual([])
     expect(dead(spec('/*/b', ''), matcher('~/a/b', '/a/b'))).toEqual([])
+    const all: RouteSpec<string> = { match: { path: /^/, source: '~.*', everything: true }, value: '' }
+    expect(dead(all, spec('/a/*', ''), matcher('~/ap.*', '/ap'))).toEqual([1, 2])
+    expect(dead({ ...all, headers: [big] }, spec('/a/*', ''), spec('/a', '', big))).toEqual([2])
   })
 
   it('never match', () => {

@@ -18,6 +18,8 @@ export interface RouteMatcher {
   readonly source: string
   /** What every path it takes begins with, where that is known; for telling which routes are never reached. */
   readonly prefix?: string
+  /** Whether it is known to take every path; for the same. */
+  readonly everything?: boolean
 }
 
 /** What {@link compileRoutes} takes: `[METHOD[,METHOD]] PATH` or a matcher, and what to answer for it. */
@@ -71,6 +73,7 @@ interface Entry<T> extends CompiledRoute<T> {
   readonly pattern: PathPattern | undefined
   /** Of a matcher. */
   readonly prefix: string | undefined
+  readonly everything: boolean
   test(path: string): boolean
 }
 
@@ -165,14 +168,15 @@ function compileEntry<T>({ match, headers, value }: RouteSpec<T>, index: number)
       value,
       pattern: path,
       prefix: undefined,
+      everything: false,
       test,
     }
   }
-  const { source, path, prefix } = match
+  const { source, path, prefix, everything = false } = match
   const methods = match.methods === undefined ? undefined : parseMethods(match.methods, source)
   const test = (text: string): boolean => path.test(text)
   const conditions = readHeaderConditions(headers, source)
-  return { index, source, methods, headers: conditions, value, pattern: undefined, prefix, test }
+  return { index, source, methods, headers: conditions, value, pattern: undefined, prefix, everything, test }
 }
 
 /** An unclear line counts here: the route is found, and then nobody gets it. */
@@ -194,6 +198,7 @@ function takesAllOf<T>(wide: Entry<T>, narrow: Entry<T>): boolean {
     return false
   }
   if (!coversHeaders(wide.headers, narrow.headers)) return false
+  if (wide.everything) return true
   if (narrow.pattern === undefined) return coversMatcher(wide, narrow)
   if (wide.pattern !== undefined) return coversPaths(wide.pattern, narrow.pattern)
   const path = exactPath(narrow)
