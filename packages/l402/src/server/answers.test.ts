@@ -36,7 +36,10 @@ describe('a credential that does not open the route', () => {
     const others = Object.keys(REASONS).filter((reason) => !credentialFaults.includes(reason as Reason))
     expect(others).toEqual([
       'over_rate',
+      'rate_limited',
+      'address_denied',
       'challenge_limit',
+      'challenge_capacity',
       'lightning_unavailable',
       'store_unavailable',
       'idempotency_invalid',
