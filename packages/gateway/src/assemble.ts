@@ -8,8 +8,11 @@ import {
   createGate,
   type Gate,
   keyRing,
+  type LimitAuthority,
   type MasterKey,
+  routePolicy,
   type StoredRootKeys,
+  withServicePolicy,
 } from '@turnpike/l402/server'
 import { apertureSecrets } from '@turnpike/l402/store/aperture'
 import { memoryStore } from '@turnpike/l402/store/memory'
@@ -18,6 +21,7 @@ import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
 import { type Config, type ServiceConfig, sampleUpstream } from './config/config.ts'
+import { offerOf } from './config/limits.ts'
 import { routeMatch } from './config/match.ts'
 import type { Ledger } from './metrics/watched.ts'
 import type { HostTable, ProxyRoute, Routing, UpstreamTarget } from './proxy/index.ts'
@@ -65,21 +69,33 @@ export function buildGate(
     readonly lightning: OpenLightning
     readonly keys: readonly MasterKey[]
     readonly storedKeys: StoredRootKeys | undefined
+    /** Counts over reloads; of this gate alone if left out. */
+    readonly limits?: LimitAuthority
   },
 ): Gate {
-  const { limit, exempt, invoiceExpirySeconds } = config.challenges
+  const { limit, exempt, invoiceExpirySeconds, economics } = config.challenges
+  const { reuse, global, breaker } = economics
   return createGate({
     lightning: parts.lightning.invoices,
     ledger: parts.ledger,
     keys: keyRing(parts.keys),
     ...(parts.storedKeys === undefined ? {} : { storedKeys: parts.storedKeys }),
     services: Object.fromEntries(
-      config.services.map(({ name, tier, unknownCaveats }) => [name, { tier, unknownCaveats }]),
+      config.services.map(({ name, tier, unknownCaveats, access: { block, allow } }) => [
+        name,
+        { tier, unknownCaveats, block, ...(allow === undefined ? {} : { allow }) },
+      ]),
     ),
+    ...(parts.limits === undefined ? {} : { limits: parts.limits }),
     challengeLimit: {
-      limit: limit?.count ?? 1,
+      limit: limit?.count ?? null,
       perSeconds: limit?.windowSeconds ?? 1,
-      exempt: limit === null ? () => true : addressBlocks(exempt),
+      exempt: addressBlocks(exempt),
+    },
+    challenges: {
+      global: global === null ? null : { limit: global.count, perSeconds: global.windowSeconds },
+      ...(reuse ? {} : { reuse: false }),
+      node: breaker,
     },
     invoiceExpirySeconds,
     idempotency: config.idempotency,
@@ -133,17 +149,22 @@ function serviceRoutes(
   return service.routes.map((route) => ({
     match: routeMatch(route.match),
     value: {
-      terms: {
-        service: service.name,
-        name: route.match,
-        free: route.free,
-        priceMsat: route.priceMsat,
-        grants: route.grants,
-        ...(route.charge === undefined ? {} : { charge: route.charge }),
-        ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
-        capability: route.capability,
-        ...(route.memo === undefined ? {} : { memo: route.memo }),
-      },
+      terms: withServicePolicy(
+        {
+          service: service.name,
+          name: route.match,
+          free: route.free,
+          priceMsat: route.priceMsat,
+          grants: route.grants,
+          ...(route.charge === undefined ? {} : { charge: route.charge }),
+          ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
+          capability: route.capability,
+          ...(route.memo === undefined ? {} : { memo: route.memo }),
+          ...routePolicy(service.name, route.match, offerOf(route.policy)),
+        },
+        offerOf(service.policy),
+      ),
+      ...(service.cors === undefined ? {} : { cors: service.cors }),
       upstream,
       timeoutMs: route.timeoutMs,
       forwardCredential: service.forwardCredential,

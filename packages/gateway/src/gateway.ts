@@ -1,7 +1,7 @@
 /** A whole gateway: its parts started in order, exchanged on reload, stopped in reverse. */
 
 import { isL402Error } from '@turnpike/l402'
-import type { MasterKey } from '@turnpike/l402/server'
+import { localLimits, type MasterKey } from '@turnpike/l402/server'
 import type { Logger } from 'pino'
 import { adminApi } from './admin/admin-api.ts'
 import { startAdmin } from './admin/admin-server.ts'
@@ -17,11 +17,13 @@ import {
 } from './assemble.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
 import { type Config, sampleUpstream } from './config/config.ts'
+import { deniedAddresses } from './config/limits.ts'
 import { listenOn } from './listen.ts'
 import { describeError } from './log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { watchGate, watchLedger } from './metrics/watched.ts'
 import { createDataPlane, createPublicServer, drainServers } from './proxy/index.ts'
+import { expectProxyHeader } from './proxy/proxy-protocol.ts'
 import { requestHooks } from './request-hooks.ts'
 import { type SampleApi, startSampleApi } from './sample/sample-api.ts'
 
@@ -54,6 +56,8 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
   }
   let config = first
   let proxies = trustedProxies(first)
+  let denied = deniedAddresses(first.access)
+  const limits = localLimits()
   let loadedAt = Date.now()
   let draining = false
   try {
@@ -70,7 +74,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       configLoadedAt: () => loadedAt / 1000,
     })
     const ledger = watchLedger(opened, metrics)
-    const gate = watchGate(buildGate(config, { ledger, lightning, keys, storedKeys }), metrics)
+    const gate = watchGate(buildGate(config, { ledger, lightning, keys, storedKeys, limits }), metrics)
 
     let sample: SampleApi | undefined
     const sampleFor = async (wanted: Config): Promise<string | undefined> => {
@@ -81,13 +85,21 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     closers.push(async () => sample?.close())
     const routing = buildRouting(config, await sampleFor(config))
     const hooks = requestHooks({ log, metrics, logging: () => config.log.requests })
-    const plane = createDataPlane({ routing, gate, hooks, trustedProxies: () => proxies })
+    const plane = createDataPlane({
+      routing,
+      gate,
+      hooks,
+      trustedProxies: () => proxies,
+      denied: () => denied,
+    })
     closers.push(() => plane.close())
 
     const servers = config.listen.map(() => createPublicServer(plane))
     const listen: string[] = []
     for (const [index, server] of servers.entries()) {
       const address = config.listen[index]
+      if (address?.proxyProtocol === true)
+        expectProxyHeader(server, { trusted: (peer) => proxies?.(peer) === true })
       if (address !== undefined) listen.push(await listenOn(server, address))
       closers.push(async () => {
         server.close()
@@ -112,12 +124,13 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       admin: admin.url,
       async reload(next, nextKeys) {
         const nextRouting = buildRouting(next, await sampleFor(next))
-        const nextGate = buildGate(next, { ledger, lightning, keys: nextKeys, storedKeys })
+        const nextGate = buildGate(next, { ledger, lightning, keys: nextKeys, storedKeys, limits })
         plane.swap(nextRouting)
         gate.switchTo(nextGate)
         log.level = next.log.level
         config = next
         proxies = trustedProxies(next)
+        denied = deniedAddresses(next.access)
         loadedAt = Date.now()
       },
       async stop() {

@@ -1,14 +1,17 @@
 /** A configuration that has been read and found right: every default filled in, every unit resolved. */
 
 import type { Network } from '@turnpike/l402/lightning'
-import type { Charge, Grants, MintedConditions } from '@turnpike/l402/server'
+import type { Charge, CorsPolicy, Grants, MintedConditions } from '@turnpike/l402/server'
 import type { Position } from './issue.ts'
+import type { AddressListConfig, EconomicsConfig, PolicyConfig, RoutePolicyConfig } from './limits.ts'
 
 /** Where to listen. Port 0 is any free one. */
 export interface ListenAddress {
   /** An IP address (without brackets) or a host name. */
   readonly host: string
   readonly port: number
+  /** Connections begin with a PROXY protocol header. */
+  readonly proxyProtocol?: boolean
 }
 
 /** How many challenges one client prefix may ask for (rule S10). */
@@ -62,6 +65,8 @@ export interface RouteConfig {
   readonly capability: string
   /** How long the upstream may take to its first byte. */
   readonly timeoutMs: number
+  /** What it gives away, limits, or only watches. */
+  readonly policy: RoutePolicyConfig
   readonly allowEncodedSlash: boolean
   /** Lets `X-HTTP-Method-Override` and the like through to the upstream. */
   readonly keepOverrideHeaders: boolean
@@ -86,6 +91,11 @@ export interface ServiceConfig {
   readonly unknownCaveats: 'skip' | 'refuse'
   readonly timeoutMs: number
   readonly forwardCredential: boolean
+  /** What it gives away and limits. */
+  readonly policy: PolicyConfig
+  readonly access: AddressListConfig
+  /** `undefined`: as browsers need it to pay; `null`: off. */
+  readonly cors: CorsPolicy | null | undefined
   /** In the order written, which is the order of matching. */
   readonly routes: readonly RouteConfig[]
   readonly position: Position
@@ -117,6 +127,7 @@ export interface Config {
     /** CIDR blocks that are not limited. */
     readonly exempt: readonly string[]
     readonly invoiceExpirySeconds: number
+    readonly economics: EconomicsConfig
   }
   readonly idempotency: {
     /** How long an answer is kept. */
@@ -124,6 +135,8 @@ export interface Config {
     /** Most bytes of a body that is kept. */
     readonly keepBytes: number
   }
+  /** Who is answered at all. */
+  readonly access: AddressListConfig
   /** CIDR blocks of the proxies in front, whose word about the client counts. */
   readonly trustedProxies: readonly string[]
   readonly admin: {

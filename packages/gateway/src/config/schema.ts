@@ -1,6 +1,9 @@
 /** The shape of `turnpike.yaml`: what keys there are and what each may hold. */
 
 import { z } from 'zod'
+import { corsSchema } from './cors.ts'
+import { addressListShape, economicsShape, policyShape, routePolicyShape } from './limits.ts'
+import { listenEntry } from './listen.ts'
 import {
   amount,
   byteSize,
@@ -83,7 +86,7 @@ const conditionsSchema = section('what credentials are bound to, e.g. { rate: 10
 
 /** The top of the file. Services and their routes are read one by one, so that each names its own faults. */
 export const fileSchema = section('keys such as "listen" and "services"', {
-  listen: oneOrMore(listenAddress, 'host:port or a list of them').optional(),
+  listen: oneOrMore(listenEntry, 'host:port or a list of them').optional(),
   network: oneOf(['mainnet', 'testnet', 'signet', 'regtest', 'simnet']).optional(),
   lightning: z.unknown().optional(),
   store: text('"memory", "sqlite:FILE", "postgres://…" or "redis://…"').optional(),
@@ -100,11 +103,13 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     limit: challengeLimit.optional(),
     exempt: z.array(cidr, { error: () => 'a list of address blocks' }).optional(),
     invoiceExpiry: timerDuration.optional(),
+    ...economicsShape,
   }).optional(),
   idempotency: section('"keep" or "maxAnswer"', {
     keep: duration.optional(),
     maxAnswer: byteSize.optional(),
   }).optional(),
+  ...addressListShape,
   trustedProxies: z.array(cidr, { error: () => 'a list of address blocks' }).optional(),
   admin: section('a "listen" address', {
     listen: listenAddress.optional(),
@@ -126,6 +131,13 @@ export const serviceSchema = section('a table with an "upstream" and "routes"', 
   timeout: timerDuration.optional(),
   forwardCredential: flag.optional(),
   conditions: conditionsSchema.optional(),
+  ...policyShape,
+  ...addressListShape,
+  cors: corsSchema
+    .optional()
+    .describe(
+      'Which pages of other origins may read answers, or off. Default: any page may read what it pays for.',
+    ),
   routes: z
     .array(z.unknown(), { error: () => 'a list of routes' })
     .min(1, { error: () => 'at least one route: { match: "GET /path", price: 10 sat }' }),
@@ -149,6 +161,7 @@ export const routeSchema = section('a route such as { match: "GET /path", price:
   capability: text('a text').optional(),
   anyCapability: flag.optional(),
   timeout: timerDuration.optional(),
+  ...routePolicyShape,
   allowEncodedSlash: flag.optional(),
   keepOverrideHeaders: flag.optional(),
   memo: text('a text').optional(),

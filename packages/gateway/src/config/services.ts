@@ -2,10 +2,12 @@
 
 import { type ConditionsOffer, routeCapability } from '@turnpike/l402/server'
 import type { RouteConfig, ServiceConfig } from './config.ts'
+import { readCors } from './cors.ts'
 import { describeFaults, pathName } from './faults.ts'
 import type { ConfigIssue, Position } from './issue.ts'
+import { checkPolicy, readAddressLists } from './limits.ts'
 import { readMatch } from './match.ts'
-import { readRouteCharge, readRouteConditions } from './metered.ts'
+import { type Report, readRouteCharge, readRouteConditions } from './metered.ts'
 import { routeSchema, serviceSchema } from './schema.ts'
 import type { Path, YamlSource } from './yaml-source.ts'
 
@@ -51,6 +53,12 @@ function readService(source: YamlSource, name: string, issues: ConfigIssue[]): S
   )
   checkCapabilities(routes, issues)
   if (service === undefined) return undefined
+  const report: Report = (below, message) => {
+    const at = [...path, ...below]
+    issues.push({ position: source.locate(at), message: `${pathName(at)}: ${message}` })
+  }
+  const { freebie, rateLimits } = service
+  checkPolicy({ freebie, rateLimits }, report)
   return {
     name,
     upstream: service.upstream,
@@ -59,6 +67,9 @@ function readService(source: YamlSource, name: string, issues: ConfigIssue[]): S
     unknownCaveats: service.unknownCaveats ?? 'skip',
     timeoutMs: timeoutSeconds * 1000,
     forwardCredential: service.forwardCredential ?? false,
+    policy: { freebie, rateLimits },
+    access: readAddressLists(service),
+    cors: readCors(service.cors, report),
     routes,
     position,
   }
@@ -100,7 +111,12 @@ function readRoute(
   const free = route.free ?? false
   if (free && route.price !== undefined)
     report(['price'], 'a free route with a price, expected one of the two')
-  if (!free && route.price === undefined)
+  const { freebie, rateLimits, skipInvoice = false, shadow = false } = route
+  checkPolicy({ freebie, rateLimits }, report)
+  for (const key of ['freebie', 'skipInvoice'] as const) {
+    if (free && route[key] !== undefined) report([key], `a free route asks for nothing, expected no "${key}"`)
+  }
+  if (!free && route.price === undefined && !skipInvoice)
     report([], 'neither a price nor free, expected "price: 10 sat" or "free: true"')
   for (const key of ['grants', 'charge', 'conditions', 'capability', 'anyCapability', 'memo'] as const) {
     if (free && route[key] !== undefined) report([key], `a free route sells nothing, expected no "${key}"`)
@@ -145,6 +161,7 @@ function readRoute(
     conditions,
     capability: route.anyCapability === true ? '' : (route.capability ?? routeCapability(route.match)),
     timeoutMs: (route.timeout ?? timeoutSeconds) * 1000,
+    policy: { freebie, rateLimits, skipInvoice, shadow },
     allowEncodedSlash: route.allowEncodedSlash ?? false,
     keepOverrideHeaders: route.keepOverrideHeaders ?? false,
     memo: route.memo,

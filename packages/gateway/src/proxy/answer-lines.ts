@@ -1,5 +1,5 @@
 import type { HeaderLines } from '@turnpike/l402'
-import { addCorsLines } from '@turnpike/l402/server'
+import { type CrossOrigin, shareAnswer } from './cross-origin.ts'
 import { headerKind } from './header-kinds.ts'
 import { connectionNames } from './request-head.ts'
 
@@ -18,7 +18,7 @@ export function answerLines(
   raw: readonly Buffer[],
   status: number,
   extra: HeaderLines,
-  crossOrigin: boolean,
+  crossOrigin: CrossOrigin,
 ): AnswerLines {
   const lines: string[] = []
   let length = -1
@@ -49,7 +49,7 @@ export function answerLines(
   }
   if (dropped !== undefined) dropNamed(lines, dropped)
   for (const text of extra) lines.push(text)
-  if (crossOrigin) addCorsLines(lines)
+  shareAnswer(lines, crossOrigin)
   return { lines, length }
 }
 

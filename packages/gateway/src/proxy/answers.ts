@@ -1,5 +1,6 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
-import { addCorsLines, problemBody, REASONS, type Refused, type StoredAnswer } from '@turnpike/l402/server'
+import { problemBody, REASONS, type Refused, type StoredAnswer } from '@turnpike/l402/server'
+import { type CrossOrigin, shareAnswer } from './cross-origin.ts'
 import { PROBLEMS, type ProblemCode } from './problem-table.ts'
 
 /** An answer of the gateway's own that is not the gate's. */
@@ -15,7 +16,7 @@ export interface OwnProblem {
 /** How an answer goes out. */
 export interface AnswerManner {
   /** The request asks across origins, so the page must be able to read the answer. */
-  readonly crossOrigin?: boolean
+  readonly crossOrigin?: CrossOrigin
 }
 
 /** Sends a problem as `application/problem+json` (RFC 9457). */
@@ -60,7 +61,7 @@ function send(
   content: string | Uint8Array,
   manner: AnswerManner,
 ): void {
-  if (manner.crossOrigin === true) addCorsLines(lines)
+  if (manner.crossOrigin !== undefined) shareAnswer(lines, manner.crossOrigin)
   const body = Buffer.from(content)
   lines.push('Content-Length', String(body.length))
   res.writeHead(status, lines)

@@ -4,6 +4,7 @@ import type { Charge, Entitlement } from '@turnpike/l402/server'
 import type { Dispatcher } from 'undici'
 import { answerLines } from './answer-lines.ts'
 import { type OwnProblem, sendProblem } from './answers.ts'
+import type { CrossOrigin } from './cross-origin.ts'
 import { Outgoing } from './outgoing.ts'
 import { latin1Pairs } from './raw-lines.ts'
 import { RequestBody } from './request-body.ts'
@@ -23,7 +24,7 @@ export interface ExchangeOptions {
   readonly timeoutMs: number
   /** The request's body: none, as it comes, or whole where it had to be read before. */
   readonly body: Buffer | 'streamed' | null
-  readonly crossOrigin: boolean
+  readonly crossOrigin: CrossOrigin
   /** Told why an upstream, or the books, did not do their part; never with what a client or an upstream sent. */
   readonly onFault: (code: string, error: unknown) => void
   /** Told that the answer was cut off because the credit is used up. */

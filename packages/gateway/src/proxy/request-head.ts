@@ -14,6 +14,8 @@ export interface RequestHead {
   readonly upgrade: string | undefined
   /** Whether a browser asks across origins. */
   readonly crossOrigin: boolean
+  /** The origin it asks from; empty where it does not. */
+  readonly origin: string
   /** Fields that `Connection` names, in lower case: not for the upstream. */
   readonly connectionNames: ReadonlySet<string> | undefined
 }
@@ -36,6 +38,7 @@ export function readHead(lines: readonly string[], httpVersion: string): Request
   let upgrade: string | undefined
   let connection: string | undefined
   let crossOrigin = false
+  let origin = ''
   for (let i = 0; i < lines.length; i += 2) {
     const value = lines[i + 1] ?? ''
     switch (headerKind(lines[i] ?? '')) {
@@ -62,6 +65,7 @@ export function readHead(lines: readonly string[], httpVersion: string): Request
         break
       case 'origin':
         crossOrigin = true
+        origin = value
     }
   }
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return bad('expected HTTP/1.1 or HTTP/1.0')
@@ -84,6 +88,7 @@ export function readHead(lines: readonly string[], httpVersion: string): Request
     expect: httpVersion === '1.0' ? undefined : expect,
     upgrade,
     crossOrigin,
+    origin,
     connectionNames: connection === undefined ? undefined : connectionNames(connection),
   }
 }
@@ -154,7 +159,7 @@ export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): s
   out.push('X-Forwarded-For', client.forwardedFor, 'X-Forwarded-Proto', scheme)
   if (host !== '') out.push('X-Forwarded-Host', host)
   out.push('Forwarded', `for=${node};${host === '' ? '' : `host="${host}";`}proto=${scheme}`)
-  if (entitlement !== null) {
+  if (entitlement !== null && entitlement.freebie !== true) {
     out.push('X-L402-Token-Id', entitlement.tokenId, 'X-L402-Service', entitlement.service)
     out.push('X-L402-Payment-Hash', entitlement.paymentHash)
   }

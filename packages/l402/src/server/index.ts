@@ -15,7 +15,15 @@ export type { ChallengeLimitOptions } from './challenge-limit.ts'
 export { clientPrefix } from './client-prefix.ts'
 export { type ConditionsOffer, readConditions } from './conditions-offer.ts'
 export { DIGEST_BYTES, digestContent } from './content-digest.ts'
-export { addCorsLines, optionsLines, USUAL_METHODS } from './cors.ts'
+export {
+  addCorsLines,
+  applyCors,
+  type CorsPolicy,
+  optionsLines,
+  type Preflight,
+  preflightLines,
+  USUAL_METHODS,
+} from './cors.ts'
 export { createGate, type GateOptions } from './create-gate.ts'
 export type { Proof, ProofRequest, ProofVerifier } from './dpop.ts'
 export type {

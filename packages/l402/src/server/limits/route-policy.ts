@@ -23,7 +23,7 @@ export interface RoutePolicyOffer extends ServicePolicyOffer {
 type RoutePolicy = Pick<RouteTerms, 'freebie' | 'limits' | 'skipInvoice' | 'shadow'>
 
 /** What a route is called among those that limit something. */
-export function ownerOf(service: string, name = ''): string {
+function ownerOf(service: string, name = ''): string {
   return name === '' ? service : `${service} ${name}`
 }
 

@@ -3,7 +3,7 @@ import type { Decision, GateRequest } from '../gate.ts'
 import type { LimitAsk, LimitAuthority } from './authority.ts'
 
 /** Goes on with a request that is within all its rates; `undo` takes it out of them again. */
-export type Throttled = (undo: () => void) => Decision | Promise<Decision>
+type Throttled = (undo: () => void) => Decision | Promise<Decision>
 
 /** Lets a request go on where each of these has room, and counts it in all of them; else 429, counted in none. */
 export type Throttle = (
