@@ -8,9 +8,12 @@ import {
   createGate,
   type Gate,
   keyRing,
+  type LimitAuthority,
   type MasterKey,
   type RouteSpec,
+  routePolicy,
   type StoredRootKeys,
+  withServicePolicy,
 } from '@turnpike/l402/server'
 import { apertureSecrets } from '@turnpike/l402/store/aperture'
 import { memoryStore } from '@turnpike/l402/store/memory'
@@ -19,6 +22,7 @@ import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
 import type { Config, ServiceConfig } from './config/config.ts'
+import { offerOf } from './config/limits.ts'
 import { routeSpec } from './config/match.ts'
 import { destinationOf } from './destination.ts'
 import type { Ledger } from './metrics/watched.ts'
@@ -67,21 +71,33 @@ export function buildGate(
     readonly lightning: OpenLightning
     readonly keys: readonly MasterKey[]
     readonly storedKeys: StoredRootKeys | undefined
+    /** Counts over reloads; of this gate alone if left out. */
+    readonly limits?: LimitAuthority
   },
 ): Gate {
-  const { limit, exempt, invoiceExpirySeconds } = config.challenges
+  const { limit, exempt, invoiceExpirySeconds, economics } = config.challenges
+  const { reuse, global, breaker } = economics
   return createGate({
     lightning: parts.lightning.invoices,
     ledger: parts.ledger,
     keys: keyRing(parts.keys),
     ...(parts.storedKeys === undefined ? {} : { storedKeys: parts.storedKeys }),
     services: Object.fromEntries(
-      config.services.map(({ name, tier, unknownCaveats }) => [name, { tier, unknownCaveats }]),
+      config.services.map(({ name, tier, unknownCaveats, access: { block, allow } }) => [
+        name,
+        { tier, unknownCaveats, block, ...(allow === undefined ? {} : { allow }) },
+      ]),
     ),
+    ...(parts.limits === undefined ? {} : { limits: parts.limits }),
     challengeLimit: {
-      limit: limit?.count ?? 1,
+      limit: limit?.count ?? null,
       perSeconds: limit?.windowSeconds ?? 1,
-      exempt: limit === null ? () => true : addressBlocks(exempt),
+      exempt: addressBlocks(exempt),
+    },
+    challenges: {
+      global: global === null ? null : { limit: global.count, perSeconds: global.windowSeconds },
+      ...(reuse ? {} : { reuse: false }),
+      node: breaker,
     },
     invoiceExpirySeconds,
     idempotency: config.idempotency,
@@ -131,17 +147,22 @@ function serviceRoutes(service: ServiceConfig, sampleUrl: string | undefined): R
   const destination = destinationOf(service, sampleUrl)
   return service.routes.map((route) =>
     routeSpec(route, {
-      terms: {
-        service: service.name,
-        name: route.name,
-        free: route.free,
-        priceMsat: route.priceMsat,
-        grants: route.grants,
-        ...(route.charge === undefined ? {} : { charge: route.charge }),
-        ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
-        capability: route.capability,
-        ...(route.memo === undefined ? {} : { memo: route.memo }),
-      },
+      terms: withServicePolicy(
+        {
+          service: service.name,
+          name: route.name,
+          free: route.free,
+          priceMsat: route.priceMsat,
+          grants: route.grants,
+          ...(route.charge === undefined ? {} : { charge: route.charge }),
+          ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
+          capability: route.capability,
+          ...(route.memo === undefined ? {} : { memo: route.memo }),
+          ...routePolicy(service.name, route.name, offerOf(route.policy)),
+        },
+        offerOf(service.policy),
+      ),
+      ...(service.cors === undefined ? {} : { cors: service.cors }),
       ...destination,
       ...(route.bodyLimit === undefined ? {} : { bodyLimit: route.bodyLimit }),
       timeoutMs: route.timeoutMs,

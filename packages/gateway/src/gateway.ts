@@ -1,7 +1,7 @@
 /** A whole gateway: its parts started in order, exchanged on reload, stopped in reverse. */
 
 import { isL402Error } from '@turnpike/l402'
-import type { MasterKey } from '@turnpike/l402/server'
+import { localLimits, type MasterKey } from '@turnpike/l402/server'
 import type { Logger } from 'pino'
 import { adminApi } from './admin/admin-api.ts'
 import { startAdmin } from './admin/admin-server.ts'
@@ -17,6 +17,7 @@ import {
 } from './assemble.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
 import { type Config, sampleUpstream } from './config/config.ts'
+import { deniedAddresses } from './config/limits.ts'
 import type { TlsConfig } from './config/tls.ts'
 import { listenOn } from './listen.ts'
 import { describeError } from './log.ts'
@@ -26,6 +27,7 @@ import {
   createDataPlane,
   createPublicServer,
   drainServers,
+  expectProxyHeader,
   type TlsMaterial,
   unwellServices,
 } from './proxy/index.ts'
@@ -62,6 +64,8 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
   }
   let config = first
   let proxies = trustedProxies(first)
+  let denied = deniedAddresses(first.access)
+  const limits = localLimits()
   let loadedAt = Date.now()
   let draining = false
   try {
@@ -79,7 +83,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       upstreams: () => plane.upstreams(),
     })
     const ledger = watchLedger(opened, metrics)
-    const gate = watchGate(buildGate(config, { ledger, lightning, keys, storedKeys }), metrics)
+    const gate = watchGate(buildGate(config, { ledger, lightning, keys, storedKeys, limits }), metrics)
 
     let sample: SampleApi | undefined
     const sampleFor = async (wanted: Config): Promise<string | undefined> => {
@@ -90,7 +94,13 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     closers.push(async () => sample?.close())
     const routing = buildRouting(config, await sampleFor(config))
     const hooks = requestHooks({ log, metrics, logging: () => config.log.requests })
-    const plane = createDataPlane({ routing, gate, hooks, trustedProxies: () => proxies })
+    const plane = createDataPlane({
+      routing,
+      gate,
+      hooks,
+      trustedProxies: () => proxies,
+      denied: () => denied,
+    })
     closers.push(() => plane.close())
 
     const material = config.tls === undefined ? undefined : tlsMaterial(config.tls)
@@ -108,6 +118,8 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     const listen: string[] = []
     for (const [index, server] of servers.entries()) {
       const address = config.listen[index]
+      if (address?.proxyProtocol === true)
+        expectProxyHeader(server.listener, { trusted: (peer) => proxies?.(peer) === true })
       if (address !== undefined) listen.push(await listenOn(server.listener, address))
       closers.push(async () => {
         void server.close()
@@ -133,13 +145,14 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       admin: admin.url,
       async reload(next, nextKeys) {
         const nextRouting = buildRouting(next, await sampleFor(next))
-        const nextGate = buildGate(next, { ledger, lightning, keys: nextKeys, storedKeys })
+        const nextGate = buildGate(next, { ledger, lightning, keys: nextKeys, storedKeys, limits })
         plane.swap(nextRouting)
         gate.switchTo(nextGate)
         certificates.follow(next.tls)
         log.level = next.log.level
         config = next
         proxies = trustedProxies(next)
+        denied = deniedAddresses(next.access)
         loadedAt = Date.now()
       },
       async stop() {

@@ -30,6 +30,7 @@ export function requestHooks({
         route: route?.name,
         outcome,
         reason: record.code,
+        ...(record.shadow === undefined ? {} : { shadow: record.shadow }),
         status,
         durationMs,
         clientAddress: record.clientAddress,

@@ -52,6 +52,8 @@ export function bench(options: Partial<GateOptions> = {}): Bench {
     keys: keyRing([KEY]),
     services: { weather: {} },
     now,
+    // Each buyer of these tests gets an invoice of its own, though all ask from one address.
+    challenges: { reuse: false },
     ...options,
   })
   const self: Bench = {

@@ -1,9 +1,10 @@
 /** A configuration that has been read and found right: every default filled in, every unit resolved. */
 
 import type { Network } from '@turnpike/l402/lightning'
-import type { Charge, Grants, HeaderCondition, MintedConditions } from '@turnpike/l402/server'
+import type { Charge, CorsPolicy, Grants, HeaderCondition, MintedConditions } from '@turnpike/l402/server'
 import type { ForwardingConfig } from './forwarding.ts'
 import type { Position } from './issue.ts'
+import type { AddressListConfig, EconomicsConfig, PolicyConfig, RoutePolicyConfig } from './limits.ts'
 import type { TlsConfig } from './tls.ts'
 import type { UpstreamSide } from './upstream-side.ts'
 
@@ -14,6 +15,8 @@ export interface ListenAddress {
   readonly port: number
   /** Whether it speaks TLS. */
   readonly tls?: boolean
+  /** Connections begin with a PROXY protocol header. */
+  readonly proxyProtocol?: boolean
 }
 
 /** How many challenges one client prefix may ask for (rule S10). */
@@ -73,6 +76,8 @@ export interface RouteConfig {
   readonly timeoutMs: number
   /** Most bytes of a body; `undefined`: any number. */
   readonly bodyLimit: number | undefined
+  /** What it gives away, limits, or only watches. */
+  readonly policy: RoutePolicyConfig
   readonly allowEncodedSlash: boolean
   /** Lets `X-HTTP-Method-Override` and the like through to the upstream. */
   readonly keepOverrideHeaders: boolean
@@ -97,6 +102,11 @@ export interface ServiceConfig extends ForwardingConfig {
   readonly unknownCaveats: 'skip' | 'refuse'
   readonly timeoutMs: number
   readonly forwardCredential: boolean
+  /** What it gives away and limits. */
+  readonly policy: PolicyConfig
+  readonly access: AddressListConfig
+  /** `undefined`: as browsers need it to pay; `null`: off. */
+  readonly cors: CorsPolicy | null | undefined
   /** In the order written, which is the order of matching. */
   readonly routes: readonly RouteConfig[]
   readonly position: Position
@@ -130,6 +140,7 @@ export interface Config {
     /** CIDR blocks that are not limited. */
     readonly exempt: readonly string[]
     readonly invoiceExpirySeconds: number
+    readonly economics: EconomicsConfig
   }
   readonly idempotency: {
     /** How long an answer is kept. */
@@ -137,6 +148,8 @@ export interface Config {
     /** Most bytes of a body that is kept. */
     readonly keepBytes: number
   }
+  /** Who is answered at all. */
+  readonly access: AddressListConfig
   /** CIDR blocks of the proxies in front, whose word about the client counts. */
   readonly trustedProxies: readonly string[]
   readonly admin: {

@@ -12,6 +12,11 @@ const listenSchema = section('host:port, or a table such as { address: 0.0.0.0:4
   tls: flag
     .optional()
     .describe('Whether this address speaks TLS; left out, it does where there is a top-level "tls".'),
+  proxyProtocol: flag
+    .optional()
+    .describe(
+      'Every connection begins with a PROXY protocol header (v1 or v2), from "trustedProxies" only. Default false.',
+    ),
 })
 
 /** All public addresses; 127.0.0.1:8402 where none is given. Pushes what is wrong. */
@@ -27,11 +32,15 @@ export function readListen(source: YamlSource, issues: ConfigIssue[]): ListenAdd
       issues.push(...describeFaults(source, path, parsed.error))
       return []
     }
-    const { address, tls = hasTls } = 'address' in parsed.data ? parsed.data : { address: parsed.data }
+    const {
+      address,
+      tls = hasTls,
+      proxyProtocol = false,
+    } = 'address' in parsed.data ? parsed.data : { address: parsed.data }
     if (tls && !hasTls) {
       const message = `listen[${index}].tls: there is no certificate, expected a top-level "tls: { certFile, keyFile }"`
       issues.push({ position: source.locate([...path, 'tls']), message })
     }
-    return [{ ...address, ...(tls ? { tls: true } : {}) }]
+    return [{ ...address, ...(tls ? { tls: true } : {}), ...(proxyProtocol ? { proxyProtocol } : {}) }]
   })
 }

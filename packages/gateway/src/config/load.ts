@@ -8,6 +8,7 @@ import { readAperture, readLightning, readStore } from './backends.ts'
 import type { Config, ListenAddress } from './config.ts'
 import { describeFaults } from './faults.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
+import { readAddressLists, readEconomics } from './limits.ts'
 import { readListen } from './listen.ts'
 import { fileSchema } from './schema.ts'
 import { readServices } from './services.ts'
@@ -89,6 +90,12 @@ export function parseConfig(
       'network: the sandbox is play money and never runs on mainnet, expected "regtest" or no network'
     issues.push({ position: source.locate(['network']), message })
   }
+  for (const [index, { proxyProtocol }] of listen.entries()) {
+    if (proxyProtocol !== true || (data.trustedProxies ?? []).length > 0) continue
+    const message =
+      'listen: nobody may send a PROXY protocol header, expected "trustedProxies" to name who does'
+    issues.push({ position: source.locate(['listen', index]), message })
+  }
   const named = data.keys?.file !== undefined || data.keys?.env !== undefined
   if (data.keys !== undefined && !named && data.keys.aperture === undefined) {
     const message = 'keys: names no keys, expected { file: turnpike.key } or { env: NAME }'
@@ -116,11 +123,13 @@ export function parseConfig(
       // Left out altogether, this machine is not limited: it is where things are tried, and where a proxy in front sits.
       exempt: data.challenges === undefined ? LOOPBACK : (data.challenges.exempt ?? []),
       invoiceExpirySeconds: data.challenges?.invoiceExpiry ?? 600,
+      economics: readEconomics(data.challenges),
     },
     idempotency: {
       keepSeconds: data.idempotency?.keep ?? 86_400,
       keepBytes: data.idempotency?.maxAnswer ?? 262_144,
     },
+    access: readAddressLists(data),
     trustedProxies: data.trustedProxies ?? [],
     admin: {
       listen: admin,

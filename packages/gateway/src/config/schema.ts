@@ -1,7 +1,9 @@
 /** The shape of `turnpike.yaml`: what keys there are and what each may hold. */
 
 import { z } from 'zod'
+import { corsSchema } from './cors.ts'
 import { bodyLimit, forwardingShape } from './forwarding.ts'
+import { addressListShape, economicsShape, policyShape, routePolicyShape } from './limits.ts'
 import { matchHeaders } from './match-headers.ts'
 import { list, oneOrMore, section, table } from './section.ts'
 import { protocolSchema, upstreamTlsSchema } from './upstream-side.ts'
@@ -82,11 +84,13 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     limit: challengeLimit.optional(),
     exempt: z.array(cidr, { error: () => 'a list of address blocks' }).optional(),
     invoiceExpiry: timerDuration.optional(),
+    ...economicsShape,
   }).optional(),
   idempotency: section('"keep" or "maxAnswer"', {
     keep: duration.optional(),
     maxAnswer: byteSize.optional(),
   }).optional(),
+  ...addressListShape,
   trustedProxies: z.array(cidr, { error: () => 'a list of address blocks' }).optional(),
   admin: section('a "listen" address', {
     listen: listenAddress.optional(),
@@ -110,6 +114,13 @@ export const serviceSchema = section('a table with an "upstream" and "routes"', 
   timeout: timerDuration.optional(),
   forwardCredential: flag.optional(),
   conditions: conditionsSchema.optional(),
+  ...policyShape,
+  ...addressListShape,
+  cors: corsSchema
+    .optional()
+    .describe(
+      'Which pages of other origins may read answers, or off. Default: any page may read what it pays for.',
+    ),
   routes: z
     .array(z.unknown(), { error: () => 'a list of routes' })
     .min(1, { error: () => 'at least one route: { match: "GET /path", price: 10 sat }' }),
@@ -135,6 +146,7 @@ export const routeSchema = section('a route such as { match: "GET /path", price:
   anyCapability: flag.optional(),
   timeout: timerDuration.optional(),
   bodyLimit: bodyLimit.optional(),
+  ...routePolicyShape,
   allowEncodedSlash: flag.optional(),
   keepOverrideHeaders: flag.optional(),
   memo: text('a text').optional(),

@@ -2,9 +2,11 @@
 
 import { type ConditionsOffer, routeCapability } from '@turnpike/l402/server'
 import type { RouteConfig, ServiceConfig } from './config.ts'
+import { readCors } from './cors.ts'
 import { describeFaults, pathName } from './faults.ts'
 import { readForwarding } from './forwarding.ts'
 import type { ConfigIssue, Position } from './issue.ts'
+import { checkPolicy, readAddressLists } from './limits.ts'
 import { readMatch } from './match.ts'
 import { describeHeaders, readMatchHeaders } from './match-headers.ts'
 import { type Report, readRouteCharge, readRouteConditions } from './metered.ts'
@@ -75,6 +77,8 @@ function readService(
       message: `${pathName(at)}: ${message}`,
     })
   }
+  const { freebie, rateLimits } = service
+  checkPolicy({ freebie, rateLimits }, report)
   const forwarding = readForwarding(service, { folder, report })
   const { stripPrefix } = forwarding
   if (stripPrefix !== '' && !routes.some((route) => startsBelow(route.match, stripPrefix))) {
@@ -89,6 +93,9 @@ function readService(
     unknownCaveats: service.unknownCaveats ?? 'skip',
     timeoutMs: timeoutSeconds * 1000,
     forwardCredential: service.forwardCredential ?? false,
+    policy: { freebie, rateLimits },
+    access: readAddressLists(service),
+    cors: readCors(service.cors, report),
     routes,
     position,
   }
@@ -131,7 +138,12 @@ function readRoute(
   const free = route.free ?? false
   if (free && route.price !== undefined)
     report(['price'], 'a free route with a price, expected one of the two')
-  if (!free && route.price === undefined)
+  const { freebie, rateLimits, skipInvoice = false, shadow = false } = route
+  checkPolicy({ freebie, rateLimits }, report)
+  for (const key of ['freebie', 'skipInvoice'] as const) {
+    if (free && route[key] !== undefined) report([key], `a free route asks for nothing, expected no "${key}"`)
+  }
+  if (!free && route.price === undefined && !skipInvoice)
     report([], 'neither a price nor free, expected "price: 10 sat" or "free: true"')
   for (const key of ['grants', 'charge', 'conditions', 'capability', 'anyCapability', 'memo'] as const) {
     if (free && route[key] !== undefined) report([key], `a free route sells nothing, expected no "${key}"`)
@@ -181,6 +193,7 @@ function readRoute(
     capability: route.anyCapability === true ? '' : (route.capability ?? routeCapability(routeName)),
     bodyLimit: route.bodyLimit ?? bodyLimit,
     timeoutMs: (route.timeout ?? timeoutSeconds) * 1000,
+    policy: { freebie, rateLimits, skipInvoice, shadow },
     allowEncodedSlash: route.allowEncodedSlash ?? false,
     keepOverrideHeaders: route.keepOverrideHeaders ?? false,
     memo: route.memo,

@@ -36,6 +36,10 @@ export interface Metrics {
   redeemed(terms: RouteTerms): void
   /** The gate refused; `challenged`: with a fresh challenge. */
   refused(terms: RouteTerms, reason: string, challenged: boolean): void
+  /** A route in shadow let through what it would have refused. */
+  shadowRefused(terms: RouteTerms, reason: string): void
+  /** The gate let a request through for nothing. */
+  freebie(terms: RouteTerms): void
   ledger(operation: LedgerOperation, seconds: number, ok: boolean): void
   /** The text for a scrape. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>
@@ -76,6 +80,18 @@ export function createMetrics(gauges: Gauges): Metrics {
     name: 'turnpike_refusals_total',
     help: 'Refused requests by reason.',
     labelNames: ['service', 'reason'],
+    registers,
+  })
+  const shadowRefusals = new Counter({
+    name: 'turnpike_shadow_refusals_total',
+    help: 'Requests that a route in shadow let through and would have refused, by reason.',
+    labelNames: ['service', 'route', 'reason'],
+    registers,
+  })
+  const freebies = new Counter({
+    name: 'turnpike_freebies_total',
+    help: 'Requests that clients had for nothing on paid routes.',
+    labelNames: ['service', 'route'],
     registers,
   })
   const redemptions = new Tally(registry, {
@@ -126,6 +142,9 @@ export function createMetrics(gauges: Gauges): Metrics {
       refusals.inc({ service: terms.service, reason })
       if (challenged) challenges.inc({ service: terms.service })
     },
+    shadowRefused: (terms, reason) =>
+      shadowRefusals.inc({ service: terms.service, route: terms.name, reason }),
+    freebie: (terms) => freebies.inc({ service: terms.service, route: terms.name }),
     ledger(operation, seconds, ok) {
       ledger.add(operation, seconds)
       if (!ok) ledgerFaults.inc({ operation })

@@ -20,8 +20,11 @@ export function watchGate(first: Gate, metrics: Metrics): SwitchableGate {
       const count = (decision: Decision): Decision => {
         if (decision.outcome === 'refuse') {
           metrics.refused(request.route, decision.reason, decision.status === 402)
-        } else if (decision.outcome === 'pass' && decision.entitlement !== null)
-          metrics.redeemed(request.route)
+        } else if (decision.outcome === 'pass') {
+          if (decision.shadow !== undefined) metrics.shadowRefused(request.route, decision.shadow)
+          else if (decision.entitlement?.freebie === true) metrics.freebie(request.route)
+          else if (decision.entitlement !== null) metrics.redeemed(request.route)
+        }
         return decision
       }
       const decision = gate.decide(request)
@@ -31,6 +34,9 @@ export function watchGate(first: Gate, metrics: Metrics): SwitchableGate {
     balance: (headers) => gate.balance(headers),
     get cachedVerdicts() {
       return gate.cachedVerdicts
+    },
+    get heldChallenges() {
+      return gate.heldChallenges
     },
     switchTo(next) {
       gate = next

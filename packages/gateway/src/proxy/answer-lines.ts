@@ -1,5 +1,5 @@
 import type { HeaderLines } from '@turnpike/l402'
-import { addCorsLines } from '@turnpike/l402/server'
+import { type CrossOrigin, shareAnswer } from './cross-origin.ts'
 import { editLines, type HeaderEdits } from './header-edits.ts'
 import { headerKind } from './header-kinds.ts'
 import { connectionNames } from './request-head.ts'
@@ -15,7 +15,7 @@ export interface AnswerLines {
 export interface AnswerAdditions {
   /** Of the gate; name, value, … */
   readonly extra: HeaderLines
-  readonly crossOrigin: boolean
+  readonly crossOrigin: CrossOrigin
   /** Of the operator. */
   readonly edits: HeaderEdits | undefined
 }
@@ -59,7 +59,7 @@ export function answerLines(
   if (dropped !== undefined) dropNamed(lines, dropped)
   if (edits !== undefined) editLines(lines, edits)
   for (const text of extra) lines.push(text)
-  if (crossOrigin) addCorsLines(lines)
+  shareAnswer(lines, crossOrigin)
   return { lines, length }
 }
 

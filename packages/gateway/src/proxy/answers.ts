@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
-import { addCorsLines, problemBody, REASONS, type Refused, type StoredAnswer } from '@turnpike/l402/server'
+import { problemBody, REASONS, type Refused, type StoredAnswer } from '@turnpike/l402/server'
 import type { ClientAnswer } from './client-side.ts'
+import { type CrossOrigin, shareAnswer } from './cross-origin.ts'
 import { grpcStatusLines, grpcStatusOf } from './grpc.ts'
 import { PROBLEMS, type ProblemCode } from './problem-table.ts'
 
@@ -17,7 +18,7 @@ export interface OwnProblem {
 /** How an answer goes out. */
 export interface AnswerManner {
   /** The request asks across origins, so the page must be able to read the answer. */
-  readonly crossOrigin?: boolean
+  readonly crossOrigin?: CrossOrigin
   /** The request is gRPC's, so the answer is too (protocol §1). */
   readonly grpc?: boolean
 }
@@ -67,7 +68,7 @@ function send(
   content: string | Uint8Array,
   manner: AnswerManner,
 ): void {
-  if (manner.crossOrigin === true) addCorsLines(lines)
+  if (manner.crossOrigin !== undefined) shareAnswer(lines, manner.crossOrigin)
   const body = Buffer.from(content)
   // Over HTTP/2 an answer without a body says so by its first frame.
   if (body.length > 0 || res.req.httpVersion !== '2.0') lines.push('Content-Length', String(body.length))

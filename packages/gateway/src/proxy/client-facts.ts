@@ -3,6 +3,7 @@
 import { isIP, type Socket } from 'node:net'
 import { isAuthority } from '@turnpike/l402/server'
 import type { ClientRequest } from './client-side.ts'
+import { proxiedAddress } from './proxy-protocol.ts'
 
 /** Whether an address is one of the operator's own proxies. */
 export type TrustedProxies = (address: string) => boolean
@@ -51,7 +52,7 @@ export function clientFacts(
 
 /** The peer's address; taken at once, as a closed socket has none. */
 export function peerAddress(socket: Socket): string {
-  return plainAddress(socket.remoteAddress ?? '')
+  return plainAddress(proxiedAddress(socket) ?? socket.remoteAddress ?? '')
 }
 
 function forwardedAddresses(req: ClientRequest): readonly string[] {

@@ -1,4 +1,5 @@
 import {
+  addressDenied,
   type Decision,
   DIGEST_BYTES,
   digestContent,
@@ -6,6 +7,7 @@ import {
   type Gate,
   type GateRequest,
   optionsLines,
+  preflightLines,
   type RouteTerms,
 } from '@turnpike/l402/server'
 import { type OwnProblem, sendNothing, sendRefused, sendStored } from './answers.ts'
@@ -13,6 +15,7 @@ import { answerBalance } from './balance.ts'
 import { BALANCE_PATH } from './balance-path.ts'
 import { type ClientFacts, clientFacts, type TrustedProxies } from './client-facts.ts'
 import type { ClientAnswer, ClientRequest } from './client-side.ts'
+import { crossOriginOf } from './cross-origin.ts'
 import { Destinations } from './destinations.ts'
 import { Exchange } from './exchange.ts'
 import { FileMiss } from './file-miss.ts'
@@ -58,6 +61,8 @@ export interface DataPlaneOptions {
   readonly connectionsPerOrigin?: number
   /** The operator's own proxies, asked for with every request; `undefined`: there are none. */
   readonly trustedProxies?: () => TrustedProxies | undefined
+  /** Whom nothing is answered, asked for with every request; `undefined`: nobody. */
+  readonly denied?: () => ((address: string) => boolean) | undefined
 }
 
 /** The way of every request through the gateway. */
@@ -132,6 +137,11 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       visit.answerBadHead(head.detail)
       return
     }
+    const denies = options.denied?.()
+    if (denies?.(addressOf(visit, head)) === true) {
+      refuseAddress(visit, head)
+      return
+    }
     const found = findTarget(hosts, req, head)
     if ('code' in found) {
       visit.answer(found, head)
@@ -180,6 +190,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     else decide({ visit, head, route, url, client }, request)
   }
 
+  function addressOf({ req, peer }: Visit, { host }: RequestHead): string {
+    return clientFacts(req, peer, { host, trusted: options.trustedProxies?.() }).address
+  }
+
   /** What comes again with the same `Idempotency-Key` must ask for the same: its whole body is needed first (rule 10). */
   async function decideOnContent(going: Going, request: GateRequest, query: string): Promise<void> {
     const { visit, head, route } = going
@@ -216,13 +230,14 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   }
 
   function act(going: Going, decision: Decision): void {
-    const { visit, head } = going
+    const { visit, head, route } = going
+    const manner = { crossOrigin: crossOriginOf(head, route) }
     if (decision.outcome === 'refuse') {
       visit.outcome = 'refused'
       visit.code = decision.reason
       if (visit.closed) return
       visit.leaveBody(head)
-      sendRefused(visit.res, decision, head)
+      sendRefused(visit.res, decision, manner)
       return
     }
     if (decision.outcome === 'replay') {
@@ -230,12 +245,14 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       visit.paid = true
       if (visit.closed) return
       visit.leaveBody(head)
-      sendStored(visit.res, decision.answer, head)
+      sendStored(visit.res, decision.answer, manner)
       return
     }
-    visit.paid = decision.entitlement !== null
-    if (visit.closed) void decision.entitlement?.release()
-    else proxy(going, decision.entitlement)
+    const { entitlement } = decision
+    visit.paid = entitlement !== null && entitlement.freebie !== true
+    visit.shadow = decision.shadow
+    if (visit.closed) void entitlement?.release()
+    else proxy(going, entitlement)
   }
 
   function proxy({ visit, head, route, url, client, body }: Going, entitlement: Entitlement | null): void {
@@ -251,7 +268,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       charge: route.terms.charge,
       timeoutMs: route.timeoutMs,
       body: body ?? (head.hasBody ? 'streamed' : null),
-      crossOrigin: head.crossOrigin,
+      crossOrigin: crossOriginOf(head, route),
       grpc: head.grpc,
       upgrade: head.upgrade === 'websocket' ? visit.upgrade : undefined,
       bodyLimit: route.bodyLimit,
@@ -316,9 +333,21 @@ function answerOptions(visit: Visit, head: RequestHead, { path, route, routes }:
     visit.answer(NO_ROUTE, head)
     return
   }
-  const requested = visit.req.headers['access-control-request-headers'] ?? ''
+  const requestedHeaders = visit.req.headers['access-control-request-headers'] ?? ''
   visit.leaveBody(head)
-  sendNothing(visit.res, optionsLines(known, head.crossOrigin && route !== undefined ? requested : undefined))
+  const lines = optionsLines(known)
+  if (head.crossOrigin && route !== undefined)
+    lines.push(...preflightLines(known, { requestedHeaders, origin: head.origin, policy: route.cors }))
+  sendNothing(visit.res, lines)
+}
+
+/** Nothing is answered to this address, whatever it asks for and pays. */
+function refuseAddress(visit: Visit, head: RequestHead): void {
+  const refused = addressDenied({ headers: visit.req.rawHeaders })
+  visit.outcome = 'refused'
+  visit.code = refused.reason
+  visit.leaveBody(head)
+  sendRefused(visit.res, refused, head)
 }
 
 function ignore(): void {}

@@ -4,6 +4,7 @@ import type { Charge, Entitlement } from '@turnpike/l402/server'
 import { answerLines } from './answer-lines.ts'
 import { type OwnProblem, sendProblem } from './answers.ts'
 import type { ClientAnswer, ClientRequest } from './client-side.ts'
+import type { CrossOrigin } from './cross-origin.ts'
 import { isGrpcFault } from './grpc.ts'
 import type { HeaderEdits } from './header-edits.ts'
 import { Outgoing } from './outgoing.ts'
@@ -27,7 +28,7 @@ export interface ExchangeOptions {
   readonly timeoutMs: number
   /** The request's body: none, as it comes, or whole where it had to be read before. */
   readonly body: Buffer | 'streamed' | null
-  readonly crossOrigin: boolean
+  readonly crossOrigin: CrossOrigin
   /** Answers of our own are gRPC's, and the upstream's tell by their `grpc-status` whether it failed. */
   readonly grpc: boolean
   /** The client's connection, where the protocol is to change. */

@@ -2,8 +2,10 @@ export {
   createDataPlane,
   type DataPlane,
   type DataPlaneHooks,
+  type DataPlaneOptions,
 } from './data-plane.ts'
 export { type HeaderEdits, headerEdits } from './header-edits.ts'
+export { expectProxyHeader } from './proxy-protocol.ts'
 export {
   createPublicServer,
   drainServers,

@@ -20,6 +20,8 @@ export interface RequestHead {
   readonly crossOrigin: boolean
   /** Whether it is gRPC, and its answer is to be. */
   readonly grpc: boolean
+  /** The origin it asks from; empty where it does not. */
+  readonly origin: string
   /** Fields that `Connection` names, in lower case: not for the upstream. */
   readonly connectionNames: ReadonlySet<string> | undefined
 }
@@ -48,6 +50,7 @@ export function readHead(
   let connection: string | undefined
   let crossOrigin = false
   let grpc = false
+  let origin = ''
   for (let i = 0; i < lines.length; i += 2) {
     const value = lines[i + 1] ?? ''
     switch (headerKind(lines[i] ?? '')) {
@@ -77,6 +80,7 @@ export function readHead(
         break
       case 'origin':
         crossOrigin = true
+        origin = value
     }
   }
   if (httpVersion !== '1.1' && httpVersion !== '1.0' && streamed === undefined)
@@ -102,6 +106,7 @@ export function readHead(
     upgrade,
     crossOrigin,
     grpc,
+    origin,
     connectionNames: connection === undefined ? undefined : connectionNames(connection),
   }
 }
@@ -174,7 +179,7 @@ export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): s
   out.push('X-Forwarded-For', client.forwardedFor, 'X-Forwarded-Proto', scheme)
   if (host !== '') out.push('X-Forwarded-Host', host)
   out.push('Forwarded', `for=${node};${host === '' ? '' : `host="${host}";`}proto=${scheme}`)
-  if (entitlement !== null) {
+  if (entitlement !== null && entitlement.freebie !== true) {
     out.push('X-L402-Token-Id', entitlement.tokenId, 'X-L402-Service', entitlement.service)
     out.push('X-L402-Payment-Hash', entitlement.paymentHash)
   }

@@ -1,4 +1,4 @@
-import type { RouteTable, RouteTerms } from '@turnpike/l402/server'
+import type { CorsPolicy, RouteTable, RouteTerms } from '@turnpike/l402/server'
 import type { HeaderEdits } from './header-edits.ts'
 import type { UpstreamGroup } from './upstream-group.ts'
 
@@ -50,6 +50,8 @@ export interface ProxyRoute {
   readonly allowEncodedSlash: boolean
   /** Lets method and URL override headers through to the upstream. */
   readonly keepOverrideHeaders: boolean
+  /** Which pages may read answers; as browsers need it to pay if left out, nothing for `null`. */
+  readonly cors?: CorsPolicy | null
 }
 
 /** The routes of some hosts. */

@@ -26,6 +26,8 @@ export interface RequestRecord {
   readonly code: string | undefined
   /** Whether a credential opened the route. */
   readonly paid: boolean
+  /** Why a route in shadow would have refused it. */
+  readonly shadow?: string
   /** Whether the answer went out whole. */
   readonly complete: boolean
   /** From the request's last header byte to the answer's last byte. */
@@ -51,6 +53,7 @@ export class Visit {
   outcome: RequestRecord['outcome'] = 'answered'
   code: string | undefined = undefined
   paid = false
+  shadow: string | undefined = undefined
   #continued = false
 
   constructor(req: ClientRequest, res: ClientAnswer, upgrade: Upgrade | undefined) {
@@ -91,7 +94,7 @@ export class Visit {
   }
 
   record(): RequestRecord {
-    const { req, res, path, clientAddress, route, outcome, code, paid } = this
+    const { req, res, path, clientAddress, route, outcome, code, paid, shadow } = this
     return {
       method: req.method ?? '',
       path,
@@ -101,6 +104,7 @@ export class Visit {
       outcome,
       code,
       paid,
+      ...(shadow === undefined ? {} : { shadow }),
       complete: res.writableFinished,
       durationMs: performance.now() - this.startedAt,
     }

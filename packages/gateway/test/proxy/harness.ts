@@ -21,11 +21,13 @@ import {
   createPublicServer,
   type DataPlane,
   type DataPlaneHooks,
+  type DataPlaneOptions,
   type HostTable,
   type ProxyRoute,
   type PublicServer,
   type PublicServerOptions,
 } from '../../src/proxy/index.ts'
+import { expectProxyHeader, type ProxyHeaderOptions } from '../../src/proxy/proxy-protocol.ts'
 
 /** What an upstream saw of one request. */
 interface Seen {
@@ -176,6 +178,7 @@ export function gateOf(decide: (request: GateRequest) => Decision | Promise<Deci
     wantsDigest: () => false,
     balance: () => Promise.reject(new Error('no balance')),
     cachedVerdicts: 0,
+    heldChallenges: 0,
   }
 }
 
@@ -224,10 +227,15 @@ export async function startGateway(options: {
   readonly hooks?: DataPlaneHooks
   readonly connectionsPerOrigin?: number
   readonly server?: PublicServerOptions
+  readonly trustedProxies?: NonNullable<DataPlaneOptions['trustedProxies']>
+  readonly denied?: NonNullable<DataPlaneOptions['denied']>
+  /** Whom PROXY protocol headers are taken from. */
+  readonly proxyHeaders?: ProxyHeaderOptions
 }): Promise<Gateway> {
-  const { gate = passGate(), server: limits, ...rest } = options
+  const { gate = passGate(), server: limits, proxyHeaders, ...rest } = options
   const dataPlane = createDataPlane({ gate, ...rest })
   const server = createPublicServer(dataPlane, limits)
+  if (proxyHeaders !== undefined) expectProxyHeader(server.listener, proxyHeaders)
   const port = await listening(server.listener)
   cleanups.push(async () => {
     const ended = server.close()

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { type Reason, refuse } from '../core/refusal.ts'
 import {
   challengeAnswer,
-  challengeLimitAnswer,
   lightningUnavailable,
   overRateAnswer,
   storeUnavailable,
+  tooManyAnswer,
 } from './answers.ts'
 import type { GateRequest } from './gate.ts'
 import { REASONS } from './reason-table.ts'
@@ -42,7 +42,10 @@ describe('a credential that does not open the route', () => {
     const others = Object.keys(REASONS).filter((reason) => !credentialFaults.includes(reason as Reason))
     expect(others).toEqual([
       'over_rate',
+      'rate_limited',
+      'address_denied',
       'challenge_limit',
+      'challenge_capacity',
       'lightning_unavailable',
       'store_unavailable',
       'idempotency_invalid',
@@ -81,7 +84,7 @@ describe('answers without a challenge', () => {
   const over = refuse('over_rate', 'why', { retryAfterSeconds: 7 })
   it.each([
     ['over_rate', (request: GateRequest) => overRateAnswer(request, over)],
-    ['challenge_limit', (request: GateRequest) => challengeLimitAnswer(request, 7)],
+    ['challenge_limit', (request: GateRequest) => tooManyAnswer(request, 'challenge_limit', 'why', 7)],
   ] as const)('%s is 429 with Retry-After, to gRPC 8', (reason, answerTo) => {
     const answer = answerTo(plain)
     expect(answer.status).toBe(429)

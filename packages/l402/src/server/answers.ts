@@ -73,16 +73,52 @@ export function overRateAnswer(request: GateRequest, refusal: Refusal): Refused 
   })
 }
 
-/** 429 (gRPC 8): too many challenges asked for (rule S10). */
-export function challengeLimitAnswer(request: GateRequest, retryAfterSeconds: number): Refused {
-  const detail = 'too many unpaid requests from this network'
-  return plainAnswer(request, { reason: 'challenge_limit', detail, retryAfterSeconds })
+/** 403 (gRPC 7): the address is on a block list, or not on the allow list (rule S1). */
+export function addressDenied(request: Pick<GateRequest, 'headers'>): Refused {
+  return plainAnswer(request, { reason: 'address_denied', detail: 'requests from this network are refused' })
+}
+
+/** 401 without a challenge, on a route that makes no invoices (rule S1; gRPC 13 as Aperture answers it). */
+export function unsoldAnswer(request: GateRequest, { reason, detail, condition }: Refusal): Refused {
+  if (isGrpc(request.headers)) return grpcAnswer(reason, 'unauthorized', [])
+  const { title } = REASONS[reason]
+  return {
+    outcome: 'refuse',
+    reason,
+    status: 401,
+    // RFC 9110 §15.5.2: a 401 names a scheme. It holds neither macaroon nor invoice.
+    headers: ['WWW-Authenticate', `L402 realm="${request.route.service}"`, ...PROBLEM_HEADERS],
+    body: problemBody({
+      status: 401,
+      code: reason,
+      title,
+      detail,
+      ...(condition === undefined ? {} : { condition }),
+    }),
+    grpc: false,
+  }
+}
+
+/** 503: all clients together ask for more invoices than are made in this time. */
+export function overCapacity(request: GateRequest, retryAfterSeconds: number): Refused {
+  const detail = 'too many invoices are asked for right now; nothing was charged'
+  return plainAnswer(request, { reason: 'challenge_capacity', detail, retryAfterSeconds })
+}
+
+/** 429 (gRPC 8): a route's rate exceeded, or too many challenges asked for (rule S10). */
+export function tooManyAnswer(
+  request: GateRequest,
+  reason: 'rate_limited' | 'challenge_limit',
+  detail: string,
+  retryAfterSeconds: number,
+): Refused {
+  return plainAnswer(request, { reason, detail, retryAfterSeconds })
 }
 
 /** 503: the node makes no invoice (protocol §5 rule 9). */
-export function lightningUnavailable(request: GateRequest): Refused {
+export function lightningUnavailable(request: GateRequest, retryAfterSeconds = 5): Refused {
   const detail = 'no invoice can be made right now; nothing was charged'
-  return plainAnswer(request, { reason: 'lightning_unavailable', detail, retryAfterSeconds: 5 })
+  return plainAnswer(request, { reason: 'lightning_unavailable', detail, retryAfterSeconds })
 }
 
 /** 503: the books cannot be written. Never free, never lost (protocol §5 rule 9). */

@@ -8,25 +8,32 @@ import type { Ledger } from '../stores/ledger.ts'
 import type { StoredRootKeys } from '../stores/root-keys.ts'
 import { checkKind, createAdmission, needsAdmission } from './admission.ts'
 import {
+  addressDenied,
   challengeAnswer,
-  challengeLimitAnswer,
   idempotencyAnswer,
-  lightningUnavailable,
   noBalance,
   overRateAnswer,
   storeUnavailable,
+  unsoldAnswer,
 } from './answers.ts'
 import { balanceOf } from './balance.ts'
-import { type ChallengeLimitOptions, challengeLimit } from './challenge-limit.ts'
+import type { ChallengeLimitOptions } from './challenge-limit.ts'
 import { createChallenger } from './challenger.ts'
 import { clearRequest, headerValue } from './clear-request.ts'
-import { clientPrefix } from './client-prefix.ts'
 import { type Denial, denied } from './denial.ts'
 import type { ProofVerifier } from './dpop.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
 import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
-import { type ServiceOptions, servicePolicies } from './service-policies.ts'
+import type { AddressLists } from './limits/address-lists.ts'
+import type { LimitAuthority } from './limits/authority.ts'
+import { createFreebies } from './limits/freebies.ts'
+import { localLimits } from './limits/local-limits.ts'
+import { asksOf, unpaidAsksOf } from './limits/rate-rules.ts'
+import { type ChallengeEconomics, createSelling } from './limits/selling.ts'
+import { shadowed } from './limits/shadow.ts'
+import { createThrottle } from './limits/throttle.ts'
+import { addressPolicy, type ServiceOptions, servicePolicies } from './service-policies.ts'
 import { storedLookup } from './stored-lookup.ts'
 import {
   type CachedCredential,
@@ -37,7 +44,7 @@ import {
 } from './verdict-cache.ts'
 
 /** What a gate is made of. */
-export interface GateOptions {
+export interface GateOptions extends AddressLists {
   readonly lightning: InvoiceBackend
   readonly ledger: Ledger
   readonly keys: KeyRing
@@ -50,6 +57,10 @@ export interface GateOptions {
   readonly services: Readonly<Record<string, ServiceOptions>>
   /** Rule S10; 60 a minute per client prefix if left out. */
   readonly challengeLimit?: ChallengeLimitOptions
+  /** What else bounds the invoices that unpaid requests cost. */
+  readonly challenges?: ChallengeEconomics
+  /** Counts what is limited; in this gate alone if left out. */
+  readonly limits?: LimitAuthority
   /** Seconds an invoice may be paid; 600 if left out. */
   readonly invoiceExpirySeconds?: number
   /** Milliseconds a backend may take to make an invoice; 10,000 if left out. Then 503. */
@@ -92,17 +103,27 @@ export function createGate(options: GateOptions): Gate {
   const policies = servicePolicies(options.services, new Set(enforced))
   const verdicts = verdictCache(options.keys, options.verdictCacheSize ?? 20_000)
   const stored = options.storedKeys === undefined ? undefined : storedLookup(options.storedKeys)
-  const limit = challengeLimit(options.challengeLimit ?? { limit: 60, perSeconds: 60 }, now)
-  const exempt = options.challengeLimit?.exempt ?? (() => false)
-  const issue = createChallenger({
+  const denies = addressPolicy(options, options.services)
+  const limits = options.limits ?? localLimits({ now })
+  const throttle = createThrottle(limits)
+  const freebies = createFreebies({ ledger, now })
+  const selling = createSelling({
     lightning: options.lightning,
-    keys: options.keys,
+    limits,
     now,
-    randomBytes: options.randomBytes ?? ((length) => crypto.getRandomValues(new Uint8Array(length))),
-    invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
-    deadlineMs: options.challengeDeadlineMs ?? 10_000,
-    strictSpec: options.strictSpec ?? false,
-    location: options.location,
+    perPrefix: options.challengeLimit ?? { limit: 60, perSeconds: 60 },
+    economics: options.challenges ?? {},
+    challenger: (lightning) =>
+      createChallenger({
+        lightning,
+        keys: options.keys,
+        now,
+        randomBytes: options.randomBytes ?? ((length) => crypto.getRandomValues(new Uint8Array(length))),
+        invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
+        deadlineMs: options.challengeDeadlineMs ?? 10_000,
+        strictSpec: options.strictSpec ?? false,
+        location: options.location,
+      }),
   })
 
   const { keepSeconds = 86_400, keepBytes = 262_144 } = options.idempotency ?? {}
@@ -141,6 +162,8 @@ export function createGate(options: GateOptions): Gate {
     let denial = before
     for (let i = from; i < verdict.credentials.length; i++) {
       const cached = verdict.credentials[i] as CachedCredential
+      // Just verified for the first time: its challenge is not for anybody else any more.
+      if (cached.standings.size === 0) selling.redeemed(cached.verified.paymentHash)
       const standing = standingWith(cached, policy)
       const summary = satisfy(cached, standing.summary, request)
       if (!summary.ok) {
@@ -148,17 +171,23 @@ export function createGate(options: GateOptions): Gate {
         continue
       }
       const candidate = { request, verified: cached.verified, summary, idempotencyKey }
-      if (!needsAdmission(candidate)) return standing.timePass
-      return admission(candidate).then(
-        (admitted) =>
-          'outcome' in admitted
-            ? admitted
-            : admit(visit, i + 1, deny(denial, admitted, { cached, standing, request })),
-        (error: unknown) => {
-          if (!isL402Error(error, 'store_unavailable')) throw error
-          return storeUnavailable(request)
-        },
-      )
+      const enter = (undo?: () => void): Decision | Promise<Decision> => {
+        if (!needsAdmission(candidate)) return standing.timePass
+        return admission(candidate).then(
+          (admitted) => {
+            if (!('outcome' in admitted) || admitted.outcome === 'refuse') undo?.()
+            if ('outcome' in admitted) return admitted
+            return admit(visit, i + 1, deny(denial, admitted, { cached, standing, request }))
+          },
+          (error: unknown) => {
+            undo?.()
+            return booksDown(request, error)
+          },
+        )
+      }
+      const rules = request.route.limits
+      if (rules === undefined) return enter()
+      return throttle(request, asksOf(rules, request, cached.verified.tokenId), enter)
     }
     return answer(request, denial)
   }
@@ -175,6 +204,11 @@ export function createGate(options: GateOptions): Gate {
     const { summary } = standing
     const fits = (): boolean => summary.ok && wasSoldFor(cached, summary, request)
     return denied(before, refusal, { cached, standing, fits })
+  }
+
+  function booksDown(request: Pick<GateRequest, 'headers'>, error: unknown): Refused {
+    if (!isL402Error(error, 'store_unavailable')) throw error
+    return storeUnavailable(request)
   }
 
   /** Revocation, then caveats (protocol §2): nothing of this is cached but what the caveats come to. */
@@ -196,32 +230,46 @@ export function createGate(options: GateOptions): Gate {
     return cleared.ok && checkKind(request, verified, summary) === undefined
   }
 
-  function answer(request: GateRequest, denial: Denial): Refused | Promise<Refused> {
+  /** A request that no credential opens. */
+  function answer(request: GateRequest, denial: Denial): Decision | Promise<Decision> {
     const { refusal } = denial
     if (refusal.reason === 'over_rate') return overRateAnswer(request, refusal)
-    if (!exempt(request.clientAddress)) {
-      const waitSeconds = limit.take(clientPrefix(request.clientAddress))
-      if (waitSeconds > 0) return challengeLimitAnswer(request, waitSeconds)
-    }
+    const { freebie, limits: rules = [] } = request.route
+    const unpaid = (): Decision | Promise<Decision> =>
+      throttle(request, unpaidAsksOf(rules, request), () => unsold(request, denial))
+    if (freebie === undefined) return unpaid()
+    // The rates first: a request they refuse uses no freebie up.
+    return throttle(request, asksOf(rules, request, undefined), (undo) =>
+      freebies(request, freebie).then(
+        (pass) => {
+          if (pass !== null) return pass
+          undo()
+          return unpaid()
+        },
+        (error: unknown) => {
+          undo()
+          return booksDown(request, error)
+        },
+      ),
+    )
+  }
+
+  function unsold(request: GateRequest, denial: Denial): Refused | Promise<Refused> {
+    const { skipInvoice, shadow } = request.route
+    // In shadow the answer is never seen, so no invoice is made for it.
+    if (skipInvoice === true || shadow === true) return unsoldAnswer(request, denial.refusal)
     return challenge(request, denial)
   }
 
   async function challenge(request: GateRequest, { refusal, topUp }: Denial): Promise<Refused> {
-    const { route } = request
-    try {
-      const issued = await issue(route, {
-        tier: policyOf(route.service).tier ?? 0,
-        topUp,
-        clientAddress: request.clientAddress,
-        origin: headerValue(request.headers, 'origin'),
-        thumbprint: await provenKey(request),
-      })
-      return challengeAnswer(request, refusal, issued)
-    } catch (error) {
-      if (!isL402Error(error, 'lightning_unavailable') && !isL402Error(error, 'lightning_invalid'))
-        throw error
-      return lightningUnavailable(request)
-    }
+    const issued = await selling.sell(request, {
+      tier: policyOf(request.route.service).tier ?? 0,
+      topUp,
+      clientAddress: request.clientAddress,
+      origin: headerValue(request.headers, 'origin'),
+      thumbprint: await provenKey(request),
+    })
+    return 'outcome' in issued ? issued : challengeAnswer(request, refusal, issued)
   }
 
   /** The key that a purchase is to be bound to: of the unpaid request's own proof. */
@@ -232,28 +280,36 @@ export function createGate(options: GateOptions): Gate {
     return proof.ok ? proof.thumbprint : undefined
   }
 
+  function decideRoute(request: GateRequest): Decision | Promise<Decision> {
+    const { free, limits: rules } = request.route
+    if (free)
+      return rules === undefined ? FREE : throttle(request, asksOf(rules, request, undefined), () => FREE)
+    const text = credentialText(request.headers)
+    if (text === undefined) return answer(request, { refusal: MISSING, topUp: null })
+    const key = idempotencyKey(request)
+    if (key === null) return idempotencyAnswer(request, 'idempotency_invalid')
+    const heeded = request.contentDigest === undefined ? undefined : key
+    const go = (verdict: Verdict): Decision | Promise<Decision> =>
+      admit({ request, verdict, idempotencyKey: heeded }, 0, {
+        refusal: verdict.refusal ?? MISSING,
+        topUp: null,
+      })
+    const verdict = judge(text, request.headers)
+    if (!('then' in verdict)) return go(verdict)
+    return verdict.then(go, (error: unknown) => booksDown(request, error))
+  }
+
   return {
     decide(request) {
-      if (request.route.free) return FREE
-      const text = credentialText(request.headers)
-      if (text === undefined) return answer(request, { refusal: MISSING, topUp: null })
-      const key = idempotencyKey(request)
-      if (key === null) return idempotencyAnswer(request, 'idempotency_invalid')
-      const heeded = request.contentDigest === undefined ? undefined : key
-      const go = (verdict: Verdict): Decision | Promise<Decision> =>
-        admit({ request, verdict, idempotencyKey: heeded }, 0, {
-          refusal: verdict.refusal ?? MISSING,
-          topUp: null,
-        })
-      const verdict = judge(text, request.headers)
-      if (!('then' in verdict)) return go(verdict)
-      return verdict.then(go, (error: unknown) => {
-        if (!isL402Error(error, 'store_unavailable')) throw error
-        return storeUnavailable(request)
-      })
+      const { route } = request
+      if (denies?.(route.service, request.clientAddress) === true) return addressDenied(request)
+      const decision = decideRoute(request)
+      if (route.shadow !== true) return decision
+      return 'then' in decision ? decision.then(shadowed) : shadowed(decision)
     },
     wantsDigest(request) {
-      if (request.route.free || typeof idempotencyKey(request) !== 'string') return false
+      const { free, shadow } = request.route
+      if (free || shadow === true || typeof idempotencyKey(request) !== 'string') return false
       return credentialText(request.headers) !== undefined
     },
     async balance(headers) {
@@ -265,12 +321,14 @@ export function createGate(options: GateOptions): Gate {
         if (first === undefined) return noBalance(refusal ?? MISSING)
         return await balanceOf(first, { ledger, policies, nowSeconds: now() / 1000 })
       } catch (error) {
-        if (!isL402Error(error, 'store_unavailable')) throw error
-        return storeUnavailable({ headers })
+        return booksDown({ headers }, error)
       }
     },
     get cachedVerdicts() {
       return verdicts.size
+    },
+    get heldChallenges() {
+      return selling.held
     },
   }
 }

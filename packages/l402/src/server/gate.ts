@@ -5,6 +5,8 @@
 
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Reason } from '../core/refusal.ts'
+import type { Freebie } from './limits/freebies.ts'
+import type { RateRule } from './limits/rate-rules.ts'
 import type { Charge } from './metering/charge.ts'
 
 /** What one payment buys on a route. Several may be given: N calls within a time. */
@@ -55,6 +57,14 @@ export interface RouteTerms {
   readonly capability: string
   /** The invoice's description; service and route name if left out. */
   readonly memo?: string
+  /** What each client prefix has for nothing, where it has no valid credential. */
+  readonly freebie?: Freebie
+  /** Rates; a request must be within all of them. */
+  readonly limits?: readonly RateRule[]
+  /** Sells nothing: what does not pass gets 401 and no challenge (rule S1). */
+  readonly skipInvoice?: true
+  /** Everything is decided and counted, and nothing is refused but what block and allow lists deny. */
+  readonly shadow?: true
 }
 
 /** A request, already normalised: the path that was matched is the path that is forwarded. */
@@ -94,12 +104,17 @@ export interface Settlement {
   readonly answer?: StoredAnswer
 }
 
-/** A paid request's hold on its credential: `serve` before the first byte, then exactly one of `commit` and `release`. */
+/**
+ * A request's hold on its credential, or on its client's freebies: `serve` before the first byte, then exactly one of `commit`
+ * and `release`.
+ */
 export interface Entitlement {
-  /** Lower-case hex of 32 bytes. */
+  /** Lower-case hex of 32 bytes; empty for a freebie. */
   readonly tokenId: string
-  /** Lower-case hex of 32 bytes. */
+  /** Lower-case hex of 32 bytes; empty for a freebie. */
   readonly paymentHash: string
+  /** Nobody has paid: the client has this request for nothing. */
+  readonly freebie?: true
   readonly service: string
   /**
    * Whether there is something to settle: a use is reserved, or the answer is to be kept. False for a time pass: `serve`,
@@ -132,8 +147,10 @@ export interface Entitlement {
 /** The request may go to the resource. */
 export interface Pass {
   readonly outcome: 'pass'
-  /** `null` on a free route. */
+  /** `null` on a free route, and where a route in shadow would refuse. */
   readonly entitlement: Entitlement | null
+  /** The reason for which a route in shadow would have refused. */
+  readonly shadow?: RefusedReason
 }
 
 /** The request was executed before: it gets the same answer, and nothing is charged (protocol §5 rule 10). */
@@ -147,7 +164,10 @@ export interface Replayed {
 /** Why a request is answered here: a credential's fault, or one of these that are not. */
 export type RefusedReason =
   | Reason
+  | 'rate_limited'
+  | 'address_denied'
   | 'challenge_limit'
+  | 'challenge_capacity'
   | 'lightning_unavailable'
   | 'store_unavailable'
   | 'idempotency_invalid'
@@ -222,4 +242,6 @@ export interface Gate {
   balance(headers: HeaderLines): Promise<Balance | Refused>
   /** How many credentials the verdict cache holds. */
   readonly cachedVerdicts: number
+  /** How many challenges are out that may be handed out again. */
+  readonly heldChallenges: number
 }

@@ -9,12 +9,21 @@ export type {
   RevocationTarget,
 } from '../stores/ledger.ts'
 export type { StoredRootKeys } from '../stores/root-keys.ts'
+export { addressDenied } from './answers.ts'
 export { type BalanceBody, balanceBody } from './balance.ts'
 export type { ChallengeLimitOptions } from './challenge-limit.ts'
 export { clientPrefix } from './client-prefix.ts'
 export { type ConditionsOffer, readConditions } from './conditions-offer.ts'
 export { DIGEST_BYTES, digestContent } from './content-digest.ts'
-export { addCorsLines, optionsLines, USUAL_METHODS } from './cors.ts'
+export {
+  addCorsLines,
+  applyCors,
+  type CorsPolicy,
+  optionsLines,
+  type Preflight,
+  preflightLines,
+  USUAL_METHODS,
+} from './cors.ts'
 export { createGate, type GateOptions } from './create-gate.ts'
 export type { Proof, ProofRequest, ProofVerifier } from './dpop.ts'
 export type {
@@ -36,6 +45,20 @@ export type {
   StoredAnswer,
 } from './gate.ts'
 export { deriveRootKey, type KeyRing, keyRing, type MasterKey } from './keys.ts'
+export { type AddressLists, deniedBy } from './limits/address-lists.ts'
+export type { Allowance, LimitAsk, LimitAuthority } from './limits/authority.ts'
+export type { ChallengeReuseOptions } from './limits/challenge-reuse.ts'
+export type { Freebie } from './limits/freebies.ts'
+export { type LocalLimits, type LocalLimitsOptions, localLimits } from './limits/local-limits.ts'
+export type { NodeGuardOptions } from './limits/node-guard.ts'
+export type { RateLimitOffer, RateRule, RateScope } from './limits/rate-rules.ts'
+export {
+  type RoutePolicyOffer,
+  routePolicy,
+  type ServicePolicyOffer,
+  withServicePolicy,
+} from './limits/route-policy.ts'
+export type { ChallengeEconomics } from './limits/selling.ts'
 export type { Charge, UnitRate, UsageRates } from './metering/charge.ts'
 export { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
 export { createMeter, type MeterOptions } from './metering/create-meter.ts'

@@ -4,12 +4,13 @@ import { isCapability } from '../core/conditions/capabilities.ts'
 import { parseDuration } from '../core/duration.ts'
 import { type ConditionsOffer, readConditions } from './conditions-offer.ts'
 import type { Grants, RouteTerms } from './gate.ts'
+import { type RoutePolicyOffer, routePolicy } from './limits/route-policy.ts'
 import type { Charge } from './metering/charge.ts'
 import { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
 
 /** What a seller writes about a route besides its match. */
-export interface RouteOffer {
-  /** e.g. `10 sat`, or millisatoshi as a bigint. Needed unless `free`. */
+export interface RouteOffer extends RoutePolicyOffer {
+  /** e.g. `10 sat`, or millisatoshi as a bigint. Needed unless `free` or `skipInvoice`. */
   readonly price?: string | bigint
   /** What one payment buys; one call if left out. */
   readonly grants?: {
@@ -51,12 +52,15 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
       throw new RangeError(`invalid ${at}: expected either free or a price, got both`)
     if (offer.charge !== undefined || offer.conditions !== undefined)
       throw new RangeError(`invalid ${at}: a free route sells nothing, expected no charge and no conditions`)
-    return { service, name, free: true, priceMsat: 0n, grants: {}, capability }
+    if (offer.freebie !== undefined || offer.skipInvoice === true)
+      throw new RangeError(`invalid ${at}: expected neither freebie nor skipInvoice on a free route`)
+    const policy = routePolicy(service, name, offer)
+    return { service, name, free: true, priceMsat: 0n, grants: {}, capability, ...policy }
   }
-  if (offer.price === undefined)
+  if (offer.price === undefined && offer.skipInvoice !== true)
     throw new RangeError(`invalid ${at}: expected a price, e.g. 10 sat, or free: true`)
-  const priceMsat = typeof offer.price === 'bigint' ? offer.price : parseAmount(offer.price)
-  if (priceMsat <= 0n)
+  const priceMsat = typeof offer.price === 'string' ? parseAmount(offer.price) : (offer.price ?? 0n)
+  if (offer.price !== undefined && priceMsat <= 0n)
     throw new RangeError(`invalid price of ${at}: expected more than 0; a free route says free: true`)
   if (priceMsat > MAX_AMOUNT_MSAT)
     throw new RangeError(`invalid price of ${at}: expected at most 21 million bitcoin`)
@@ -71,6 +75,7 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
     ...(charge === undefined ? {} : { charge }),
     ...(conditions === undefined ? {} : { conditions }),
     capability,
+    ...routePolicy(service, name, offer),
   }
 }
 
