@@ -24,6 +24,8 @@ import type { ProofVerifier } from './dpop.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
 import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
+import type { PricedEvent } from './pricing/pricer.ts'
+import { createPricing } from './pricing/pricing.ts'
 import { type ServiceOptions, servicePolicies } from './service-policies.ts'
 import { storedLookup } from './stored-lookup.ts'
 import { type CachedCredential, standingWith, type Verdict, verdictCache } from './verdict-cache.ts'
@@ -59,6 +61,8 @@ export interface GateOptions {
     /** Most bytes of a body that is kept; 262,144 if left out. A larger one is charged once and cannot be had again. */
     readonly keepBytes?: number
   }
+  /** Told about every question to a pricer; must not throw. */
+  readonly onPriced?: (event: PricedEvent) => void
   /** Macaroon location, e.g. `lsat` for Aperture's clients (rule S9), at most 255 bytes; the service's name if left out. */
   readonly location?: string
   /** Milliseconds since 1970. */
@@ -97,6 +101,7 @@ export function createGate(options: GateOptions): Gate {
     location: options.location,
   })
 
+  const pricing = createPricing({ onPriced: options.onPriced, monotonicMs: () => performance.now() })
   const { keepSeconds = 86_400, keepBytes = 262_144 } = options.idempotency ?? {}
   if (!(Number.isSafeInteger(keepSeconds) && keepSeconds > 0))
     throw new RangeError(
@@ -174,10 +179,13 @@ export function createGate(options: GateOptions): Gate {
     return cleared.ok ? (checkKind(request, cached.verified, summary) ?? summary) : cleared
   }
 
-  function answer(request: GateRequest, denial: Denial): Refused | Promise<Refused> {
+  function answer(request: GateRequest, denial: Denial): Decision | Promise<Decision> {
     const { refusal } = denial
     if (refusal.reason === 'over_rate')
       return tooManyAnswer(request, 'over_rate', refusal.detail, refusal.retryAfterSeconds ?? 1)
+    // The price comes first: what is free needs no challenge, and the challenge is for this price.
+    if (request.route.pricer !== undefined && request.route.priceMsat === 0n)
+      return pricing.settle(request).then((priced) => ('outcome' in priced ? priced : answer(priced, denial)))
     if (!exempt(request.clientAddress)) {
       const waitSeconds = limit.take(clientPrefix(request.clientAddress))
       if (waitSeconds > 0)
@@ -218,8 +226,10 @@ export function createGate(options: GateOptions): Gate {
   }
 
   return {
-    decide(request) {
-      if (request.route.free) return FREE
+    decide(asked) {
+      if (asked.route.free) return FREE
+      const request = asked.route.pricer === undefined ? asked : pricing.bind(asked)
+      if ('outcome' in request) return request
       const text = credentialText(request.headers)
       if (text === undefined) return answer(request, { refusal: MISSING, topUp: null })
       const key = idempotencyKey(request)

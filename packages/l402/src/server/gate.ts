@@ -6,6 +6,7 @@
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Reason } from '../core/refusal.ts'
 import type { Charge } from './metering/charge.ts'
+import type { Pricer } from './pricing/pricer.ts'
 
 /** What one payment buys on a route. Several may be given: N calls within a time. */
 export interface Grants {
@@ -41,8 +42,10 @@ export interface RouteTerms {
   readonly name: string
   /** Passes without a credential. */
   readonly free: boolean
-  /** Price of one purchase in millisatoshi; 0 on a free route. */
+  /** Price of one purchase in millisatoshi; 0 on a free route, and on one that has a pricer. */
   readonly priceMsat: bigint
+  /** Says the price of one purchase, where it is not fixed. */
+  readonly pricer?: Pricer
   readonly grants: Grants
   /** What each request draws from the credit; on a metered route only. */
   readonly charge?: Charge
@@ -76,6 +79,12 @@ export interface GateRequest {
    * `Idempotency-Key` is not heeded.
    */
   readonly contentDigest?: Uint8Array
+  /** With its `?`; empty if left out. For pricers, like what follows. */
+  readonly query?: string
+  /** Length of the body, `null` where it is not known; what `Content-Length` says if left out. */
+  readonly bodyBytes?: number | null
+  /** The body's first bytes, up to `PRICED_BODY_BYTES`, where the route's pricer reads them. */
+  readonly bodyHead?: Uint8Array
 }
 
 /** An answer as it is kept for requests that come again with the same `Idempotency-Key`. */
@@ -150,6 +159,8 @@ export type RefusedReason =
   | 'challenge_limit'
   | 'lightning_unavailable'
   | 'store_unavailable'
+  | 'price_unavailable'
+  | 'unpriceable'
   | 'idempotency_invalid'
   | 'idempotency_conflict'
   | 'idempotency_running'

@@ -6,6 +6,7 @@ import { createGate, type GateOptions } from './create-gate.ts'
 import { optionsResponse, problemResponse, refusalResponse, storedResponse } from './fetch-answers.ts'
 import type { Entitlement, GateRequest, RouteTerms } from './gate.ts'
 import { type KeyRing, keyRing, type MasterKey } from './keys.ts'
+import { pricedParts } from './pricing/fetch-parts.ts'
 import { type RouteOffer, routeTerms } from './route-terms.ts'
 import { compileRoutes } from './routes.ts'
 import { serveHeld } from './serve-held.ts'
@@ -127,6 +128,7 @@ export function paywall(options: PaywallOptions): Paywall {
       clientAddress: info.clientAddress ?? '',
       route,
       base: info.base ?? url.origin,
+      ...(route.pricer === undefined ? {} : await pricedParts(request, url.search, route.pricer)),
     }
     const digest = gate.wantsDigest(asked) ? await contentDigest(request, url.search) : undefined
     if (digest === null)
