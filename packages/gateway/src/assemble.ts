@@ -9,6 +9,8 @@ import {
   type Gate,
   keyRing,
   type MasterKey,
+  type PricedEvent,
+  type Pricer,
   type StoredRootKeys,
 } from '@turnpike/l402/server'
 import { apertureSecrets } from '@turnpike/l402/store/aperture'
@@ -17,10 +19,13 @@ import { postgresStore } from '@turnpike/l402/store/postgres'
 import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
-import { type Config, type ServiceConfig, sampleUpstream } from './config/config.ts'
+import { type Config, type RouteConfig, type ServiceConfig, sampleUpstream } from './config/config.ts'
 import { routeMatch } from './config/match.ts'
 import type { Ledger } from './metrics/watched.ts'
 import type { HostTable, ProxyRoute, Routing, UpstreamTarget } from './proxy/index.ts'
+
+/** What says a route's price; `undefined` where it is fixed. */
+export type PricerOf = (route: RouteConfig) => Pricer | undefined
 
 /** A Lightning backend and, on the sandbox, the wallet beside it. */
 export interface OpenLightning {
@@ -65,6 +70,7 @@ export function buildGate(
     readonly lightning: OpenLightning
     readonly keys: readonly MasterKey[]
     readonly storedKeys: StoredRootKeys | undefined
+    readonly onPriced?: (event: PricedEvent) => void
   },
 ): Gate {
   const { limit, exempt, invoiceExpirySeconds } = config.challenges
@@ -73,6 +79,7 @@ export function buildGate(
     ledger: parts.ledger,
     keys: keyRing(parts.keys),
     ...(parts.storedKeys === undefined ? {} : { storedKeys: parts.storedKeys }),
+    ...(parts.onPriced === undefined ? {} : { onPriced: parts.onPriced }),
     services: Object.fromEntries(
       config.services.map(({ name, tier, unknownCaveats }) => [name, { tier, unknownCaveats }]),
     ),
@@ -104,7 +111,11 @@ export function addressBlocks(blocks: readonly string[]): (address: string) => b
  * The route tables of a configuration. The routes of services for the same hosts follow each other in the order
  * written; services without hosts serve every host that no other names.
  */
-export function buildRouting(config: Config, sampleUrl: string | undefined): Routing {
+export function buildRouting(
+  config: Config,
+  sampleUrl: string | undefined,
+  { pricerOf = () => undefined }: { readonly pricerOf?: PricerOf } = {},
+): Routing {
   const byHost = new Map<string, ServiceConfig[]>()
   for (const service of config.services) {
     for (const host of service.hosts.length === 0 ? [''] : service.hosts) {
@@ -120,7 +131,7 @@ export function buildRouting(config: Config, sampleUrl: string | undefined): Rou
     tables.set(key, table)
   }
   return [...tables.values()].map(({ hosts, services }): HostTable => {
-    const routes = compileRoutes(services.flatMap((service) => serviceRoutes(service, sampleUrl)))
+    const routes = compileRoutes(services.flatMap((service) => serviceRoutes(service, sampleUrl, pricerOf)))
     return hosts[0] === '' ? { routes } : { hosts, routes }
   })
 }
@@ -128,6 +139,7 @@ export function buildRouting(config: Config, sampleUrl: string | undefined): Rou
 function serviceRoutes(
   service: ServiceConfig,
   sampleUrl: string | undefined,
+  pricerOf: PricerOf,
 ): { match: ReturnType<typeof routeMatch>; value: ProxyRoute }[] {
   const upstream = upstreamTarget(service.upstream, sampleUrl)
   return service.routes.map((route) => ({
@@ -138,6 +150,7 @@ function serviceRoutes(
         name: route.match,
         free: route.free,
         priceMsat: route.priceMsat,
+        ...optional('pricer', pricerOf(route)),
         grants: route.grants,
         ...(route.charge === undefined ? {} : { charge: route.charge }),
         ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
@@ -151,6 +164,10 @@ function serviceRoutes(
       keepOverrideHeaders: route.keepOverrideHeaders,
     },
   }))
+}
+
+function optional<const K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V })
 }
 
 function upstreamTarget(upstream: string, sampleUrl: string | undefined): UpstreamTarget {

@@ -21,6 +21,8 @@ import { listenOn } from './listen.ts'
 import { describeError } from './log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { watchGate, watchLedger } from './metrics/watched.ts'
+import { pricedHook } from './pricing/priced-hook.ts'
+import { openPricers, type Pricers } from './pricing/pricers.ts'
 import { createDataPlane, createPublicServer, drainServers } from './proxy/index.ts'
 import { requestHooks } from './request-hooks.ts'
 import { type SampleApi, startSampleApi } from './sample/sample-api.ts'
@@ -70,7 +72,11 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       configLoadedAt: () => loadedAt / 1000,
     })
     const ledger = watchLedger(opened, metrics)
-    const gate = watchGate(buildGate(config, { ledger, lightning, keys, storedKeys }), metrics)
+    const onPriced = pricedHook({ metrics, log })
+    const gate = watchGate(buildGate(config, { ledger, lightning, keys, storedKeys, onPriced }), metrics)
+    const warn = (message: string): void => log.warn(message)
+    let pricers = await openPricers(config, { warn })
+    closers.push(() => pricers.close())
 
     let sample: SampleApi | undefined
     const sampleFor = async (wanted: Config): Promise<string | undefined> => {
@@ -79,7 +85,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       return sample.url
     }
     closers.push(async () => sample?.close())
-    const routing = buildRouting(config, await sampleFor(config))
+    const routing = buildRouting(config, await sampleFor(config), { pricerOf: pricers.of })
     const hooks = requestHooks({ log, metrics, logging: () => config.log.requests })
     const plane = createDataPlane({ routing, gate, hooks, trustedProxies: () => proxies })
     closers.push(() => plane.close())
@@ -111,10 +117,14 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       listen,
       admin: admin.url,
       async reload(next, nextKeys) {
-        const nextRouting = buildRouting(next, await sampleFor(next))
-        const nextGate = buildGate(next, { ledger, lightning, keys: nextKeys, storedKeys })
+        const sampleUrl = await sampleFor(next)
+        const nextGate = buildGate(next, { ledger, lightning, keys: nextKeys, storedKeys, onPriced })
+        const nextPricers = await openPricers(next, { warn, before: pricers })
+        const nextRouting = buildRouting(next, sampleUrl, { pricerOf: nextPricers.of })
         plane.swap(nextRouting)
         gate.switchTo(nextGate)
+        retire(pricers)
+        pricers = nextPricers
         log.level = next.log.level
         config = next
         proxies = trustedProxies(next)
@@ -131,6 +141,11 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     await closeAll()
     throw error
   }
+}
+
+/** Requests under way may still ask for a price under the routes that they began with. */
+function retire(pricers: Pricers): void {
+  setTimeout(() => void pricers.close().catch(() => {}), 30_000).unref()
 }
 
 /** Whether an address is one of the operator's own proxies; `undefined` where there are none. */

@@ -11,6 +11,7 @@ import { loadKeys, MissingKeysError } from '../config/key-file.ts'
 import { loadConfig } from '../config/load.ts'
 import { configWarnings } from '../config/warnings.ts'
 import { type Command, configFlag, defaultConfigFile, helpFlag } from './command.ts'
+import { describePrice } from './describe-price.ts'
 
 const help = `turnpike check [-c FILE] [--sandbox]
 
@@ -95,7 +96,7 @@ function describeConfig(config: Config): string {
     service.routes.map((route) => [
       service.name,
       route.match,
-      route.free ? 'free' : formatAmount(route.priceMsat),
+      route.free ? 'free' : describePrice(route),
       describeGrants(route),
       route.free ? '-' : route.capability,
     ]),

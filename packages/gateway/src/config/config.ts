@@ -3,6 +3,7 @@
 import type { Network } from '@turnpike/l402/lightning'
 import type { Charge, Grants, MintedConditions } from '@turnpike/l402/server'
 import type { Position } from './issue.ts'
+import type { PriceConfig, RatesConfig } from './pricing.ts'
 
 /** Where to listen. Port 0 is any free one. */
 export interface ListenAddress {
@@ -51,8 +52,10 @@ export interface RouteConfig {
   /** `[METHOD[,METHOD]] PATH` as written. */
   readonly match: string
   readonly free: boolean
-  /** 0 on a free route. */
+  /** 0 on a free route, and on one whose price is not fixed. */
   readonly priceMsat: bigint
+  /** What says the price; `undefined` where it is fixed, or nothing is to be paid. */
+  readonly price: PriceConfig | undefined
   readonly grants: Grants
   /** What each request draws from the credit; `undefined` where the route is not metered. */
   readonly charge: Charge | undefined
@@ -111,6 +114,8 @@ export interface Config {
   readonly keys: KeysConfig
   /** In the order written. */
   readonly services: readonly ServiceConfig[]
+  /** Where prices in fiat money take their rates from. */
+  readonly rates: RatesConfig | undefined
   readonly challenges: {
     /** `null`: no limit. */
     readonly limit: ChallengeLimit | null

@@ -8,6 +8,7 @@ import { readAperture, readLightning, readStore } from './backends.ts'
 import type { Config, ListenAddress } from './config.ts'
 import { describeFaults } from './faults.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
+import { readRates } from './pricing.ts'
 import { fileSchema } from './schema.ts'
 import { readServices } from './services.ts'
 import { readYaml, type YamlSource } from './yaml-source.ts'
@@ -107,6 +108,7 @@ export function parseConfig(
       explicit: named,
     },
     services,
+    rates: data.rates === undefined ? undefined : readRates(data.rates),
     challenges: {
       limit: data.challenges?.limit === undefined ? { count: 60, windowSeconds: 60 } : data.challenges.limit,
       // Left out altogether, this machine is not limited: it is where things are tried, and where a proxy in front sits.

@@ -1,6 +1,8 @@
 /** The shape of `turnpike.yaml`: what keys there are and what each may hold. */
 
 import { z } from 'zod'
+import { ratesSchema } from './pricing.ts'
+import { oneOrMore, section } from './section.ts'
 import {
   amount,
   byteSize,
@@ -16,23 +18,6 @@ import {
   upstreamUrl,
   whole,
 } from './values.ts'
-
-/** An object that knows all its keys; the message of an unknown one is the list of those there are. */
-function section<const S extends z.core.$ZodLooseShape>(
-  expected: string,
-  shape: S,
-): z.ZodObject<S, z.core.$strict> {
-  const known = Object.keys(shape).join(' ')
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? known : expected),
-  })
-}
-
-/** One value or a list of them. */
-function oneOrMore<T extends z.ZodType>(item: T, expected: string): z.ZodPreprocess<z.ZodArray<T>> {
-  const list = z.array(item, { error: () => expected }).min(1, { error: () => expected })
-  return z.preprocess((value) => (Array.isArray(value) || value === undefined ? value : [value]), list)
-}
 
 const table = (expected: string): z.ZodRecord<z.ZodString, z.ZodUnknown> =>
   z.record(z.string(), z.unknown(), { error: () => expected })
@@ -96,6 +81,7 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     ).optional(),
   }).optional(),
   services: table('a table of services, each with an "upstream" and "routes"'),
+  rates: ratesSchema.optional(),
   challenges: section('"limit", "exempt" or "invoiceExpiry"', {
     limit: challengeLimit.optional(),
     exempt: z.array(cidr, { error: () => 'a list of address blocks' }).optional(),
@@ -135,7 +121,12 @@ export const serviceSchema = section('a table with an "upstream" and "routes"', 
 export const routeSchema = section('a route such as { match: "GET /path", price: 10 sat }', {
   match: text('a match such as "GET /forecast/*"'),
   free: flag.optional(),
-  price: amount.optional(),
+  price: z
+    .unknown()
+    .optional()
+    .describe(
+      'What one purchase costs: an amount such as "10 sat", fiat money such as "$0.02" (needs "rates"), or a table with one of hook, grpc, expr, fiat.',
+    ),
   grants: section(
     'what the price buys: { calls: 50 }, { valid: 1h }, { credit: 500 sat } or several of them',
     {

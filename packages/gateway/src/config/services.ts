@@ -1,11 +1,12 @@
 /** `services`: each service and each route on its own, then the rules between them. */
 
-import { type ConditionsOffer, routeCapability } from '@turnpike/l402/server'
+import { type ConditionsOffer, looksPriced, routeCapability } from '@turnpike/l402/server'
 import type { RouteConfig, ServiceConfig } from './config.ts'
 import { describeFaults, pathName } from './faults.ts'
 import type { ConfigIssue, Position } from './issue.ts'
 import { readMatch } from './match.ts'
 import { readRouteCharge, readRouteConditions } from './metered.ts'
+import { checkPriced, readPrice } from './pricing.ts'
 import { routeSchema, serviceSchema } from './schema.ts'
 import type { Path, YamlSource } from './yaml-source.ts'
 
@@ -105,6 +106,8 @@ function readRoute(
   for (const key of ['grants', 'charge', 'conditions', 'capability', 'anyCapability', 'memo'] as const) {
     if (free && route[key] !== undefined) report([key], `a free route sells nothing, expected no "${key}"`)
   }
+  const price = readPrice(source, [...path, 'price'], issues)
+  if (price.by !== undefined) checkPriced(price.by, route, report)
   const { calls, valid, credit } = route.grants ?? {}
   if (route.grants !== undefined && calls === undefined && valid === undefined && credit === undefined) {
     report(
@@ -121,6 +124,8 @@ function readRoute(
     report(['capability'], 'not a capability, expected up to 256 plain characters without spaces at the ends')
   } else if (route.capability?.includes(',')) {
     report(['capability'], 'a comma separates capabilities, expected a single one')
+  } else if (route.capability !== undefined && looksPriced(route.capability)) {
+    report(['capability'], 'not a capability, expected none with ";msat=" or ";of=" in it')
   }
   if (route.anyCapability === true && route.capability !== undefined)
     report(['anyCapability'], 'a route with a capability needs it, expected one of the two')
@@ -131,7 +136,8 @@ function readRoute(
   return {
     match: route.match,
     free,
-    priceMsat: route.price ?? 0n,
+    priceMsat: price.fixedMsat,
+    price: price.by,
     grants: free
       ? {}
       : {

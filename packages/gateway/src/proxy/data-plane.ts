@@ -7,11 +7,13 @@ import {
   type Gate,
   type GateRequest,
   optionsLines,
+  PRICED_BODY_BYTES,
   type RouteTerms,
 } from '@turnpike/l402/server'
 import { type OwnProblem, sendNothing, sendRefused, sendStored } from './answers.ts'
 import { answerBalance } from './balance.ts'
 import { BALANCE_PATH } from './balance-path.ts'
+import { readBodyHead } from './body-head.ts'
 import { type ClientFacts, clientFacts, type TrustedProxies } from './client-facts.ts'
 import { Exchange } from './exchange.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
@@ -23,6 +25,7 @@ import {
   NO_ROUTE,
   NO_WEBSOCKET,
 } from './own-problems.ts'
+import { withPriceFacts } from './price-facts.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
 import { compileRouting, type HostFinder, type ProxyRoute, type Routing } from './routing.ts'
 import { UpstreamPools } from './upstream-pools.ts'
@@ -139,7 +142,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     }
     const client = clientFacts(req, visit.peer, { host: head.host, trusted: options.trustedProxies?.() })
     visit.clientAddress = client.address
-    const request: GateRequest = {
+    const plain: GateRequest = {
       method,
       path: found.path,
       headers: rawHeaders,
@@ -147,9 +150,12 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       route: route.terms,
       base: `${client.scheme}://${client.host}`,
     }
+    const request = withPriceFacts(plain, head, found.query)
     const url = `${route.upstream.basePath}${found.path}${found.query}`
     if (gate.wantsDigest(request))
       void decideOnContent({ visit, head, route, url, client }, request, found.query)
+    else if (head.hasBody && route.terms.pricer?.readsBody === true)
+      void decideOnHead({ visit, head, route, url, client }, request)
     else decide({ visit, head, route, url, client }, request)
   }
 
@@ -163,12 +169,34 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     if (visit.closed || body.state === 'gone') return
     if (body.state === 'whole') {
       const contentDigest = digestContent(query, body.bytes)
-      decide(head.hasBody ? { ...going, body: body.bytes } : going, { ...request, contentDigest })
+      const bodyHead = body.bytes.subarray(0, PRICED_BODY_BYTES)
+      const known = { ...request, contentDigest, bodyBytes: body.bytes.length }
+      decide(
+        head.hasBody ? { ...going, body: body.bytes } : going,
+        route.terms.pricer?.readsBody === true && head.hasBody ? { ...known, bodyHead } : known,
+      )
       return
     }
     visit.res.shouldKeepAlive = false
     const detail = `expected at most ${DIGEST_BYTES} bytes with an Idempotency-Key`
     visit.answer(body.state === 'late' ? BODY_LATE : { code: 'body_too_large', detail }, head)
+  }
+
+  /** The price depends on how the body begins. What was read goes upstream with the rest of it. */
+  async function decideOnHead(going: Going, request: GateRequest): Promise<void> {
+    const { visit, head, route } = going
+    visit.wantBody(head)
+    const { timeoutMs } = route
+    const body = await readBodyHead(visit.req, { mostBytes: PRICED_BODY_BYTES, timeoutMs })
+    if (visit.closed || body.state === 'gone') return
+    if (body.state === 'late') {
+      visit.res.shouldKeepAlive = false
+      visit.answer(BODY_LATE, head)
+      return
+    }
+    const priced = { ...request, bodyHead: body.bytes }
+    if (body.state === 'head') decide(going, priced)
+    else decide({ ...going, body: body.bytes }, { ...priced, bodyBytes: body.bytes.length })
   }
 
   function decide(going: Going, request: GateRequest): void {
