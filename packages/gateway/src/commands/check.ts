@@ -120,7 +120,7 @@ function describeGrants({ free, grants, charge, conditions }: RouteConfig): stri
   if (grants.creditMsat !== undefined) parts.push(`${formatAmount(grants.creditMsat)} of credit`)
   if (grants.calls !== undefined) parts.push(grants.calls === 1 ? '1 call' : `${grants.calls} calls`)
   if (grants.validSeconds !== undefined) parts.push(formatSeconds(grants.validSeconds))
-  const buys = parts.join(' within ')
+  const buys = parts.join(' within ') || 'what the price server keeps'
   const bound = Object.keys(conditions ?? {})
   return [
     buys,

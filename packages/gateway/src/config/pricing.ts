@@ -299,6 +299,11 @@ function askedOf(table: {
   }
 }
 
+/** Whether it is the price server that says what a purchase is good for. */
+export function keepsBalances(price: PriceConfig | undefined): boolean {
+  return price?.kind === 'grpc' && price.metered
+}
+
 /** The rules between a price and the rest of its route. */
 export function checkPriced(
   price: PriceConfig,

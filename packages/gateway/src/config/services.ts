@@ -6,7 +6,7 @@ import { describeFaults, pathName } from './faults.ts'
 import type { ConfigIssue, Position } from './issue.ts'
 import { readMatch } from './match.ts'
 import { readRouteCharge, readRouteConditions } from './metered.ts'
-import { checkPriced, readPrice } from './pricing.ts'
+import { checkPriced, keepsBalances, readPrice } from './pricing.ts'
 import { routeSchema, serviceSchema } from './schema.ts'
 import type { Path, YamlSource } from './yaml-source.ts'
 
@@ -141,8 +141,10 @@ function readRoute(
     grants: free
       ? {}
       : {
-          // Left out is one call.
-          ...(calls === undefined && valid === undefined && credit === undefined ? { calls: 1 } : {}),
+          // Left out is one call, or what the price server makes of it.
+          ...(calls === undefined && valid === undefined && credit === undefined && !keepsBalances(price.by)
+            ? { calls: 1 }
+            : {}),
           ...(calls === undefined ? {} : { calls }),
           ...(valid === undefined ? {} : { validSeconds: valid }),
           ...(credit === undefined ? {} : { creditMsat: credit }),

@@ -6,7 +6,10 @@ import { expressionPricer, fiatPricer, type Pricer, type RateBook, rateBook } fr
 import { CommandError, exitCode } from '../cli/exit.ts'
 import type { Config, RouteConfig } from '../config/config.ts'
 import { type JsonClient, jsonClient } from './fetch-json.ts'
+import { grpcPricer } from './grpc-pricer.ts'
 import { hookPricer } from './hook-pricer.ts'
+import { type PricesClient, pricesClient } from './prices-client.ts'
+import { type UsageReports, usageReports } from './usage-reports.ts'
 
 /** The pricers of one configuration. */
 export interface Pricers {
@@ -34,6 +37,9 @@ export interface PricersParts {
   readonly before?: Pricers
 }
 
+/** How long the last reports to price servers may take. */
+const DRAIN_MS = 3_000
+
 /** A source of rates may take so long. */
 const RATE_TIMEOUT_MS = 5_000
 
@@ -42,9 +48,13 @@ export async function openPricers(config: Config, { warn, before }: PricersParts
   const client = jsonClient()
   const made = new Map<RouteConfig, Pricer>()
   const rates = ratesOf(config, warn, before?.rates)
+  const servers = new Map<string, PricesClient>()
+  const reports = usageReports({
+    onLost: (total) => warn(`usage: a report to a price server is lost, ${total} so far`),
+  })
   try {
     for (const route of config.services.flatMap((service) => service.routes)) {
-      const pricer = pricerOf(route, config, { client, rates: rates?.book })
+      const pricer = pricerOf(route, config, { client, rates: rates?.book, reports, servers })
       if (pricer !== undefined) made.set(route, pricer)
     }
   } catch (error) {
@@ -56,11 +66,18 @@ export async function openPricers(config: Config, { warn, before }: PricersParts
     await rates.book.refresh()
     rates.book.start()
   }
+  async function close(): Promise<void> {
+    await reports.drain(DRAIN_MS)
+    for (const prices of servers.values()) prices.close()
+    await Promise.all([client.close(), drop(rates)])
+  }
+  let closed: Promise<void> | undefined
   return {
     rates,
     of: (route) => made.get(route),
-    async close() {
-      await Promise.all([client.close(), drop(rates)])
+    close() {
+      closed ??= close()
+      return closed
     },
   }
 }
@@ -101,7 +118,7 @@ function ratesOf(
 function pricerOf(
   { price }: RouteConfig,
   { folder }: Config,
-  { client, rates }: { readonly client: JsonClient; readonly rates: RateBook | undefined },
+  { client, rates, reports, servers }: Means,
 ): Pricer | undefined {
   switch (price?.kind) {
     case undefined:
@@ -115,8 +132,37 @@ function pricerOf(
       const secret = secretFile === undefined ? undefined : readSecret(resolve(folder, secretFile))
       return hookPricer(price, { client, secret })
     }
-    case 'grpc':
-      throw new CommandError(exitCode.config, 'turnpike: prices over gRPC are not available')
+    case 'grpc': {
+      const { address, tls } = price
+      const caFile = tls?.caFile === undefined ? undefined : resolve(folder, tls.caFile)
+      const key = JSON.stringify([address, caFile, tls])
+      let prices = servers.get(key)
+      if (prices === undefined) {
+        prices = readable(caFile, () => pricesClient(address, tls && { ...tls, caFile }))
+        servers.set(key, prices)
+      }
+      return grpcPricer(price, { client: prices, reports })
+    }
+  }
+}
+
+/** What pricers are made with. */
+interface Means {
+  readonly client: JsonClient
+  readonly rates: RateBook | undefined
+  readonly reports: UsageReports
+  /** One connection to each price server. */
+  readonly servers: Map<string, PricesClient>
+}
+
+function readable<T>(file: string | undefined, open: () => T): T {
+  try {
+    return open()
+  } catch {
+    throw new CommandError(
+      exitCode.config,
+      `turnpike: ${file}: cannot be read, expected a certificate in PEM`,
+    )
   }
 }
 

@@ -2,7 +2,7 @@ import type { HeaderLines } from '../core/header-lines.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { IssuedChallenge } from './challenger.ts'
 import type { GateRequest, Refused, RefusedReason, RouteTerms } from './gate.ts'
-import type { Quote } from './pricing/pricer.ts'
+import type { NoPrice } from './pricing/pricer.ts'
 import { problemBody } from './problem.ts'
 import { REASONS } from './reason-table.ts'
 
@@ -84,10 +84,7 @@ export function storeUnavailable(request: Pick<GateRequest, 'headers'>): Refused
 }
 
 /** 503: nobody can say what the request costs, so it is not free (protocol §5 rule 9); 400 where it does not say enough. */
-export function priceUnavailable(
-  request: GateRequest,
-  { why, detail }: Extract<Quote, { state: 'failed' }>,
-): Refused {
+export function priceUnavailable(request: GateRequest, { why, detail }: NoPrice): Refused {
   if (why === 'unpriceable') return plainAnswer(request, { reason: 'unpriceable', detail })
   // What is wrong is for the operator to know.
   return plainAnswer(request, {

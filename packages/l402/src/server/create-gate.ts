@@ -24,6 +24,7 @@ import type { ProofVerifier } from './dpop.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
 import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
+import { meter, tellMinted } from './pricing/meter-gate.ts'
 import type { PricedEvent } from './pricing/pricer.ts'
 import { createPricing } from './pricing/pricing.ts'
 import { type ServiceOptions, servicePolicies } from './service-policies.ts'
@@ -75,6 +76,8 @@ const MISSING = refuse(
   'missing',
   'this resource is paid: pay the invoice and send the request again with the credential',
 )
+
+const USED_UP = refuse('exhausted', 'what is left of the balance is less than a request here may cost')
 
 /**
  * The gate: verify → satisfy → entitle, and a fresh challenge for whatever does not pass (rule S1).
@@ -145,10 +148,16 @@ export function createGate(options: GateOptions): Gate {
         continue
       }
       const candidate = { request, verified: cached.verified, summary, idempotencyKey }
-      if (!needsAdmission(candidate)) return standing.timePass
+      const onPass = (pass: Pass): Decision | Promise<Decision> =>
+        request.route.pricer?.metered === undefined ? pass : metered(visit, pass, i)
+      if (!needsAdmission(candidate)) return onPass(standing.timePass)
       return admission(candidate).then(
         (admitted) =>
-          'outcome' in admitted ? admitted : admit(visit, i + 1, denied(denial, admitted, cached, standing)),
+          'outcome' in admitted
+            ? admitted.outcome === 'pass'
+              ? onPass(admitted)
+              : admitted
+            : admit(visit, i + 1, denied(denial, admitted, cached, standing)),
         (error: unknown) => {
           if (!isL402Error(error, 'store_unavailable')) throw error
           return storeUnavailable(request)
@@ -156,6 +165,15 @@ export function createGate(options: GateOptions): Gate {
       )
     }
     return answer(request, denial)
+  }
+
+  /** The balance is the price server's to know. A purchase after it is a new one, with a token id of its own. */
+  async function metered(visit: Visit, pass: Pass, index: number): Promise<Decision> {
+    if (pass.entitlement === null) return pass
+    const outcome = await meter(visit.request, pass.entitlement, pricing.told)
+    return 'denied' in outcome
+      ? admit({ ...visit, request: outcome.denied }, index + 1, { refusal: USED_UP, topUp: null })
+      : outcome
   }
 
   /** Revocation, then caveats (protocol §2): nothing of this is cached but what the caveats come to. */
@@ -209,7 +227,7 @@ export function createGate(options: GateOptions): Gate {
         origin: headerValue(request.headers, 'origin'),
         thumbprint: await provenKey(request),
       })
-      return challengeAnswer(request, refusal, issued)
+      return (await tellMinted(request, issued, pricing.told)) ?? challengeAnswer(request, refusal, issued)
     } catch (error) {
       if (!isL402Error(error, 'lightning_unavailable') && !isL402Error(error, 'lightning_invalid'))
         throw error

@@ -6,6 +6,7 @@
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Reason } from '../core/refusal.ts'
 import type { Charge } from './metering/charge.ts'
+import type { UsageSink } from './pricing/metered.ts'
 import type { Pricer } from './pricing/pricer.ts'
 
 /** What one payment buys on a route. Several may be given: N calls within a time. */
@@ -117,6 +118,8 @@ export interface Entitlement {
   readonly counted: boolean
   /** Most bytes of an answer's body to be given to `commit`, for requests that come again (rule 10); `null`: none is kept. */
   readonly keepBytes: number | null
+  /** Where the end of the answer is to be reported, before `commit` or `release`; on routes with a metered price server. */
+  readonly usage?: UsageSink
   /** Lines for the answer: `RateLimit`, `RateLimit-Policy`. Name, value, … */
   readonly answerHeaders: HeaderLines
   /**

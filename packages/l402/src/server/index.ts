@@ -54,6 +54,7 @@ export { type ExpressionPricerOptions, expressionPricer } from './pricing/expres
 export { ExpressionError } from './pricing/expression/tokens.ts'
 export { type FiatPrice, isFiatPrice, parseFiat } from './pricing/fiat.ts'
 export { type FiatPricerOptions, fiatPricer } from './pricing/fiat-pricer.ts'
+export type { AnswerUsage, Authorization, Metered, Usage, UsageSink } from './pricing/metered.ts'
 export { looksPriced } from './pricing/price-capability.ts'
 export {
   noPrice,

@@ -103,6 +103,10 @@ export function paywall(options: PaywallOptions): Paywall {
     ),
   )
 
+  for (const { value } of routes.routes)
+    if (value.pricer?.metered !== undefined)
+      throw new RangeError(`invalid price of route "${value.name}": a metered price server needs the gateway`)
+
   return async (request, info = {}) => {
     const url = new URL(request.url)
     const target = normaliseTarget(url.pathname + url.search)

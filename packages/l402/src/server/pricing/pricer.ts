@@ -5,6 +5,7 @@
  */
 
 import type { HeaderLines } from '../../core/header-lines.ts'
+import type { Metered } from './metered.ts'
 
 /** What a pricer is told of a request. */
 export interface PriceRequest {
@@ -50,8 +51,14 @@ export type PriceFailure =
 export type Quote =
   | { readonly state: 'priced'; readonly amountMsat: bigint }
   | { readonly state: 'free' }
-  /** `detail`: one sentence. The client sees it with `unpriceable` only; never a secret, never a header value. */
-  | { readonly state: 'failed'; readonly why: PriceFailure; readonly detail: string }
+  | NoPrice
+
+/** `detail`: one sentence. The client sees it with `unpriceable` only; never a secret, never a header value. */
+export interface NoPrice {
+  readonly state: 'failed'
+  readonly why: PriceFailure
+  readonly detail: string
+}
 
 /**
  * What a credential that was bought at a price opens, so that what was bought cheap opens nothing dear:
@@ -80,6 +87,8 @@ export interface Pricer {
   scope?(request: PriceRequest): string
   /** The price of one purchase: of all the grants of the route. May throw; that is `down`. */
   price(request: PriceRequest, signal: AbortSignal): Quote | Promise<Quote>
+  /** A price server that keeps the balances, and is asked about every paid request. */
+  readonly metered?: Metered
 }
 
 /** Told about every question to a pricer; for metrics and logs. */
@@ -94,7 +103,7 @@ export interface PricedEvent {
 }
 
 /** A {@link Quote} that says why there is no price. */
-export function noPrice(why: PriceFailure, detail: string): Quote {
+export function noPrice(why: PriceFailure, detail: string): NoPrice {
   return { state: 'failed', why, detail }
 }
 

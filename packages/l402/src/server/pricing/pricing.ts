@@ -6,7 +6,14 @@ import type { HeaderLines } from '../../core/header-lines.ts'
 import { priceUnavailable } from '../answers.ts'
 import type { GateRequest, Pass, Refused } from '../gate.ts'
 import { priceCapability, scopeCapability } from './price-capability.ts'
-import { noPrice, type PricedEvent, type PriceRequest, type Pricer, type Quote } from './pricer.ts'
+import {
+  type NoPrice,
+  noPrice,
+  type PricedEvent,
+  type PriceRequest,
+  type Pricer,
+  type Quote,
+} from './pricer.ts'
 
 /** What {@link createPricing} takes. */
 export interface PricingOptions {
@@ -16,8 +23,13 @@ export interface PricingOptions {
   readonly monotonicMs: () => number
 }
 
+/** See {@link Pricing.told}. */
+export type ToldPrice = (request: GateRequest, pricer: Pricer, quote: Quote) => void
+
 /** The prices of requests on routes that have a pricer. */
 export interface Pricing {
+  /** Tells {@link PricingOptions.onPriced} what came of a question that was asked elsewhere. */
+  readonly told: ToldPrice
   /**
    * The request with the capability that a credential needs for it, and with its price where that is known without waiting;
    * or what the request gets instead.
@@ -62,7 +74,7 @@ export function createPricing({ onPriced, monotonicMs }: PricingOptions): Pricin
       quote.catch(() => {})
       quote = noPrice('invalid', 'a pricer that binds to the price has to answer synchronously')
     }
-    return told(request, pricer, startedAt, checked(quote, pricer))
+    return told(request, pricer, startedAt, checkedQuote(quote, pricer))
   }
 
   async function ask(request: GateRequest, pricer: Pricer): Promise<Quote> {
@@ -78,13 +90,14 @@ export function createPricing({ onPriced, monotonicMs }: PricingOptions): Pricin
     pending.set(pricer, waiting + 1)
     try {
       const quote = await withinTime(pricer, (signal) => pricer.price(priceRequest(request), signal))
-      return told(request, pricer, startedAt, checked(quote, pricer))
+      return told(request, pricer, startedAt, checkedQuote(quote, pricer))
     } finally {
       pending.set(pricer, (pending.get(pricer) ?? 1) - 1)
     }
   }
 
   return {
+    told: (request, pricer, quote) => void told(request, pricer, monotonicMs(), quote),
     bind(request) {
       const { route } = request
       const { pricer } = route
@@ -112,7 +125,7 @@ function atQuote(request: GateRequest, quote: Quote): GateRequest | Pass | Refus
 }
 
 /** What is not a price is none. */
-function checked(quote: Quote, { mostMsat }: Pricer): Quote {
+export function checkedQuote(quote: Quote, { mostMsat }: Pricer): Quote {
   if (quote.state !== 'priced') return quote
   const { amountMsat } = quote
   if (typeof amountMsat !== 'bigint' || amountMsat <= 0n)
@@ -131,22 +144,23 @@ function checked(quote: Quote, { mostMsat }: Pricer): Quote {
 
 const NEVER = new AbortController().signal
 
-async function withinTime(
+/** What a task answers within the pricer's time, or why it answers nothing. Never rejects. */
+export async function withinTime<T>(
   { timeoutMs }: Pricer,
-  task: (signal: AbortSignal) => Quote | Promise<Quote>,
-): Promise<Quote> {
+  task: (signal: AbortSignal) => T | Promise<T>,
+): Promise<T | NoPrice> {
   const controller = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined
   try {
-    const quote = task(controller.signal)
-    if (!('then' in quote)) return quote
-    const late = new Promise<Quote>((resolve) => {
+    const answer = task(controller.signal)
+    if (!(answer instanceof Promise)) return answer
+    const late = new Promise<NoPrice>((resolve) => {
       timer = setTimeout(() => {
         resolve(noPrice('late', `the pricer did not answer within ${timeoutMs} ms`))
         controller.abort()
       }, timeoutMs)
     })
-    return await Promise.race([quote, late])
+    return await Promise.race([answer, late])
   } catch (error) {
     return noPrice('down', faultText(error))
   } finally {
