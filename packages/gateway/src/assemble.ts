@@ -10,6 +10,8 @@ import {
   keyRing,
   type LimitAuthority,
   type MasterKey,
+  type PricedEvent,
+  type Pricer,
   type RouteSpec,
   routePolicy,
   type StoredRootKeys,
@@ -21,12 +23,15 @@ import { postgresStore } from '@turnpike/l402/store/postgres'
 import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
-import type { Config, ServiceConfig } from './config/config.ts'
+import type { Config, RouteConfig, ServiceConfig } from './config/config.ts'
 import { offerOf } from './config/limits.ts'
 import { routeSpec } from './config/match.ts'
 import { destinationOf } from './destination.ts'
 import type { Ledger } from './metrics/watched.ts'
 import type { HostTable, ProxyRoute, Routing } from './proxy/index.ts'
+
+/** What says a route's price; `undefined` where it is fixed. */
+export type PricerOf = (route: RouteConfig) => Pricer | undefined
 
 /** A Lightning backend and, on the sandbox, the wallet beside it. */
 export interface OpenLightning {
@@ -73,6 +78,7 @@ export function buildGate(
     readonly storedKeys: StoredRootKeys | undefined
     /** Counts over reloads; of this gate alone if left out. */
     readonly limits?: LimitAuthority
+    readonly onPriced?: (event: PricedEvent) => void
   },
 ): Gate {
   const { limit, exempt, invoiceExpirySeconds, economics } = config.challenges
@@ -82,6 +88,7 @@ export function buildGate(
     ledger: parts.ledger,
     keys: keyRing(parts.keys),
     ...(parts.storedKeys === undefined ? {} : { storedKeys: parts.storedKeys }),
+    ...(parts.onPriced === undefined ? {} : { onPriced: parts.onPriced }),
     services: Object.fromEntries(
       config.services.map(({ name, tier, unknownCaveats, access: { block, allow } }) => [
         name,
@@ -122,7 +129,11 @@ export function addressBlocks(blocks: readonly string[]): (address: string) => b
  * The route tables of a configuration. The routes of services for the same hosts follow each other in the order
  * written; services without hosts serve every host that no other names.
  */
-export function buildRouting(config: Config, sampleUrl: string | undefined): Routing {
+export function buildRouting(
+  config: Config,
+  sampleUrl: string | undefined,
+  { pricerOf = () => undefined }: { readonly pricerOf?: PricerOf } = {},
+): Routing {
   const byHost = new Map<string, ServiceConfig[]>()
   for (const service of config.services) {
     for (const host of service.hosts.length === 0 ? [''] : service.hosts) {
@@ -138,12 +149,16 @@ export function buildRouting(config: Config, sampleUrl: string | undefined): Rou
     tables.set(key, table)
   }
   return [...tables.values()].map(({ hosts, services }): HostTable => {
-    const routes = compileRoutes(services.flatMap((service) => serviceRoutes(service, sampleUrl)))
+    const routes = compileRoutes(services.flatMap((service) => serviceRoutes(service, sampleUrl, pricerOf)))
     return hosts[0] === '' ? { routes } : { hosts, routes }
   })
 }
 
-function serviceRoutes(service: ServiceConfig, sampleUrl: string | undefined): RouteSpec<ProxyRoute>[] {
+function serviceRoutes(
+  service: ServiceConfig,
+  sampleUrl: string | undefined,
+  pricerOf: PricerOf,
+): RouteSpec<ProxyRoute>[] {
   const destination = destinationOf(service, sampleUrl)
   return service.routes.map((route) =>
     routeSpec(route, {
@@ -153,6 +168,7 @@ function serviceRoutes(service: ServiceConfig, sampleUrl: string | undefined): R
           name: route.name,
           free: route.free,
           priceMsat: route.priceMsat,
+          ...optional('pricer', pricerOf(route)),
           grants: route.grants,
           ...(route.charge === undefined ? {} : { charge: route.charge }),
           ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
@@ -171,4 +187,8 @@ function serviceRoutes(service: ServiceConfig, sampleUrl: string | undefined): R
       keepOverrideHeaders: route.keepOverrideHeaders,
     }),
   )
+}
+
+function optional<const K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V })
 }

@@ -23,6 +23,8 @@ import { listenOn } from './listen.ts'
 import { describeError } from './log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { watchGate, watchLedger } from './metrics/watched.ts'
+import { pricedHook } from './pricing/priced-hook.ts'
+import { openPricers, type Pricers } from './pricing/pricers.ts'
 import {
   createDataPlane,
   createPublicServer,
@@ -83,7 +85,12 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       upstreams: () => plane.upstreams(),
     })
     const ledger = watchLedger(opened, metrics)
-    const gate = watchGate(buildGate(config, { ledger, lightning, keys, storedKeys, limits }), metrics)
+    const onPriced = pricedHook({ metrics, log })
+    const shared = { ledger, lightning, storedKeys, limits, onPriced }
+    const gate = watchGate(buildGate(config, { ...shared, keys }), metrics)
+    const warn = (message: string): void => log.warn(message)
+    let pricers = await openPricers(config, { warn })
+    closers.push(() => pricers.close())
 
     let sample: SampleApi | undefined
     const sampleFor = async (wanted: Config): Promise<string | undefined> => {
@@ -92,7 +99,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       return sample.url
     }
     closers.push(async () => sample?.close())
-    const routing = buildRouting(config, await sampleFor(config))
+    const routing = buildRouting(config, await sampleFor(config), { pricerOf: pricers.of })
     const hooks = requestHooks({ log, metrics, logging: () => config.log.requests })
     const plane = createDataPlane({
       routing,
@@ -144,10 +151,14 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       listen,
       admin: admin.url,
       async reload(next, nextKeys) {
-        const nextRouting = buildRouting(next, await sampleFor(next))
-        const nextGate = buildGate(next, { ledger, lightning, keys: nextKeys, storedKeys, limits })
+        const sampleUrl = await sampleFor(next)
+        const nextGate = buildGate(next, { ...shared, keys: nextKeys })
+        const nextPricers = await openPricers(next, { warn, before: pricers })
+        const nextRouting = buildRouting(next, sampleUrl, { pricerOf: nextPricers.of })
         plane.swap(nextRouting)
         gate.switchTo(nextGate)
+        retire(pricers)
+        pricers = nextPricers
         certificates.follow(next.tls)
         log.level = next.log.level
         config = next
@@ -166,6 +177,11 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     await closeAll()
     throw error
   }
+}
+
+/** Requests under way may still ask for a price under the routes that they began with. */
+function retire(pricers: Pricers): void {
+  setTimeout(() => void pricers.close().catch(() => {}), 30_000).unref()
 }
 
 /** Whether an address is one of the operator's own proxies; `undefined` where there are none. */

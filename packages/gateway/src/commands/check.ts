@@ -12,6 +12,7 @@ import { loadConfig } from '../config/load.ts'
 import { configWarnings } from '../config/warnings.ts'
 import { describeForwarding, describeMatch, formatBytes } from './check-forwarding.ts'
 import { type Command, configFlag, defaultConfigFile, helpFlag } from './command.ts'
+import { describePrice } from './describe-price.ts'
 
 const help = `turnpike check [-c FILE] [--sandbox]
 
@@ -96,7 +97,7 @@ function describeConfig(config: Config): string {
     service.routes.map((route) => [
       service.name,
       describeMatch(route),
-      route.free ? 'free' : formatAmount(route.priceMsat),
+      route.free ? 'free' : describePrice(route),
       [...describeGrants(route), ...describeLimits(route, service)].join('; ') || '-',
       route.free ? '-' : route.capability,
     ]),
@@ -128,7 +129,7 @@ function describeGrants({ free, grants, charge, conditions }: RouteConfig): stri
   if (grants.creditMsat !== undefined) parts.push(`${formatAmount(grants.creditMsat)} of credit`)
   if (grants.calls !== undefined) parts.push(grants.calls === 1 ? '1 call' : `${grants.calls} calls`)
   if (grants.validSeconds !== undefined) parts.push(formatSeconds(grants.validSeconds))
-  const buys = parts.join(' within ')
+  const buys = parts.join(' within ') || 'what the price server keeps'
   const bound = Object.keys(conditions ?? {})
   return [
     buys,

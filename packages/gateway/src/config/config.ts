@@ -5,6 +5,7 @@ import type { Charge, CorsPolicy, Grants, HeaderCondition, MintedConditions } fr
 import type { ForwardingConfig } from './forwarding.ts'
 import type { Position } from './issue.ts'
 import type { AddressListConfig, EconomicsConfig, PolicyConfig, RoutePolicyConfig } from './limits.ts'
+import type { PriceConfig, RatesConfig } from './pricing.ts'
 import type { TlsConfig } from './tls.ts'
 import type { UpstreamSide } from './upstream-side.ts'
 
@@ -63,8 +64,10 @@ export interface RouteConfig {
   /** For logs, metrics and tables: `match`, and which headers decide. */
   readonly name: string
   readonly free: boolean
-  /** 0 on a free route. */
+  /** 0 on a free route, and on one whose price is not fixed. */
   readonly priceMsat: bigint
+  /** What says the price; `undefined` where it is fixed, or nothing is to be paid. */
+  readonly price: PriceConfig | undefined
   readonly grants: Grants
   /** What each request draws from the credit; `undefined` where the route is not metered. */
   readonly charge: Charge | undefined
@@ -134,6 +137,8 @@ export interface Config {
   readonly keys: KeysConfig
   /** In the order written. */
   readonly services: readonly ServiceConfig[]
+  /** Where prices in fiat money take their rates from. */
+  readonly rates: RatesConfig | undefined
   readonly challenges: {
     /** `null`: no limit. */
     readonly limit: ChallengeLimit | null

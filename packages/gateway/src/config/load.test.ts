@@ -152,7 +152,7 @@ describe('a wrong configuration is told by file, line and column', () => {
       /^turnpike\.yaml:6:29: .*not an amount, expected a number and a unit/,
     ],
     ['a price of nothing', route('{ match: /x, price: 0 sat }'), /:6:29: .*a price of nothing/],
-    ['dollars', route('{ match: /x, price: $0.02 }'), /:6:29: .*prices in fiat money/],
+    ['dollars', route('{ match: /x, price: $0.02 }'), /:6:29: .*a price in USD needs a rate/],
     ['a list for a price', route('{ match: /x, price: [1 sat] }'), /:6:29: .*not an amount/],
     [
       'a duration without a unit',

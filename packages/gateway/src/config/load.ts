@@ -10,6 +10,7 @@ import { describeFaults } from './faults.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
 import { readAddressLists, readEconomics } from './limits.ts'
 import { readListen } from './listen.ts'
+import { readRates } from './pricing.ts'
 import { fileSchema } from './schema.ts'
 import { readServices } from './services.ts'
 import { readTls } from './tls.ts'
@@ -118,6 +119,7 @@ export function parseConfig(
       explicit: named,
     },
     services,
+    rates: data.rates === undefined ? undefined : readRates(data.rates),
     challenges: {
       limit: data.challenges?.limit === undefined ? { count: 60, windowSeconds: 60 } : data.challenges.limit,
       // Left out altogether, this machine is not limited: it is where things are tried, and where a proxy in front sits.

@@ -5,6 +5,7 @@ import { corsSchema } from './cors.ts'
 import { bodyLimit, forwardingShape } from './forwarding.ts'
 import { addressListShape, economicsShape, policyShape, routePolicyShape } from './limits.ts'
 import { matchHeaders } from './match-headers.ts'
+import { ratesSchema } from './pricing.ts'
 import { list, oneOrMore, section, table } from './section.ts'
 import { protocolSchema, upstreamTlsSchema } from './upstream-side.ts'
 import {
@@ -80,6 +81,7 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     ).optional(),
   }).optional(),
   services: table('a table of services, each with an "upstream" and "routes"'),
+  rates: ratesSchema.optional(),
   challenges: section('"limit", "exempt" or "invoiceExpiry"', {
     limit: challengeLimit.optional(),
     exempt: z.array(cidr, { error: () => 'a list of address blocks' }).optional(),
@@ -131,7 +133,12 @@ export const routeSchema = section('a route such as { match: "GET /path", price:
   match: text('a match such as "GET /forecast/*"'),
   matchHeaders: matchHeaders.optional(),
   free: flag.optional(),
-  price: amount.optional(),
+  price: z
+    .unknown()
+    .optional()
+    .describe(
+      'What one purchase costs: an amount such as "10 sat", fiat money such as "$0.02" (needs "rates"), or a table with one of hook, grpc, expr, fiat.',
+    ),
   grants: section(
     'what the price buys: { calls: 50 }, { valid: 1h }, { credit: 500 sat } or several of them',
     {

@@ -1,6 +1,6 @@
 /** `services`: each service and each route on its own, then the rules between them. */
 
-import { type ConditionsOffer, routeCapability } from '@turnpike/l402/server'
+import { type ConditionsOffer, looksPriced, routeCapability } from '@turnpike/l402/server'
 import type { RouteConfig, ServiceConfig } from './config.ts'
 import { readCors } from './cors.ts'
 import { describeFaults, pathName } from './faults.ts'
@@ -10,6 +10,7 @@ import { checkPolicy, readAddressLists } from './limits.ts'
 import { readMatch } from './match.ts'
 import { describeHeaders, readMatchHeaders } from './match-headers.ts'
 import { type Report, readRouteCharge, readRouteConditions } from './metered.ts'
+import { checkPriced, keepsBalances, readPrice } from './pricing.ts'
 import { routeSchema, serviceSchema } from './schema.ts'
 import { readUpstreamSide } from './upstream-side.ts'
 import type { Path, YamlSource } from './yaml-source.ts'
@@ -148,6 +149,8 @@ function readRoute(
   for (const key of ['grants', 'charge', 'conditions', 'capability', 'anyCapability', 'memo'] as const) {
     if (free && route[key] !== undefined) report([key], `a free route sells nothing, expected no "${key}"`)
   }
+  const price = readPrice(source, [...path, 'price'], issues)
+  if (price.by !== undefined) checkPriced(price.by, route, report)
   const { calls, valid, credit } = route.grants ?? {}
   if (route.grants !== undefined && calls === undefined && valid === undefined && credit === undefined) {
     report(
@@ -165,6 +168,8 @@ function readRoute(
     report(['capability'], 'not a capability, expected up to 256 plain characters without spaces at the ends')
   } else if (route.capability?.includes(',')) {
     report(['capability'], 'a comma separates capabilities, expected a single one')
+  } else if (route.capability !== undefined && looksPriced(route.capability)) {
+    report(['capability'], 'not a capability, expected none with ";msat=" or ";of=" in it')
   }
   if (route.anyCapability === true && route.capability !== undefined)
     report(['anyCapability'], 'a route with a capability needs it, expected one of the two')
@@ -178,12 +183,15 @@ function readRoute(
     matchHeaders,
     name: routeName,
     free,
-    priceMsat: route.price ?? 0n,
+    priceMsat: price.fixedMsat,
+    price: price.by,
     grants: free
       ? {}
       : {
-          // Left out is one call.
-          ...(calls === undefined && valid === undefined && credit === undefined ? { calls: 1 } : {}),
+          // Left out is one call, or what the price server makes of it.
+          ...(calls === undefined && valid === undefined && credit === undefined && !keepsBalances(price.by)
+            ? { calls: 1 }
+            : {}),
           ...(calls === undefined ? {} : { calls }),
           ...(valid === undefined ? {} : { validSeconds: valid }),
           ...(credit === undefined ? {} : { creditMsat: credit }),

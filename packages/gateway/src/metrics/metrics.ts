@@ -1,6 +1,6 @@
 /** Prometheus metrics. Labels hold only names from the configuration and closed sets of words, so their number is bounded. */
 
-import type { RouteTerms } from '@turnpike/l402/server'
+import type { PricedEvent, RouteTerms } from '@turnpike/l402/server'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { RequestOutcome } from '../log.ts'
 import type { UpstreamState } from '../proxy/index.ts'
@@ -41,6 +41,8 @@ export interface Metrics {
   /** The gate let a request through for nothing. */
   freebie(terms: RouteTerms): void
   ledger(operation: LedgerOperation, seconds: number, ok: boolean): void
+  /** A pricer was asked. */
+  priced(event: PricedEvent): void
   /** The text for a scrape. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>
 }
@@ -122,6 +124,18 @@ export function createMetrics(gauges: Gauges): Metrics {
     labelNames: ['operation'],
     registers,
   })
+  const prices = new Counter({
+    name: 'turnpike_prices_total',
+    help: 'Prices asked of pricers, by outcome.',
+    labelNames: ['service', 'outcome'],
+    registers,
+  })
+  const pricing = new Durations(registry, {
+    name: 'turnpike_pricing_seconds',
+    help: 'Time that pricers took for an answer, or for none.',
+    label: 'pricer',
+    buckets: SECONDS,
+  })
   gauge(registry, 'turnpike_requests_in_flight', 'Requests that are running.', gauges.inFlight)
   gauge(registry, 'turnpike_verdicts_cached', 'Credentials in the verdict cache.', gauges.cachedVerdicts)
   gauge(
@@ -149,6 +163,10 @@ export function createMetrics(gauges: Gauges): Metrics {
       ledger.add(operation, seconds)
       if (!ok) ledgerFaults.inc({ operation })
       else if (operation === 'release') releases.inc()
+    },
+    priced({ service, outcome, kind, durationMs }) {
+      prices.inc({ service, outcome })
+      pricing.add(kind, durationMs / 1000)
     },
     async expose() {
       return { contentType: registry.contentType, text: await registry.metrics() }

@@ -7,12 +7,14 @@ import {
   type Gate,
   type GateRequest,
   optionsLines,
+  PRICED_BODY_BYTES,
   preflightLines,
   type RouteTerms,
 } from '@turnpike/l402/server'
 import { type OwnProblem, sendNothing, sendRefused, sendStored } from './answers.ts'
 import { answerBalance } from './balance.ts'
 import { BALANCE_PATH } from './balance-path.ts'
+import { readBodyHead } from './body-head.ts'
 import { type ClientFacts, clientFacts, type TrustedProxies } from './client-facts.ts'
 import type { ClientAnswer, ClientRequest } from './client-side.ts'
 import { crossOriginOf } from './cross-origin.ts'
@@ -30,6 +32,7 @@ import {
   NO_ROUTE,
   NO_WEBSOCKET,
 } from './own-problems.ts'
+import { withPriceFacts } from './price-facts.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
 import { compileRouting, type HostFinder, type ProxyRoute, type Routing } from './routing.ts'
 import { stripPrefix } from './strip-prefix.ts'
@@ -171,7 +174,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     }
     const client = clientFacts(req, visit.peer, { host: head.host, trusted: options.trustedProxies?.() })
     visit.clientAddress = client.address
-    const request: GateRequest = {
+    const plain: GateRequest = {
       method,
       path: found.path,
       headers: rawHeaders,
@@ -183,10 +186,13 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       visit.answer(bodyTooLarge(route.bodyLimit), head)
       return
     }
+    const request = withPriceFacts(plain, head, found.query)
     const path = route.stripPrefix === undefined ? found.path : stripPrefix(found.path, route.stripPrefix)
     const url = `${route.upstream.basePath}${path}${found.query}`
     if (gate.wantsDigest(request))
       void decideOnContent({ visit, head, route, url, client }, request, found.query)
+    else if (head.hasBody && route.terms.pricer?.readsBody === true)
+      void decideOnHead({ visit, head, route, url, client }, request)
     else decide({ visit, head, route, url, client }, request)
   }
 
@@ -205,12 +211,34 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     if (visit.closed || body.state === 'gone') return
     if (body.state === 'whole') {
       const contentDigest = digestContent(query, body.bytes)
-      decide(head.hasBody ? { ...going, body: body.bytes } : going, { ...request, contentDigest })
+      const bodyHead = body.bytes.subarray(0, PRICED_BODY_BYTES)
+      const known = { ...request, contentDigest, bodyBytes: body.bytes.length }
+      decide(
+        head.hasBody ? { ...going, body: body.bytes } : going,
+        route.terms.pricer?.readsBody === true && head.hasBody ? { ...known, bodyHead } : known,
+      )
       return
     }
     visit.res.shouldKeepAlive = false
     const detail = `expected at most ${mostBytes} bytes with an Idempotency-Key`
     visit.answer(body.state === 'late' ? BODY_LATE : { code: 'body_too_large', detail }, head)
+  }
+
+  /** The price depends on how the body begins. What was read goes upstream with the rest of it. */
+  async function decideOnHead(going: Going, request: GateRequest): Promise<void> {
+    const { visit, head, route } = going
+    visit.wantBody(head)
+    const { timeoutMs } = route
+    const body = await readBodyHead(visit.req, { mostBytes: PRICED_BODY_BYTES, timeoutMs })
+    if (visit.closed || body.state === 'gone') return
+    if (body.state === 'late') {
+      visit.res.shouldKeepAlive = false
+      visit.answer(BODY_LATE, head)
+      return
+    }
+    const priced = { ...request, bodyHead: body.bytes }
+    if (body.state === 'head') decide(going, priced)
+    else decide({ ...going, body: body.bytes }, { ...priced, bodyBytes: body.bytes.length })
   }
 
   function decide(going: Going, request: GateRequest): void {

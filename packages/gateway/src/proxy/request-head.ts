@@ -187,6 +187,7 @@ export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): s
 }
 
 /** Whether what a request costs stands in its answer's body. */
-function readsBody({ terms: { charge } }: ProxyRoute): boolean {
+function readsBody({ terms: { charge, pricer } }: ProxyRoute): boolean {
+  if (pricer?.metered !== undefined) return true
   return charge !== undefined && (charge.json !== undefined || charge.usage !== undefined)
 }

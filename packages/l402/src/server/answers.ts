@@ -2,6 +2,7 @@ import type { HeaderLines } from '../core/header-lines.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { IssuedChallenge } from './challenger.ts'
 import type { GateRequest, Refused, RefusedReason, RouteTerms } from './gate.ts'
+import type { NoPrice } from './pricing/pricer.ts'
 import { problemBody } from './problem.ts'
 import { exceededRateLines } from './rate-limit-lines.ts'
 import { REASONS } from './reason-table.ts'
@@ -125,6 +126,17 @@ export function lightningUnavailable(request: GateRequest, retryAfterSeconds = 5
 export function storeUnavailable(request: Pick<GateRequest, 'headers'>): Refused {
   const detail = 'the books cannot be written right now; nothing was used'
   return plainAnswer(request, { reason: 'store_unavailable', detail, retryAfterSeconds: 5 })
+}
+
+/** 503: nobody can say what the request costs, so it is not free (protocol §5 rule 9); 400 where it does not say enough. */
+export function priceUnavailable(request: GateRequest, { why, detail }: NoPrice): Refused {
+  if (why === 'unpriceable') return plainAnswer(request, { reason: 'unpriceable', detail })
+  // What is wrong is for the operator to know.
+  return plainAnswer(request, {
+    reason: 'price_unavailable',
+    detail: 'what this request costs cannot be said right now; nothing was charged',
+    retryAfterSeconds: 5,
+  })
 }
 
 const PROBLEM_HEADERS: HeaderLines = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store']

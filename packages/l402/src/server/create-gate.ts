@@ -33,6 +33,9 @@ import { asksOf, unpaidAsksOf } from './limits/rate-rules.ts'
 import { type ChallengeEconomics, createSelling } from './limits/selling.ts'
 import { shadowed } from './limits/shadow.ts'
 import { createThrottle } from './limits/throttle.ts'
+import { meter, tellMinted } from './pricing/meter-gate.ts'
+import type { PricedEvent } from './pricing/pricer.ts'
+import { createPricing } from './pricing/pricing.ts'
 import { addressPolicy, type ServiceOptions, servicePolicies } from './service-policies.ts'
 import { storedLookup } from './stored-lookup.ts'
 import {
@@ -78,6 +81,8 @@ export interface GateOptions extends AddressLists {
     /** Most bytes of a body that is kept; 262,144 if left out. A larger one is charged once and cannot be had again. */
     readonly keepBytes?: number
   }
+  /** Told about every question to a pricer; must not throw. */
+  readonly onPriced?: (event: PricedEvent) => void
   /** Macaroon location, e.g. `lsat` for Aperture's clients (rule S9), at most 255 bytes; the service's name if left out. */
   readonly location?: string
   /** Milliseconds since 1970. */
@@ -90,6 +95,8 @@ const MISSING = refuse(
   'missing',
   'this resource is paid: pay the invoice and send the request again with the credential',
 )
+
+const USED_UP = refuse('exhausted', 'what is left of the balance is less than a request here may cost')
 
 /**
  * The gate: verify → satisfy → entitle, and a fresh challenge for whatever does not pass (rule S1).
@@ -126,6 +133,7 @@ export function createGate(options: GateOptions): Gate {
       }),
   })
 
+  const pricing = createPricing({ onPriced: options.onPriced, monotonicMs: () => performance.now() })
   const { keepSeconds = 86_400, keepBytes = 262_144 } = options.idempotency ?? {}
   if (!(Number.isSafeInteger(keepSeconds) && keepSeconds > 0))
     throw new RangeError(
@@ -171,13 +179,16 @@ export function createGate(options: GateOptions): Gate {
         continue
       }
       const candidate = { request, verified: cached.verified, summary, idempotencyKey }
+      const onPass = (pass: Pass): Decision | Promise<Decision> =>
+        request.route.pricer?.metered === undefined ? pass : metered(visit, pass, i)
       const enter = (undo?: () => void): Decision | Promise<Decision> => {
-        if (!needsAdmission(candidate)) return standing.timePass
+        if (!needsAdmission(candidate)) return onPass(standing.timePass)
         return admission(candidate).then(
           (admitted) => {
             if (!('outcome' in admitted) || admitted.outcome === 'refuse') undo?.()
-            if ('outcome' in admitted) return admitted
-            return admit(visit, i + 1, deny(denial, admitted, { cached, standing, request }))
+            if (!('outcome' in admitted))
+              return admit(visit, i + 1, deny(denial, admitted, { cached, standing, request }))
+            return admitted.outcome === 'pass' ? onPass(admitted) : admitted
           },
           (error: unknown) => {
             undo?.()
@@ -204,6 +215,15 @@ export function createGate(options: GateOptions): Gate {
     const { summary } = standing
     const fits = (): boolean => summary.ok && wasSoldFor(cached, summary, request)
     return denied(before, refusal, { cached, standing, fits })
+  }
+
+  /** The balance is the price server's to know. A purchase after it is a new one, with a token id of its own. */
+  async function metered(visit: Visit, pass: Pass, index: number): Promise<Decision> {
+    if (pass.entitlement === null) return pass
+    const outcome = await meter(visit.request, pass.entitlement, pricing.told)
+    return 'denied' in outcome
+      ? admit({ ...visit, request: outcome.denied }, index + 1, { refusal: USED_UP, topUp: null })
+      : outcome
   }
 
   function booksDown(request: Pick<GateRequest, 'headers'>, error: unknown): Refused {
@@ -254,10 +274,15 @@ export function createGate(options: GateOptions): Gate {
     )
   }
 
-  function unsold(request: GateRequest, denial: Denial): Refused | Promise<Refused> {
-    const { skipInvoice, shadow } = request.route
+  function unsold(request: GateRequest, denial: Denial): Decision | Promise<Decision> {
+    const { skipInvoice, shadow, pricer, priceMsat } = request.route
     // In shadow the answer is never seen, so no invoice is made for it.
     if (skipInvoice === true || shadow === true) return unsoldAnswer(request, denial.refusal)
+    // The price comes first: what is free needs no challenge, and the challenge is for this price.
+    if (pricer !== undefined && priceMsat === 0n)
+      return pricing
+        .settle(request)
+        .then((priced) => ('outcome' in priced ? priced : challenge(priced, denial)))
     return challenge(request, denial)
   }
 
@@ -269,7 +294,8 @@ export function createGate(options: GateOptions): Gate {
       origin: headerValue(request.headers, 'origin'),
       thumbprint: await provenKey(request),
     })
-    return 'outcome' in issued ? issued : challengeAnswer(request, refusal, issued)
+    if ('outcome' in issued) return issued
+    return (await tellMinted(request, issued, pricing.told)) ?? challengeAnswer(request, refusal, issued)
   }
 
   /** The key that a purchase is to be bound to: of the unpaid request's own proof. */
@@ -300,10 +326,11 @@ export function createGate(options: GateOptions): Gate {
   }
 
   return {
-    decide(request) {
-      const { route } = request
-      if (denies?.(route.service, request.clientAddress) === true) return addressDenied(request)
-      const decision = decideRoute(request)
+    decide(asked) {
+      const { route } = asked
+      if (denies?.(route.service, asked.clientAddress) === true) return addressDenied(asked)
+      const request = route.pricer === undefined ? asked : pricing.bind(asked)
+      const decision = 'outcome' in request ? request : decideRoute(request)
       if (route.shadow !== true) return decision
       return 'then' in decision ? decision.then(shadowed) : shadowed(decision)
     },

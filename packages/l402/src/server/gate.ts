@@ -8,6 +8,8 @@ import type { Reason } from '../core/refusal.ts'
 import type { Freebie } from './limits/freebies.ts'
 import type { RateRule } from './limits/rate-rules.ts'
 import type { Charge } from './metering/charge.ts'
+import type { UsageSink } from './pricing/metered.ts'
+import type { Pricer } from './pricing/pricer.ts'
 
 /** What one payment buys on a route. Several may be given: N calls within a time. */
 export interface Grants {
@@ -43,8 +45,10 @@ export interface RouteTerms {
   readonly name: string
   /** Passes without a credential. */
   readonly free: boolean
-  /** Price of one purchase in millisatoshi; 0 on a free route. */
+  /** Price of one purchase in millisatoshi; 0 on a free route, and on one that has a pricer. */
   readonly priceMsat: bigint
+  /** Says the price of one purchase, where it is not fixed. */
+  readonly pricer?: Pricer
   readonly grants: Grants
   /** What each request draws from the credit; on a metered route only. */
   readonly charge?: Charge
@@ -86,6 +90,12 @@ export interface GateRequest {
    * `Idempotency-Key` is not heeded.
    */
   readonly contentDigest?: Uint8Array
+  /** With its `?`; empty if left out. For pricers, like what follows. */
+  readonly query?: string
+  /** Length of the body, `null` where it is not known; what `Content-Length` says if left out. */
+  readonly bodyBytes?: number | null
+  /** The body's first bytes, up to `PRICED_BODY_BYTES`, where the route's pricer reads them. */
+  readonly bodyHead?: Uint8Array
 }
 
 /** An answer as it is kept for requests that come again with the same `Idempotency-Key`. */
@@ -123,6 +133,8 @@ export interface Entitlement {
   readonly counted: boolean
   /** Most bytes of an answer's body to be given to `commit`, for requests that come again (rule 10); `null`: none is kept. */
   readonly keepBytes: number | null
+  /** Where the end of the answer is to be reported, before `commit` or `release`; on routes with a metered price server. */
+  readonly usage?: UsageSink
   /** Lines for the answer: `RateLimit`, `RateLimit-Policy`. Name, value, … */
   readonly answerHeaders: HeaderLines
   /**
@@ -170,6 +182,8 @@ export type RefusedReason =
   | 'challenge_capacity'
   | 'lightning_unavailable'
   | 'store_unavailable'
+  | 'price_unavailable'
+  | 'unpriceable'
   | 'idempotency_invalid'
   | 'idempotency_conflict'
   | 'idempotency_running'

@@ -73,6 +73,25 @@ export {
   paywall,
   type RequestInfo,
 } from './paywall.ts'
+export { type ExpressionPricerOptions, expressionPricer } from './pricing/expression/expression-pricer.ts'
+export { ExpressionError } from './pricing/expression/tokens.ts'
+export { type FiatPrice, isFiatPrice, parseFiat } from './pricing/fiat.ts'
+export { type FiatPricerOptions, fiatPricer } from './pricing/fiat-pricer.ts'
+export type { AnswerUsage, Authorization, Metered, Usage, UsageSink } from './pricing/metered.ts'
+export { looksPriced } from './pricing/price-capability.ts'
+export {
+  noPrice,
+  PRICED_BODY_BYTES,
+  type PriceBinding,
+  type PricedEvent,
+  type PriceFailure,
+  type PriceRequest,
+  type Pricer,
+  type Quote,
+  requestScope,
+} from './pricing/pricer.ts'
+export { type Rate, type RateBook, type RateBookOptions, rateBook } from './pricing/rate-book.ts'
+export { RATE_PRESETS, type RateSource } from './pricing/rate-source.ts'
 export { type Problem, problemBody } from './problem.ts'
 export { REASONS, type ReasonEntry } from './reason-table.ts'
 export { REQUEST_PROBLEMS, type RequestProblemCode, type RequestProblemEntry } from './request-problems.ts'

@@ -7,6 +7,7 @@ import { optionsResponse, problemResponse, refusalResponse, storedResponse } fro
 import type { Entitlement, GateRequest, RouteTerms } from './gate.ts'
 import { type KeyRing, keyRing, type MasterKey } from './keys.ts'
 import { type ServicePolicyOffer, withServicePolicy } from './limits/route-policy.ts'
+import { pricedParts } from './pricing/fetch-parts.ts'
 import { type RouteOffer, routeTerms } from './route-terms.ts'
 import { compileRoutes } from './routes.ts'
 import { serveHeld } from './serve-held.ts'
@@ -106,6 +107,10 @@ export function paywall(options: PaywallOptions): Paywall {
     ),
   )
 
+  for (const { value } of routes.routes)
+    if (value.pricer?.metered !== undefined)
+      throw new RangeError(`invalid price of route "${value.name}": a metered price server needs the gateway`)
+
   return async (request, info = {}) => {
     const url = new URL(request.url)
     const target = normaliseTarget(url.pathname + url.search)
@@ -131,6 +136,7 @@ export function paywall(options: PaywallOptions): Paywall {
       clientAddress: info.clientAddress ?? '',
       route,
       base: info.base ?? url.origin,
+      ...(route.pricer === undefined ? {} : await pricedParts(request, url.search, route.pricer)),
     }
     const digest = gate.wantsDigest(asked) ? await contentDigest(request, url.search) : undefined
     if (digest === null)

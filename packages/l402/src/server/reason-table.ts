@@ -125,6 +125,21 @@ export const REASONS: Readonly<Record<RefusedReason, ReasonEntry>> = {
     meaning: 'The seller’s books cannot be written right now; nothing was used.',
     remedy: 'Repeat the request with the same credential after `Retry-After`.',
   },
+  price_unavailable: {
+    ...UNAVAILABLE,
+    meaning:
+      'The seller’s price for this request cannot be had right now: its pricer or its rate is out of reach.',
+    remedy:
+      'Repeat the request after `Retry-After`; credentials that were bought before mostly go on working.',
+  },
+  unpriceable: {
+    status: 400,
+    grpcStatus: 3,
+    title: 'Request Without A Price',
+    meaning:
+      'The request leaves out, or says twice, something that its price depends on; `detail` says what.',
+    remedy: 'Send the request with what `detail` names; nothing was charged.',
+  },
   idempotency_invalid: {
     status: 400,
     grpcStatus: 3,

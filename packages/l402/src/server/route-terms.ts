@@ -7,11 +7,13 @@ import type { Grants, RouteTerms } from './gate.ts'
 import { type RoutePolicyOffer, routePolicy } from './limits/route-policy.ts'
 import type { Charge } from './metering/charge.ts'
 import { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
+import { looksPriced } from './pricing/price-capability.ts'
+import type { Pricer } from './pricing/pricer.ts'
 
 /** What a seller writes about a route besides its match. */
 export interface RouteOffer extends RoutePolicyOffer {
-  /** e.g. `10 sat`, or millisatoshi as a bigint. Needed unless `free` or `skipInvoice`. */
-  readonly price?: string | bigint
+  /** e.g. `10 sat`, or millisatoshi as a bigint, or what says it for each request. Needed unless `free` or `skipInvoice`. */
+  readonly price?: string | bigint | Pricer
   /** What one payment buys; one call if left out. */
   readonly grants?: {
     /** Admitted requests. */
@@ -59,8 +61,10 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
   }
   if (offer.price === undefined && offer.skipInvoice !== true)
     throw new RangeError(`invalid ${at}: expected a price, e.g. 10 sat, or free: true`)
-  const priceMsat = typeof offer.price === 'string' ? parseAmount(offer.price) : (offer.price ?? 0n)
-  if (offer.price !== undefined && priceMsat <= 0n)
+  const pricer = typeof offer.price === 'object' ? offer.price : undefined
+  if (pricer !== undefined) checkPricer(at, pricer, offer)
+  const priceMsat = readPrice(offer.price)
+  if (offer.price !== undefined && priceMsat <= 0n && pricer === undefined)
     throw new RangeError(`invalid price of ${at}: expected more than 0; a free route says free: true`)
   if (priceMsat > MAX_AMOUNT_MSAT)
     throw new RangeError(`invalid price of ${at}: expected at most 21 million bitcoin`)
@@ -71,6 +75,7 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
     name,
     free: false,
     priceMsat,
+    ...(pricer === undefined ? {} : { pricer }),
     grants: grantsOf(at, offer.grants, charge),
     ...(charge === undefined ? {} : { charge }),
     ...(conditions === undefined ? {} : { conditions }),
@@ -79,9 +84,28 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
   }
 }
 
-/** The capability that binds a credential to the route it was sold for: the match itself, commas percent-encoded. */
+function readPrice(price: string | bigint | Pricer | undefined): bigint {
+  if (price === undefined || typeof price === 'object') return 0n
+  return typeof price === 'bigint' ? price : parseAmount(price)
+}
+
+/** What binds credentials to the price they were bought at needs a capability to do it with, and a route that sells requests. */
+function checkPricer(at: string, pricer: Pricer, offer: RouteOffer): void {
+  if (pricer.binds === 'route') return
+  if (offer.anyCapability === true)
+    throw new RangeError(`invalid ${at}: expected no anyCapability, since its price depends on the request`)
+  if (offer.charge !== undefined)
+    throw new RangeError(
+      `invalid ${at}: expected one price for its credit, not one that depends on the request`,
+    )
+}
+
+/**
+ * The capability that binds a credential to the route it was sold for: the match itself, commas percent-encoded, and the
+ * semicolon of what would be taken for a price.
+ */
 export function routeCapability(name: string): string {
-  return name.replaceAll(',', '%2C')
+  return name.replaceAll(',', '%2C').replaceAll(/;(?=(?:msat|of)=)/g, '%3B')
 }
 
 /** Leaves a macaroon of 8 KiB (rule V6) enough room for what holders append. */
@@ -93,6 +117,8 @@ function checkCapability(capability: string, name: string): void {
     throw new RangeError(
       `invalid capability of "${name}": expected at most 1024 bytes of text without commas or control characters`,
     )
+  if (looksPriced(capability))
+    throw new RangeError(`invalid capability of "${name}": expected none with ";msat=" or ";of=" in it`)
 }
 
 /**
