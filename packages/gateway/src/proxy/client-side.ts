@@ -31,6 +31,8 @@ export interface ClientRequest {
   off(event: string, listener: Listener): this
   pause(): this
   resume(): this
+  /** Puts back what was read of the body, for whoever reads on. */
+  unshift(chunk: Buffer): void
   /** Ends the request, and the connection where it carries no other. */
   destroy(): unknown
 }

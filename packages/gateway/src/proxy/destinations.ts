@@ -27,14 +27,14 @@ export class Destinations {
 
   /** For one request of the route. */
   of({ upstream, group, files }: ProxyRoute): Upstream {
-    if (group !== undefined) return this.#balancer(group).open()
+    if (group !== undefined) return (this.#byGroup.get(group) ?? this.#start(group)).open()
     if (files !== undefined) return this.#folder(files)
     return this.#pools.of(upstream)
   }
 
   /** Starts the health checks of these routes, and lets go of everything that none of them needs. */
   keepOnly(hosts: HostFinder): void {
-    for (const group of hosts.groups) this.#balancer(group)
+    for (const group of hosts.groups) this.#start(group)
     const keys = new Set([...hosts.groups].map(keyOf))
     for (const [key, running] of this.#groups) {
       if (keys.has(key)) continue
@@ -56,9 +56,8 @@ export class Destinations {
     await this.#pools.destroy()
   }
 
-  #balancer(group: UpstreamGroup): Balancer {
-    const known = this.#byGroup.get(group)
-    if (known !== undefined) return known
+  /** The balancer of a group, started where none runs that says the same. */
+  #start(group: UpstreamGroup): Balancer {
     const key = keyOf(group)
     let running = this.#groups.get(key)
     if (running === undefined) {

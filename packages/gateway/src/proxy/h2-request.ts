@@ -90,6 +90,10 @@ export class H2Request implements ClientRequest {
     return this
   }
 
+  unshift(chunk: Buffer): void {
+    this.#stream.unshift(chunk)
+  }
+
   destroy(): void {
     this.#stream.close()
   }

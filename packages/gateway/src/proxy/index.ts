@@ -14,6 +14,6 @@ export {
 } from './public-server.ts'
 export type { HostTable, ProxyRoute, Routing, UpstreamTarget, UpstreamTls } from './routing.ts'
 export type { TlsMaterial } from './tls-front.ts'
-export type { Ejection, HealthCheck, UpstreamGroup, UpstreamState } from './upstream-group.ts'
+export type { Ejection, HealthCheck, UpstreamState } from './upstream-group.ts'
 export { unwellServices } from './upstream-group.ts'
 export type { RequestRecord } from './visit.ts'

@@ -259,6 +259,10 @@ describe('health checks', () => {
     expect(unwellServices(dataPlane.upstreams())).toEqual(['demo'])
     dataPlane.swap([groupTable([hung.origin])])
     expect(dataPlane.upstreams()).toMatchObject([{ healthy: true }])
+    // Back again, it is a new group.
+    dataPlane.swap([table])
+    expect(dataPlane.upstreams()).toMatchObject([{ healthy: true }])
+    await vi.waitFor(() => expect(dataPlane.upstreams()).toMatchObject([{ healthy: false }]))
   })
 
   it('do not keep requests from the only upstream there is', async () => {
