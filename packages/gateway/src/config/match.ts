@@ -12,7 +12,7 @@ const MAX_MATCH_LENGTH = 1024
  *
  * @throws TypeError that says what was expected, for an expression that cannot be used.
  */
-function routeMatch(match: string): string | RouteMatcher {
+export function routeMatch(match: string): string | RouteMatcher {
   const parts = /^(?:([^ /~]*) )?~(.*)$/s.exec(match)
   if (parts === null) return match
   const [, methods, source = ''] = parts
