@@ -39,6 +39,8 @@ describe('a credential that does not open the route', () => {
       'challenge_limit',
       'lightning_unavailable',
       'store_unavailable',
+      'price_unavailable',
+      'unpriceable',
       'idempotency_invalid',
       'idempotency_conflict',
       'idempotency_running',
