@@ -4,7 +4,7 @@ import { Agent, request } from 'undici'
 const MOST_BYTES = 65_536
 
 /** What to ask for. */
-export interface JsonQuestion {
+interface JsonQuestion {
   readonly url: string
   readonly signal: AbortSignal
   /** POSTs this text. */

@@ -54,7 +54,7 @@ function questionOf(request: PriceRequest, headers: readonly string[]): object {
 }
 
 /** As Standard Webhooks are signed: HMAC-SHA256 over `id.timestamp.body`, in base64. */
-export function signature(body: string, secret: Buffer): Record<string, string> {
+function signature(body: string, secret: Buffer): Record<string, string> {
   const id = `msg_${randomUUID()}`
   const timestamp = String(Math.floor(Date.now() / 1000))
   const mac = createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64')
@@ -62,7 +62,7 @@ export function signature(body: string, secret: Buffer): Record<string, string> 
 }
 
 /** What the hook said. */
-export function readAnswer(answer: unknown): Quote {
+function readAnswer(answer: unknown): Quote {
   const wrong = noPrice('invalid', 'the hook said no price, expected one of "price", "msat" and "free": true')
   if (typeof answer !== 'object' || answer === null) return wrong
   const said = (['price', 'msat', 'free'] as const).filter((key) => Object.hasOwn(answer, key))

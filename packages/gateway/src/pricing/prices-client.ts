@@ -12,7 +12,7 @@ import {
 import { loadSync } from '@grpc/proto-loader'
 
 /** Names as in the protocol, in camel case; 64-bit numbers as decimal text. */
-export interface PricesMessages {
+interface PricesMessages {
   readonly GetPrice: [{ path: string; httpRequestText: string }, { priceSats: string }]
   readonly ChallengeMinted: [
     { path: string; httpRequestText: string; tokenId: string; priceSats: string; serviceName: string },
@@ -39,7 +39,7 @@ export interface PricesMessages {
 }
 
 /** How long a call may take, and what ends it before. */
-export interface CallOptions {
+interface CallOptions {
   readonly timeoutMs: number
   readonly signal?: AbortSignal
 }

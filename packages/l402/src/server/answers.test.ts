@@ -48,6 +48,8 @@ describe('a credential that does not open the route', () => {
       'challenge_capacity',
       'lightning_unavailable',
       'store_unavailable',
+      'price_unavailable',
+      'unpriceable',
       'idempotency_invalid',
       'idempotency_conflict',
       'idempotency_running',

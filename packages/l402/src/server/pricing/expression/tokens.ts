@@ -20,7 +20,7 @@ export interface Token {
 }
 
 /** Longest expression, in characters. */
-export const MAX_EXPRESSION = 1_000
+const MAX_EXPRESSION = 1_000
 
 const SIGNS = ['&&', '||', '==', '!=', '<=', '>=', ...'+-*/()<>!?:.,[]']
 
