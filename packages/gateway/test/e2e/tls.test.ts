@@ -28,7 +28,7 @@ it('a gateway over TLS says so, and takes a new certificate at HUP; a broken one
   const gateway = await serve(folder)
   expect(gateway.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/)
   expect(JSON.parse(readFileSync(gateway.readyFile, 'utf8')).listen).toEqual([gateway.url])
-  expect(gateway.output()).toContain(gateway.url)
+  await expect.poll(() => gateway.output()).toContain(gateway.url)
   expect(await ask(gateway.url, first.cert)).toBe('answered')
   write(second.cert, second.key)
   gateway.signal('SIGHUP')
