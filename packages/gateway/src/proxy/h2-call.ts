@@ -46,11 +46,13 @@ export function sendH2(
   let sent = 0
   let trailers: string[] = []
 
+  // Not at once: where another connection's end is what is being told, Node closes the stream and sends no RST_STREAM.
+  const cancel = (): void => void setImmediate(() => stream?.close(constants.NGHTTP2_CANCEL))
   const abort = (): void => {
     if (over) return
     over = true
     stopBody()
-    stream?.close(constants.NGHTTP2_CANCEL)
+    cancel()
   }
   const fail = (error: Error): void => {
     if (over) return
@@ -59,7 +61,7 @@ export function sendH2(
     const refused = stream?.rstCode === constants.NGHTTP2_REFUSED_STREAM
     if (refused && !headed && sent === 0 && job.tries < MAX_TRIES) unprocessed(job)
     else handler.onError?.(stream?.rstCode === undefined || body?.errored === error ? error : closedError())
-    stream?.close(constants.NGHTTP2_CANCEL)
+    cancel()
   }
   const complete = (): void => {
     if (over) return
