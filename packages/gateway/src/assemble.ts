@@ -2,8 +2,11 @@
 
 import { BlockList, isIP } from 'node:net'
 import { dpopVerifier } from '@turnpike/l402/dpop'
-import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
+import type { InvoiceBackend } from '@turnpike/l402/lightning'
+import { sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
 import {
+  type ChallengeAuthority,
+  type ChallengeLimitOptions,
   compileRoutes,
   createGate,
   type Gate,
@@ -24,21 +27,27 @@ import type { HostTable, ProxyRoute, Routing, UpstreamTarget } from './proxy/ind
 
 /** A Lightning backend and, on the sandbox, the wallet beside it. */
 export interface OpenLightning {
-  readonly invoices: Sandbox
-  readonly wallet: SandboxRoutes
+  readonly invoices: InvoiceBackend
+  readonly wallet: SandboxRoutes | undefined
 }
 
+/** Told of a batch of ledger operations that became durable together. */
+type BatchListener = (batch: { readonly operations: number; readonly durationMs: number }) => void
+
 /** Opens the books; `warn` is told what they may lose. Throws `store_unavailable` or `store_incompatible`. */
-export async function openLedger({ store }: Config, warn: (message: string) => void): Promise<Ledger> {
+export async function openLedger(
+  { store }: Config,
+  { warn, onBatch }: { readonly warn: (message: string) => void; readonly onBatch: BatchListener },
+): Promise<Ledger> {
   switch (store.kind) {
     case 'memory':
       return memoryStore()
     case 'sqlite':
-      return sqliteStore({ file: store.file })
+      return sqliteStore({ file: store.file, onBatch })
     case 'postgres':
-      return postgresStore({ url: store.url })
+      return postgresStore({ url: store.url, onBatch })
     case 'redis':
-      return redisStore({ url: store.url, onWarning: warn })
+      return redisStore({ url: store.url, onWarning: warn, onBatch })
   }
 }
 
@@ -65,9 +74,11 @@ export function buildGate(
     readonly lightning: OpenLightning
     readonly keys: readonly MasterKey[]
     readonly storedKeys: StoredRootKeys | undefined
+    /** Where challenges are counted, if not here. */
+    readonly challenges?: ChallengeAuthority | undefined
   },
 ): Gate {
-  const { limit, exempt, invoiceExpirySeconds } = config.challenges
+  const { invoiceExpirySeconds } = config.challenges
   return createGate({
     lightning: parts.lightning.invoices,
     ledger: parts.ledger,
@@ -76,15 +87,24 @@ export function buildGate(
     services: Object.fromEntries(
       config.services.map(({ name, tier, unknownCaveats }) => [name, { tier, unknownCaveats }]),
     ),
-    challengeLimit: {
-      limit: limit?.count ?? 1,
-      perSeconds: limit?.windowSeconds ?? 1,
-      exempt: limit === null ? () => true : addressBlocks(exempt),
-    },
+    challengeLimit: challengeLimitOf(config, parts.challenges),
     invoiceExpirySeconds,
     idempotency: config.idempotency,
     dpop: dpopVerifier(),
   })
+}
+
+/** Rule S10 as configured, counted by `authority` where there is one. */
+export function challengeLimitOf(
+  { challenges: { limit, exempt } }: Config,
+  authority?: ChallengeAuthority,
+): ChallengeLimitOptions {
+  return {
+    limit: limit?.count ?? 1,
+    perSeconds: limit?.windowSeconds ?? 1,
+    exempt: limit === null ? () => true : addressBlocks(exempt),
+    ...(authority === undefined ? {} : { authority }),
+  }
 }
 
 /** Whether an address is in one of these CIDR blocks; an IPv4 address may be written as an IPv6 one. */

@@ -3,6 +3,7 @@
 import type { Network } from '@turnpike/l402/lightning'
 import type { Charge, Grants, MintedConditions } from '@turnpike/l402/server'
 import type { Position } from './issue.ts'
+import type { AccessConfig, TracingConfig } from './observing.ts'
 
 /** Where to listen. Port 0 is any free one. */
 export interface ListenAddress {
@@ -97,7 +98,7 @@ export type RequestLogging = 'none' | 'problems' | 'all'
 /** `log.level`. */
 type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-/** A whole configuration. */
+/** A whole configuration. Plain data throughout: with several workers it is sent to each of them. */
 export interface Config {
   /** As the user named it; for messages. */
   readonly file: string
@@ -132,7 +133,11 @@ export interface Config {
     readonly tokenFile: string | undefined
   }
   readonly drainTimeoutMs: number
-  readonly log: { readonly level: LogLevel; readonly requests: RequestLogging }
+  readonly log: { readonly level: LogLevel; readonly requests: RequestLogging; readonly access: AccessConfig }
+  /** `undefined`: no traces are made. */
+  readonly tracing: TracingConfig | undefined
+  /** How many processes serve. */
+  readonly workers: number
 }
 
 /** `http://host:port` of an address, IPv6 in brackets. */

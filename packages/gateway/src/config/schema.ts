@@ -1,6 +1,8 @@
 /** The shape of `turnpike.yaml`: what keys there are and what each may hold. */
 
 import { z } from 'zod'
+import { accessShape, tracingSchema } from './observing.ts'
+import { workersSchema } from './processes.ts'
 import {
   amount,
   byteSize,
@@ -114,7 +116,10 @@ export const fileSchema = section('keys such as "listen" and "services"', {
   log: section('a "level"', {
     level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).optional(),
     requests: oneOf(['none', 'problems', 'all']).optional(),
+    ...accessShape,
   }).optional(),
+  tracing: tracingSchema.optional(),
+  workers: workersSchema.optional(),
 })
 
 /** One service. */

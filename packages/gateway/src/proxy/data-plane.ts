@@ -25,14 +25,15 @@ import {
 } from './own-problems.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
 import { compileRouting, type HostFinder, type ProxyRoute, type Routing } from './routing.ts'
+import type { RequestTracer } from './tracer.ts'
 import { UpstreamPools } from './upstream-pools.ts'
 import { type RequestRecord, Visit } from './visit.ts'
 import { readWholeBody } from './whole-body.ts'
 
 /** Told what happens; must not throw. */
 export interface DataPlaneHooks {
-  /** A request is over. */
-  finished?(record: RequestRecord): void
+  /** A request is over; with what it and its answer were. */
+  finished?(record: RequestRecord, visit: Pick<Visit, 'req' | 'res' | 'trace'>): void
   /** The gate, the books or an upstream failed. `code` is that of the problem body. */
   fault?(code: string, error: unknown, route: RouteTerms): void
 }
@@ -49,6 +50,8 @@ export interface DataPlaneOptions {
   readonly connectionsPerOrigin?: number
   /** The operator's own proxies, asked for with every request; `undefined`: there are none. */
   readonly trustedProxies?: () => TrustedProxies | undefined
+  /** Follows every request; `undefined`: nobody does. */
+  readonly tracer?: RequestTracer | undefined
 }
 
 /** The way of every request through the gateway. */
@@ -59,7 +62,7 @@ export interface DataPlane {
   swap(routing: Routing): void
   /** How many requests are under way. */
   inFlight(): number
-  /** From now on every answer closes its connection. Resolves when no request is under way. */
+  /** From now on every answer closes its connection. Resolves when no request is under way; may be asked again. */
   drain(): Promise<void>
   /** Closes the upstream connections; requests under way fail. */
   close(): Promise<void>
@@ -83,14 +86,16 @@ interface Going {
  * @throws TypeError for routing in which a host has two tables.
  */
 export function createDataPlane(options: DataPlaneOptions): DataPlane {
-  const { gate, hooks = {} } = options
+  const { gate, hooks = {}, tracer } = options
   const pools = new UpstreamPools(options.connectionsPerOrigin)
   let hosts: HostFinder = compileRouting(options.routing)
   let inFlight = 0
-  let drained: PromiseWithResolvers<void> | undefined
+  let draining = false
+  let idle: PromiseWithResolvers<void> | undefined
 
   function listener(req: IncomingMessage, res: ServerResponse): void {
     const visit = new Visit(req, res)
+    if (tracer !== undefined) visit.trace = tracer.begin(req)
     inFlight++
     const onClose = (): void => {
       if (visit.closed) return
@@ -98,14 +103,20 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       req.socket.off('close', onClose)
       if (!res.writableFinished) visit.exchange?.clientGone()
       inFlight--
-      if (inFlight === 0) drained?.resolve()
-      hooks.finished?.(visit.record())
+      if (inFlight === 0) {
+        idle?.resolve()
+        idle = undefined
+      }
+      if (visit.trace === undefined && hooks.finished === undefined) return
+      const record = visit.record()
+      visit.trace?.end(record)
+      hooks.finished?.(record, visit)
     }
     res.on('error', ignore)
     res.once('close', onClose)
     // A pipelined request's answer has no socket yet and would not hear of its end.
     if (res.socket === null) req.socket.setMaxListeners(0).once('close', onClose)
-    if (drained !== undefined) res.shouldKeepAlive = false
+    if (draining) res.shouldKeepAlive = false
     receive(visit)
   }
 
@@ -174,7 +185,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   function decide(going: Going, request: GateRequest): void {
     let decision: Decision | Promise<Decision>
     try {
-      decision = gate.decide(request)
+      const { trace } = going.visit
+      decision = trace === undefined ? gate.decide(request) : trace.decide(() => gate.decide(request))
     } catch (error) {
       fail(going, error)
       return
@@ -206,6 +218,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       return
     }
     visit.paid = decision.entitlement !== null
+    visit.tokenId = decision.entitlement?.tokenId
     if (visit.closed) void decision.entitlement?.release()
     else proxy(going, decision.entitlement)
   }
@@ -214,7 +227,9 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     const { req, res } = visit
     visit.outcome = 'proxied'
     visit.wantBody(head)
-    const lines = upstreamLines(req.rawHeaders, { route, head, client, entitlement })
+    const own = upstreamLines(req.rawHeaders, { route, head, client, entitlement })
+    const lines = visit.trace === undefined ? own : visit.trace.forward(own)
+    visit.sentAt = performance.now()
     visit.exchange = new Exchange({
       req,
       res,
@@ -229,6 +244,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       },
       onExhausted: () => {
         visit.code = 'exhausted'
+      },
+      onAnswered: () => {
+        visit.answeredAt = performance.now()
+        visit.trace?.answered()
       },
     })
     visit.exchange.dispatch(pools.of(route.upstream.origin), url, lines)
@@ -247,9 +266,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     },
     inFlight: () => inFlight,
     drain() {
-      drained ??= Promise.withResolvers<void>()
-      if (inFlight === 0) drained.resolve()
-      return drained.promise
+      draining = true
+      if (inFlight === 0) return Promise.resolve()
+      idle ??= Promise.withResolvers<void>()
+      return idle.promise
     },
     close: () => pools.destroy(),
   }

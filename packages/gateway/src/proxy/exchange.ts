@@ -28,6 +28,8 @@ export interface ExchangeOptions {
   readonly onFault: (code: string, error: unknown) => void
   /** Told that the answer was cut off because the credit is used up. */
   readonly onExhausted: () => void
+  /** Told that the upstream's answer begins. */
+  readonly onAnswered?: () => void
 }
 
 /**
@@ -139,6 +141,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
     if (status < 200 || this.#phase !== 'waiting') return true
     this.#resume = resume
+    this.#options.onAnswered?.()
     this.#settling?.head(status, raw)
     const { req, entitlement, crossOrigin } = this.#options
     const lines = answerLines(raw, status, entitlement?.answerHeaders ?? NO_LINES, crossOrigin)

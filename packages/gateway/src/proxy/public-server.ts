@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream'
 import { type OwnProblem, rawProblem } from './answers.ts'
 import type { DataPlane } from './data-plane.ts'
+import { lingerUntilQuiet, stopListening } from './lingering.ts'
 import { methodNotAllowed } from './own-problems.ts'
 
 /** Limits of a public listener. */
@@ -72,14 +73,23 @@ export async function drainServers(
   dataPlane: DataPlane,
   timeoutMs: number,
 ): Promise<boolean> {
-  const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+  const closed = servers.map((server) => new Promise<void>((resolve) => server.once('close', resolve)))
+  for (const server of servers) stopListening(server)
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<false>((resolve) => {
     timer = setTimeout(resolve, timeoutMs, false)
   })
-  const finished = await Promise.race([dataPlane.drain().then(() => true as const), late])
+  const drained = dataPlane
+    .drain()
+    .then(() => lingerUntilQuiet(servers, () => dataPlane.inFlight() > 0))
+    .then(() => true as const)
+  const finished = await Promise.race([drained, late])
   clearTimeout(timer)
-  for (const server of servers) server.closeAllConnections()
+  for (const server of servers) {
+    // Ends the server's own timers, too.
+    server.close()
+    server.closeAllConnections()
+  }
   await Promise.all(closed)
   return finished
 }

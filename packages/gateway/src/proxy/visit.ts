@@ -5,6 +5,7 @@ import { peerAddress } from './client-facts.ts'
 import type { Exchange } from './exchange.ts'
 import { discardBody } from './request-body.ts'
 import type { RequestHead } from './request-head.ts'
+import type { RequestTrace } from './tracer.ts'
 
 /** What became of one request; for logs and metrics. Holds no header value and no query. */
 export interface RequestRecord {
@@ -29,6 +30,10 @@ export interface RequestRecord {
   readonly complete: boolean
   /** From the request's last header byte to the answer's last byte. */
   readonly durationMs: number
+  /** From sending it on to the upstream's first byte; `undefined` without an answer of an upstream. */
+  readonly upstreamMs: number | undefined
+  /** Lower-case hex of the credential that opened the route. */
+  readonly tokenId: string | undefined
 }
 
 /** One request on its way; what its record is made from. */
@@ -48,6 +53,11 @@ export class Visit {
   outcome: RequestRecord['outcome'] = 'answered'
   code: string | undefined = undefined
   paid = false
+  tokenId: string | undefined = undefined
+  trace: RequestTrace | undefined = undefined
+  /** When it was sent on, and when the upstream's answer began; 0: not yet. */
+  sentAt = 0
+  answeredAt = 0
   #continued = false
 
   constructor(req: IncomingMessage, res: ServerResponse) {
@@ -87,7 +97,7 @@ export class Visit {
   }
 
   record(): RequestRecord {
-    const { req, res, path, clientAddress, route, outcome, code, paid } = this
+    const { req, res, path, clientAddress, route, outcome, code, paid, tokenId, sentAt, answeredAt } = this
     return {
       method: req.method ?? '',
       path,
@@ -99,6 +109,8 @@ export class Visit {
       paid,
       complete: res.writableFinished,
       durationMs: performance.now() - this.startedAt,
+      upstreamMs: answeredAt === 0 ? undefined : answeredAt - sentAt,
+      tokenId,
     }
   }
 }

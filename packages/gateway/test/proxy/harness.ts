@@ -175,6 +175,7 @@ export function gateOf(decide: (request: GateRequest) => Decision | Promise<Deci
     wantsDigest: () => false,
     balance: () => Promise.reject(new Error('no balance')),
     cachedVerdicts: 0,
+    verdictLookups: { hits: 0, misses: 0 },
   }
 }
 

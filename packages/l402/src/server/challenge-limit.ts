@@ -5,6 +5,17 @@ export interface ChallengeLimitOptions {
   readonly perSeconds: number
   /** Whether an address is exempt. */
   readonly exempt?: (clientAddress: string) => boolean
+  /** Counts in place of this process, where several processes share the limit. */
+  readonly authority?: ChallengeAuthority
+}
+
+/** Counts the challenges of several processes. */
+export interface ChallengeAuthority {
+  /**
+   * 0 when a challenge may be made now (and counts it), else the seconds until one may. Throws an `L402Error` when it cannot
+   * say: then none is made.
+   */
+  take(prefix: string): Promise<number>
 }
 
 /** Counts challenges per client prefix. */

@@ -86,6 +86,7 @@ export function createGate(options: GateOptions): Gate {
   const stored = options.storedKeys === undefined ? undefined : storedLookup(options.storedKeys)
   const limit = challengeLimit(options.challengeLimit ?? { limit: 60, perSeconds: 60 }, now)
   const exempt = options.challengeLimit?.exempt ?? (() => false)
+  const authority = options.challengeLimit?.authority
   const issue = createChallenger({
     lightning: options.lightning,
     keys: options.keys,
@@ -178,17 +179,17 @@ export function createGate(options: GateOptions): Gate {
     const { refusal } = denial
     if (refusal.reason === 'over_rate')
       return tooManyAnswer(request, 'over_rate', refusal.detail, refusal.retryAfterSeconds ?? 1)
-    if (!exempt(request.clientAddress)) {
-      const waitSeconds = limit.take(clientPrefix(request.clientAddress))
-      if (waitSeconds > 0)
-        return tooManyAnswer(
-          request,
-          'challenge_limit',
-          'too many unpaid requests from this network',
-          waitSeconds,
-        )
-    }
-    return challenge(request, denial)
+    if (exempt(request.clientAddress)) return challenge(request, denial)
+    const prefix = clientPrefix(request.clientAddress)
+    const within = (waitSeconds: number): Refused | Promise<Refused> =>
+      waitSeconds > 0
+        ? tooManyAnswer(request, 'challenge_limit', 'too many unpaid requests from this network', waitSeconds)
+        : challenge(request, denial)
+    if (authority === undefined) return within(limit.take(prefix))
+    return authority.take(prefix).then(within, (error: unknown) => {
+      if (!isL402Error(error)) throw error
+      return lightningUnavailable(request)
+    })
   }
 
   async function challenge(request: GateRequest, { refusal, topUp }: Denial): Promise<Refused> {
@@ -257,6 +258,7 @@ export function createGate(options: GateOptions): Gate {
     get cachedVerdicts() {
       return verdicts.size
     },
+    verdictLookups: verdicts.lookups,
   }
 }
 

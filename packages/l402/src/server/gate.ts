@@ -222,4 +222,6 @@ export interface Gate {
   balance(headers: HeaderLines): Promise<Balance | Refused>
   /** How many credentials the verdict cache holds. */
   readonly cachedVerdicts: number
+  /** How often a credential was found there, and how often it had to be verified. */
+  readonly verdictLookups: { readonly hits: number; readonly misses: number }
 }

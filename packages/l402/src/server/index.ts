@@ -10,7 +10,12 @@ export type {
 } from '../stores/ledger.ts'
 export type { StoredRootKeys } from '../stores/root-keys.ts'
 export { type BalanceBody, balanceBody } from './balance.ts'
-export type { ChallengeLimitOptions } from './challenge-limit.ts'
+export {
+  type ChallengeAuthority,
+  type ChallengeLimit,
+  type ChallengeLimitOptions,
+  challengeLimit,
+} from './challenge-limit.ts'
 export { clientPrefix } from './client-prefix.ts'
 export { type ConditionsOffer, readConditions } from './conditions-offer.ts'
 export { DIGEST_BYTES, digestContent } from './content-digest.ts'
