@@ -97,7 +97,9 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
     const accessLog = await openAccessLog(config.log.access, warn)
     closers.add(async () => accessLog?.close())
 
-    const invoices = traceLightning(watchLightning(found.invoices, metrics), tracing)
+    // What the main process does is timed there.
+    const timed = host === undefined ? watchLightning(found.invoices, metrics) : found.invoices
+    const invoices = traceLightning(timed, tracing)
     const lightning: OpenLightning = { invoices, wallet: found.wallet }
     const ledger = traceLedger(watchLedger(opened, metrics), tracing)
     const shared = { ledger, lightning, storedKeys, challenges: host?.challenges }

@@ -15,6 +15,7 @@ import { BALANCE_PATH } from './balance-path.ts'
 import { type ClientFacts, clientFacts, type TrustedProxies } from './client-facts.ts'
 import { Exchange } from './exchange.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
+import { LastAnswers } from './last-answers.ts'
 import {
   BAD_EXPECTATION,
   BODY_LATE,
@@ -90,10 +91,11 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   const pools = new UpstreamPools(options.connectionsPerOrigin)
   let hosts: HostFinder = compileRouting(options.routing)
   let inFlight = 0
-  let draining = false
+  let lastAnswers: LastAnswers | undefined
   let idle: PromiseWithResolvers<void> | undefined
 
   function listener(req: IncomingMessage, res: ServerResponse): void {
+    if (lastAnswers !== undefined && !lastAnswers.admit(req, res)) return
     const visit = new Visit(req, res)
     if (tracer !== undefined) visit.trace = tracer.begin(req)
     inFlight++
@@ -116,7 +118,6 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     res.once('close', onClose)
     // A pipelined request's answer has no socket yet and would not hear of its end.
     if (res.socket === null) req.socket.setMaxListeners(0).once('close', onClose)
-    if (draining) res.shouldKeepAlive = false
     receive(visit)
   }
 
@@ -266,7 +267,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     },
     inFlight: () => inFlight,
     drain() {
-      draining = true
+      lastAnswers ??= new LastAnswers()
       if (inFlight === 0) return Promise.resolve()
       idle ??= Promise.withResolvers<void>()
       return idle.promise

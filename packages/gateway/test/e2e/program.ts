@@ -155,7 +155,7 @@ export async function serve(folder: string, options: StartOptions = {}): Promise
   void ended.then((ending) => {
     over = ending
   })
-  await until(() => over !== undefined || existsSync(readyFile), 'the gateway serves')
+  await until(() => over !== undefined || existsSync(readyFile), 'the gateway serves', 25)
   if (over !== undefined) throw new Error(`turnpike ended with ${over.code}: ${over.err}`)
   const { listen, admin } = JSON.parse(readFileSync(readyFile, 'utf8'))
   const url: string = listen[0]
