@@ -11,7 +11,10 @@ export function channelTo(worker: Worker): Channel {
       if (worker.isConnected()) worker.send(message as object, ignore)
     },
     onMessage: (listener) => void worker.on('message', listener),
-    onClose: (listener) => void worker.once('disconnect', listener).once('exit', listener),
+    onClose(listener) {
+      worker.once('disconnect', listener).once('exit', listener)
+      if (!worker.isConnected()) queueMicrotask(listener)
+    },
   }
 }
 

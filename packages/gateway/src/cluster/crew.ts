@@ -13,7 +13,6 @@ import { connectPeer, type Handlers, type Peer } from './rpc.ts'
 /** What a crew is made of. */
 export interface CrewOptions {
   readonly size: number
-  readonly orders: FirstOrders
   /** Answers what workers ask. */
   readonly handlers: Handlers<MainCalls>
   readonly log: Logger
@@ -45,14 +44,15 @@ export class Crew {
   readonly #options: CrewOptions
   readonly #members = new Set<Member>()
   readonly #timers = new Set<NodeJS.Timeout>()
-  #orders: FirstOrders
+  // Processes that load their program while the rest of the gateway opens.
+  readonly #fresh: Worker[]
+  #orders: FirstOrders | undefined
   #turn: Promise<unknown> = Promise.resolve()
   #waitMs = FIRST_WAIT_MS
   #ending = false
 
   constructor(options: CrewOptions) {
     this.#options = options
-    this.#orders = options.orders
     cluster.setupPrimary({
       exec: fileURLToPath(workerFile),
       args: [],
@@ -61,6 +61,7 @@ export class Crew {
       serialization: 'advanced',
       silent: false,
     })
+    this.#fresh = Array.from({ length: options.size }, () => cluster.fork())
   }
 
   /** How many workers serve. */
@@ -68,14 +69,15 @@ export class Crew {
     return [...this.#members].filter(({ ready }) => ready).length
   }
 
-  /** Starts all; answers the URLs they serve. Throws what the first of them threw. */
-  async start(): Promise<readonly string[]> {
+  /** Lets all begin; answers the URLs they serve. Throws what the first of them threw. */
+  async start(orders: FirstOrders): Promise<readonly string[]> {
+    this.#orders = orders
     const all = await Promise.all(Array.from({ length: this.#options.size }, () => this.#startOne()))
     return all[0] ?? []
   }
 
   async #startOne(): Promise<readonly string[]> {
-    const worker = cluster.fork()
+    const worker = this.#fresh.shift() ?? cluster.fork()
     const peer = connectPeer<MainCalls, WorkerCalls>(channelTo(worker), this.#options.handlers)
     const member: Member = { worker, peer, ready: false, counted: undefined }
     this.#members.add(member)
@@ -91,10 +93,11 @@ export class Crew {
     })
     const orders = this.#orders
     try {
+      if (orders === undefined) throw new TypeError('expected orders before a worker is started')
       const listen = await peer.call('start', orders, START_MS)
       // A reload that came meanwhile did not reach it.
       if (this.#orders !== orders) {
-        await peer.call('prepare', this.#orders)
+        await peer.call('prepare', this.#orders ?? orders)
         await peer.call('commit', undefined)
       }
       member.ready = true
@@ -128,7 +131,7 @@ export class Crew {
       const members = [...this.#members].filter(({ ready }) => ready)
       await Promise.all(members.map(({ peer }) => peer.call('prepare', next, START_MS)))
       return async () => {
-        this.#orders = { ...this.#orders, ...next }
+        if (this.#orders !== undefined) this.#orders = { ...this.#orders, ...next }
         // Who does not answer is gone; the worker in its place begins with these orders.
         await Promise.allSettled(members.map(({ peer }) => peer.call('commit', undefined)))
       }
@@ -157,6 +160,7 @@ export class Crew {
   async stop(timeoutMs: number): Promise<boolean> {
     this.#ending = true
     for (const timer of this.#timers) clearTimeout(timer)
+    for (const worker of this.#fresh.splice(0)) worker.kill('SIGKILL')
     const members = [...this.#members]
     const finished = await Promise.all(
       members.map(async ({ worker, peer, ready }) => {

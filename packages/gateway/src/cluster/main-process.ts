@@ -24,17 +24,6 @@ export async function startCluster(first: Config, { keys, env, log }: GatewayPar
   let config = first
   let draining = false
   try {
-    const metrics = createMetrics(undefined)
-    const onBatch = ({ operations, durationMs }: { operations: number; durationMs: number }): void =>
-      metrics.ledgerBatch(operations, durationMs / 1000)
-    const opened = await openLedger(config, { warn, onBatch }).catch(unavailable)
-    closers.add(() => opened.close())
-    const ledger = watchLedger(opened, metrics)
-    const lightning = await openLightning(config, env).catch(unavailable)
-    closers.add(() => lightning.invoices.close())
-    const invoices = watchLightning(lightning.invoices, metrics)
-    const sample = ownSample()
-    closers.add(() => sample.close())
     let limit = sharedLimit(config)
 
     // Counts of workers that have ended, so that no total ever falls.
@@ -42,10 +31,6 @@ export async function startCluster(first: Config, { keys, env, log }: GatewayPar
     let deaths = 0
     const crew = new Crew({
       size: config.workers,
-      orders: {
-        ...{ config, keys, sampleUrl: await sample.urlFor(config) },
-        ...{ network: invoices.network, capabilities: invoices.invoiceCapabilities },
-      },
       handlers: {
         createInvoice: (request) => invoices.createInvoice(request),
         lookupInvoice: (paymentHash) => invoices.lookupInvoice(paymentHash),
@@ -59,7 +44,21 @@ export async function startCluster(first: Config, { keys, env, log }: GatewayPar
       },
     })
     closers.add(() => crew.stop(0))
-    const listen = await crew.start()
+    const metrics = createMetrics(undefined)
+    const onBatch = ({ operations, durationMs }: { operations: number; durationMs: number }): void =>
+      metrics.ledgerBatch(operations, durationMs / 1000)
+    const opened = await openLedger(config, { warn, onBatch }).catch(unavailable)
+    closers.add(() => opened.close())
+    const ledger = watchLedger(opened, metrics)
+    const lightning = await openLightning(config, env).catch(unavailable)
+    closers.add(() => lightning.invoices.close())
+    const invoices = watchLightning(lightning.invoices, metrics)
+    const sample = ownSample()
+    closers.add(() => sample.close())
+    const listen = await crew.start({
+      ...{ config, keys, sampleUrl: await sample.urlFor(config) },
+      ...{ network: invoices.network, capabilities: invoices.invoiceCapabilities },
+    })
     const expose = async (): Promise<Exposition> => {
       // Who ends from here on is among the living still.
       const before = ended

@@ -1,8 +1,9 @@
 /** Ending kept connections without cutting off a request that is on its way. */
 
-import { Server as NetServer, type Server } from 'node:net'
+import type { Server } from 'node:http'
+import { Server as NetServer } from 'node:net'
 
-/** How long a kept connection may be silent while draining before it is closed without an answer that says so. */
+/** How long a kept connection may be silent while draining. */
 const LINGER_MS = 1_000
 const LOOK_MS = 20
 
@@ -15,14 +16,14 @@ export function stopListening(server: Server): void {
 }
 
 /**
- * Waits until every kept connection has had an answer with `Connection: close` and is gone, or none has asked anything for a
- * while. `isBusy` says whether a request is under way.
+ * Waits until no request is under way and no connection is left. A kept connection that asks something meanwhile gets its
+ * answer with `Connection: close`; one that is silent for a second is closed.
  */
 export async function lingerUntilQuiet(servers: readonly Server[], isBusy: () => boolean): Promise<void> {
-  let quietSince = performance.now()
+  const silentUntil = performance.now() + LINGER_MS
   for (;;) {
-    if (isBusy()) quietSince = performance.now()
-    else if ((await openConnections(servers)) === 0 || performance.now() - quietSince > LINGER_MS) return
+    if (performance.now() > silentUntil) for (const server of servers) server.closeIdleConnections()
+    if (!isBusy() && (await openConnections(servers)) === 0) return
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
   }
 }
