@@ -15,7 +15,7 @@ const withAccess = (access: string, upstream: string, top = ''): string =>
 
 it('has a line for each request, whose bytes are those of the body, and no query or credential', async () => {
   const upstream = await startUpstream(
-    (req, res) => void res.end('x'.repeat(Number(req.url?.split('/').at(-1) ?? 0))),
+    (req, res) => void res.end('x'.repeat(Number(/\d+/.exec(req.url ?? '')?.[0] ?? 0))),
   )
   const gateway = await serve(folderWith(withAccess('access: combined', upstream.origin)))
   const { authorization, macaroon } = await buy(gateway, '/pass/1')

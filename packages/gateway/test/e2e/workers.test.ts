@@ -35,7 +35,8 @@ async function workersOf(gateway: Program): Promise<readonly number[]> {
 
 const readiness = async ({ admin }: Program): Promise<number> => (await ask(admin, 'GET', '/readyz')).status
 
-describe('two workers', () => {
+// Three processes start in each of these.
+describe('two workers', { timeout: 60_000 }, () => {
   it('serve a bundle of 200 calls exactly 200 times between them', async () => {
     const upstream = await startUpstream()
     const routes = [
