@@ -37,7 +37,7 @@ export interface GatewayParts {
 }
 
 /** What one process does for several that serve. */
-export interface GatewayHost {
+interface GatewayHost {
   readonly lightning: OpenLightning
   readonly challenges: ChallengeAuthority
   /** Of the built-in sample API, where a service uses it. */

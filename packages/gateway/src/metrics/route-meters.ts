@@ -20,7 +20,7 @@ const OUTCOMES: readonly RequestOutcome[] = [
 ]
 
 /** The meters of one route. */
-export class RouteMeters {
+class RouteMeters {
   readonly service: string
   readonly route: string
   /** Time of whole exchanges with the upstream. */

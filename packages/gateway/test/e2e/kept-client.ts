@@ -3,7 +3,7 @@
 import { open } from './client.ts'
 
 /** What became of the requests of one connection. */
-export interface KeptOutcome {
+interface KeptOutcome {
   /** Statuses of all answers, in order. */
   readonly statuses: readonly number[]
   /** Requests that were sent and had no answer when the connection ended. */
