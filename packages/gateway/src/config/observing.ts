@@ -41,7 +41,7 @@ export const accessShape = {
 
 const sample = z.number({ error: () => 'a share from 0 to 1' })
 const collector = text('an address such as http://127.0.0.1:4318').refine(isCollector, {
-  error: () => 'an address such as http://127.0.0.1:4318',
+  error: () => 'not a collector, expected an address such as http://127.0.0.1:4318',
 })
 
 /** `tracing`. */
