@@ -2,7 +2,8 @@
 
 import { BlockList, isIP } from 'node:net'
 import { dpopVerifier } from '@turnpike/l402/dpop'
-import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
+import type { InvoiceBackend } from '@turnpike/l402/lightning'
+import { sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
 import {
   compileRoutes,
   createGate,
@@ -35,21 +36,27 @@ export type PricerOf = (route: RouteConfig) => Pricer | undefined
 
 /** A Lightning backend and, on the sandbox, the wallet beside it. */
 export interface OpenLightning {
-  readonly invoices: Sandbox
-  readonly wallet: SandboxRoutes
+  readonly invoices: InvoiceBackend
+  readonly wallet: SandboxRoutes | undefined
 }
 
+/** Told of a batch of ledger operations that became durable together. */
+type BatchListener = (batch: { readonly operations: number; readonly durationMs: number }) => void
+
 /** Opens the books; `warn` is told what they may lose. Throws `store_unavailable` or `store_incompatible`. */
-export async function openLedger({ store }: Config, warn: (message: string) => void): Promise<Ledger> {
+export async function openLedger(
+  { store }: Config,
+  { warn, onBatch }: { readonly warn: (message: string) => void; readonly onBatch: BatchListener },
+): Promise<Ledger> {
   switch (store.kind) {
     case 'memory':
       return memoryStore()
     case 'sqlite':
-      return sqliteStore({ file: store.file })
+      return sqliteStore({ file: store.file, onBatch })
     case 'postgres':
-      return postgresStore({ url: store.url })
+      return postgresStore({ url: store.url, onBatch })
     case 'redis':
-      return redisStore({ url: store.url, onWarning: warn })
+      return redisStore({ url: store.url, onWarning: warn, onBatch })
   }
 }
 

@@ -1,16 +1,14 @@
 /** A whole gateway: its parts started in order, exchanged on reload, stopped in reverse. */
 
 import { isL402Error } from '@turnpike/l402'
-import { localLimits, type MasterKey } from '@turnpike/l402/server'
+import { type LimitAuthority, localLimits, type MasterKey } from '@turnpike/l402/server'
 import type { Logger } from 'pino'
-import { adminApi } from './admin/admin-api.ts'
-import { startAdmin } from './admin/admin-server.ts'
-import { adminToken } from './admin/admin-token.ts'
-import { readinessProbe } from './admin/readiness.ts'
+import { openAccessLog } from './access/access-log.ts'
 import {
   addressBlocks,
   buildGate,
   buildRouting,
+  type OpenLightning,
   openLedger,
   openLightning,
   openStoredKeys,
@@ -19,10 +17,12 @@ import { CommandError, exitCode } from './cli/exit.ts'
 import { type Config, sampleUpstream } from './config/config.ts'
 import { deniedAddresses } from './config/limits.ts'
 import type { TlsConfig } from './config/tls.ts'
+import { startControl } from './control.ts'
 import { listenOn } from './listen.ts'
 import { describeError } from './log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { watchGate, watchLedger } from './metrics/watched.ts'
+import { watchLightning } from './metrics/watched-lightning.ts'
 import { pricedHook } from './pricing/priced-hook.ts'
 import { openPricers, type Pricers } from './pricing/pricers.ts'
 import {
@@ -36,6 +36,7 @@ import {
 import { requestHooks } from './request-hooks.ts'
 import { type SampleApi, startSampleApi } from './sample/sample-api.ts'
 import { readTlsMaterial, watchTls } from './tls-files.ts'
+import { traceLedger, traceLightning } from './tracing/traced.ts'
 
 /** What a gateway is started with. */
 export interface GatewayParts {
@@ -43,72 +44,99 @@ export interface GatewayParts {
   readonly keys: readonly MasterKey[]
   readonly env: Readonly<Record<string, string | undefined>>
   readonly log: Logger
+  /** In a worker: what the main process does for all of them. Then there is no admin listener here. */
+  readonly host?: GatewayHost
+}
+
+/** What one process does for several that serve. */
+interface GatewayHost {
+  readonly lightning: OpenLightning
+  readonly limits: LimitAuthority
+  /** Of the built-in sample API, where a service uses it. */
+  sampleUrl(): string | undefined
 }
 
 /** A gateway that serves. */
 export interface Gateway {
   /** The public URLs, with real ports. */
   readonly listen: readonly string[]
+  /** Empty in a worker. */
   readonly admin: string
   /** Puts routes, prices, limits, time-outs and keys of `next` in force. Throws, and changes nothing, if it cannot. */
   reload(next: Config, keys: readonly MasterKey[]): Promise<void>
+  /** Opens log files anew. */
+  reopenLogs(): void
   /** Lets what runs finish within the configured time; answers whether all of it did. */
   stop(): Promise<boolean>
 }
 
+/** A gateway whose requests are served by this very process. */
+export interface ServingGateway extends Gateway {
+  readonly metrics: Pick<Metrics, 'values'>
+  /** The first half of `reload`: what is answered puts `next` in force, at once and without fail. */
+  prepare(next: Config, keys: readonly MasterKey[]): Promise<() => void>
+}
+
 /** Starts everything. Throws {@link CommandError} with the exit code of what could not be started. */
-export async function startGateway(first: Config, { keys, env, log }: GatewayParts): Promise<Gateway> {
-  const closers: (() => Promise<unknown>)[] = []
-  const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) {
-      await close().catch((error: unknown) => log.error({ fault: describeError(error) }, 'closing failed'))
-    }
-  }
+export async function startGateway(first: Config, parts: GatewayParts): Promise<ServingGateway> {
+  const { keys, env, log, host } = parts
+  const closers = new Closers(log)
+  const warn = (message: string): void => log.warn(message)
   let config = first
   let proxies = trustedProxies(first)
   let denied = deniedAddresses(first.access)
-  const limits = localLimits()
+  const limits = host?.limits ?? localLimits()
   let loadedAt = Date.now()
   let draining = false
   try {
-    const opened = await openLedger(config, (message) => log.warn(message)).catch(unavailable)
-    closers.push(() => opened.close())
-    const storedKeys = await openStoredKeys(config).catch(unavailable)
-    closers.push(async () => storedKeys?.close())
-    const lightning = await openLightning(config, env).catch(unavailable)
-    closers.push(() => lightning.invoices.close())
-
     const metrics: Metrics = createMetrics({
       inFlight: () => plane.inFlight(),
+      connections: () => servers.reduce((sum, { connections }) => sum + connections, 0),
       cachedVerdicts: () => gate.cachedVerdicts,
+      verdictLookups: () => gate.verdictLookups,
       configLoadedAt: () => loadedAt / 1000,
       upstreams: () => plane.upstreams(),
     })
-    const ledger = watchLedger(opened, metrics)
+    const onBatch = ({ operations, durationMs }: { operations: number; durationMs: number }): void =>
+      metrics.ledgerBatch(operations, durationMs / 1000)
+    const opened = await openLedger(config, { warn, onBatch }).catch(unavailable)
+    closers.add(() => opened.close())
+    const storedKeys = await openStoredKeys(config).catch(unavailable)
+    closers.add(async () => storedKeys?.close())
+    const found = host?.lightning ?? (await openLightning(config, env).catch(unavailable))
+    closers.add(() => found.invoices.close())
+    // Loaded only where it is wanted: it costs some megabytes.
+    const tracing =
+      config.tracing && (await import('./tracing/tracing.ts')).startTracing(config.tracing, warn)
+    closers.add(async () => tracing?.close())
+    const accessLog = await openAccessLog(config.log.access, warn)
+    closers.add(async () => accessLog?.close())
+
+    // What the main process does is timed there.
+    const timed = host === undefined ? watchLightning(found.invoices, metrics) : found.invoices
+    const invoices = traceLightning(timed, tracing)
+    const lightning: OpenLightning = { invoices, wallet: found.wallet }
+    const ledger = traceLedger(watchLedger(opened, metrics), tracing)
     const onPriced = pricedHook({ metrics, log })
     const shared = { ledger, lightning, storedKeys, limits, onPriced }
     const gate = watchGate(buildGate(config, { ...shared, keys }), metrics)
-    const warn = (message: string): void => log.warn(message)
     let pricers = await openPricers(config, { warn })
-    closers.push(() => pricers.close())
+    closers.add(() => pricers.close())
 
-    let sample: SampleApi | undefined
-    const sampleFor = async (wanted: Config): Promise<string | undefined> => {
-      if (!wanted.services.some((service) => service.upstreams.includes(sampleUpstream))) return sample?.url
-      sample ??= await startSampleApi()
-      return sample.url
-    }
-    closers.push(async () => sample?.close())
-    const routing = buildRouting(config, await sampleFor(config), { pricerOf: pricers.of })
-    const hooks = requestHooks({ log, metrics, logging: () => config.log.requests })
+    const sample =
+      host === undefined ? ownSample() : { urlFor: async () => host.sampleUrl(), close: async () => {} }
+    closers.add(() => sample.close())
+    const routing = buildRouting(config, await sample.urlFor(config), { pricerOf: pricers.of })
+    const hooks = requestHooks({ log, metrics, logging: () => config.log.requests, accessLog })
     const plane = createDataPlane({
       routing,
       gate,
       hooks,
       trustedProxies: () => proxies,
       denied: () => denied,
+      tracer: tracing,
     })
-    closers.push(() => plane.close())
+    closers.add(() => plane.close())
 
     const material = config.tls === undefined ? undefined : tlsMaterial(config.tls)
     const servers = config.listen.map(({ tls }) =>
@@ -121,40 +149,34 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       failed: (message) => log.error(`certificate not reloaded, the old one stays in force: ${message}`),
     })
     certificates.follow(config.tls)
-    closers.push(async () => certificates.close())
+    closers.add(async () => certificates.close())
     const listen: string[] = []
     for (const [index, server] of servers.entries()) {
       const address = config.listen[index]
       if (address?.proxyProtocol === true)
         expectProxyHeader(server.listener, { trusted: (peer) => proxies?.(peer) === true })
       if (address !== undefined) listen.push(await listenOn(server.listener, address))
-      closers.push(async () => {
+      closers.add(async () => {
         void server.close()
         server.closeAllConnections()
       })
     }
-    const admin = await startAdmin({
-      listen: config.admin.listen,
-      api: adminApi({ ledger, token: adminToken(config.admin.tokenFile) }),
-      readiness: readinessProbe(
-        { store: () => ledger.ping(), lightning: () => lightning.invoices.ping() },
-        () => draining,
-      ),
-      unwellServices: () => unwellServices(plane.upstreams()),
-      metrics,
-      sandbox: lightning.wallet,
-      log,
-    })
-    closers.push(() => admin.close())
+    const admin =
+      host === undefined
+        ? await startControl({
+            ...{ config, ledger, invoices, wallet: lightning.wallet, metrics, log },
+            isDraining: () => draining,
+            unwellServices: () => unwellServices(plane.upstreams()),
+          })
+        : undefined
+    closers.add(async () => admin?.close())
 
-    return {
-      listen,
-      admin: admin.url,
-      async reload(next, nextKeys) {
-        const sampleUrl = await sampleFor(next)
-        const nextGate = buildGate(next, { ...shared, keys: nextKeys })
-        const nextPricers = await openPricers(next, { warn, before: pricers })
-        const nextRouting = buildRouting(next, sampleUrl, { pricerOf: nextPricers.of })
+    const prepare: ServingGateway['prepare'] = async (next, nextKeys) => {
+      const sampleUrl = await sample.urlFor(next)
+      const nextGate = buildGate(next, { ...shared, keys: nextKeys })
+      const nextPricers = await openPricers(next, { warn, before: pricers })
+      const nextRouting = buildRouting(next, sampleUrl, { pricerOf: nextPricers.of })
+      return () => {
         plane.swap(nextRouting)
         gate.switchTo(nextGate)
         retire(pricers)
@@ -165,16 +187,24 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
         proxies = trustedProxies(next)
         denied = deniedAddresses(next.access)
         loadedAt = Date.now()
-      },
+      }
+    }
+    return {
+      listen,
+      admin: admin?.url ?? '',
+      metrics,
+      prepare,
+      reload: async (next, nextKeys) => (await prepare(next, nextKeys))(),
+      reopenLogs: () => accessLog?.reopen(),
       async stop() {
         draining = true
         const finished = await drainServers(servers, plane, config.drainTimeoutMs)
-        await closeAll()
+        await closers.closeAll()
         return finished
       },
     }
   } catch (error) {
-    await closeAll()
+    await closers.closeAll()
     throw error
   }
 }
@@ -182,6 +212,42 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
 /** Requests under way may still ask for a price under the routes that they began with. */
 function retire(pricers: Pricers): void {
   setTimeout(() => void pricers.close().catch(() => {}), 30_000).unref()
+}
+
+/** What is to be closed at the end, in reverse. */
+export class Closers {
+  readonly #log: Logger
+  readonly #all: (() => Promise<unknown>)[] = []
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  add(close: () => Promise<unknown>): void {
+    this.#all.push(close)
+  }
+
+  /** Never throws. */
+  async closeAll(): Promise<void> {
+    for (const close of this.#all.splice(0).reverse()) {
+      await close().catch((error: unknown) =>
+        this.#log.error({ fault: describeError(error) }, 'closing failed'),
+      )
+    }
+  }
+}
+
+/** The built-in sample API, started when a configuration first wants it. */
+export function ownSample(): { urlFor(wanted: Config): Promise<string | undefined>; close(): Promise<void> } {
+  let running: SampleApi | undefined
+  return {
+    async urlFor(wanted) {
+      if (wanted.services.some((service) => service.upstreams.includes(sampleUpstream)))
+        running ??= await startSampleApi()
+      return running?.url
+    },
+    close: async () => running?.close(),
+  }
 }
 
 /** Whether an address is one of the operator's own proxies; `undefined` where there are none. */
@@ -197,7 +263,7 @@ function tlsMaterial(config: TlsConfig): TlsMaterial {
 }
 
 /** Exit code 69 for what cannot be reached, 78 for play money where it must not be. */
-function unavailable(error: unknown): never {
+export function unavailable(error: unknown): never {
   if (!isL402Error(error)) throw error
   const code = error.code === 'sandbox_forbidden' ? exitCode.config : exitCode.unavailable
   throw new CommandError(code, `turnpike: ${error.message}`)

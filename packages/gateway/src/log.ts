@@ -28,7 +28,7 @@ export interface RequestSummary {
   readonly status: number
   readonly durationMs: number
   /** Lower-case hex; only its first 8 digits are logged. */
-  readonly tokenId?: string
+  readonly tokenId?: string | undefined
   readonly clientAddress: string
 }
 

@@ -5,6 +5,7 @@ import type { Charge, CorsPolicy, Grants, HeaderCondition, MintedConditions } fr
 import type { ForwardingConfig } from './forwarding.ts'
 import type { Position } from './issue.ts'
 import type { AddressListConfig, EconomicsConfig, PolicyConfig, RoutePolicyConfig } from './limits.ts'
+import type { AccessConfig, TracingConfig } from './observing.ts'
 import type { PriceConfig, RatesConfig } from './pricing.ts'
 import type { TlsConfig } from './tls.ts'
 import type { UpstreamSide } from './upstream-side.ts'
@@ -121,7 +122,7 @@ export type RequestLogging = 'none' | 'problems' | 'all'
 /** `log.level`. */
 type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-/** A whole configuration. */
+/** A whole configuration. Plain data throughout: with several workers it is sent to each of them. */
 export interface Config {
   /** As the user named it; for messages. */
   readonly file: string
@@ -163,7 +164,11 @@ export interface Config {
     readonly tokenFile: string | undefined
   }
   readonly drainTimeoutMs: number
-  readonly log: { readonly level: LogLevel; readonly requests: RequestLogging }
+  readonly log: { readonly level: LogLevel; readonly requests: RequestLogging; readonly access: AccessConfig }
+  /** `undefined`: no traces are made. */
+  readonly tracing: TracingConfig | undefined
+  /** How many processes serve. */
+  readonly workers: number
 }
 
 /** `http://host:port` of an address, or `https://…`; IPv6 in brackets. */

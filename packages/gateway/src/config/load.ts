@@ -10,7 +10,9 @@ import { describeFaults } from './faults.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
 import { readAddressLists, readEconomics } from './limits.ts'
 import { readListen } from './listen.ts'
+import { readAccess, readTracing } from './observing.ts'
 import { readRates } from './pricing.ts'
+import { checkWorkers, workerCount } from './processes.ts'
 import { fileSchema } from './schema.ts'
 import { readServices } from './services.ts'
 import { readTls } from './tls.ts'
@@ -102,6 +104,9 @@ export function parseConfig(
     const message = 'keys: names no keys, expected { file: turnpike.key } or { env: NAME }'
     issues.push({ position: source.locate(['keys']), message })
   }
+  const workers = workerCount(data.workers)
+  if (store !== undefined) checkWorkers(source, { workers, store }, issues)
+  const access = readAccess(data.log, { source, folder, issues })
   if (issues.length > 0 || store === undefined) throw new ConfigError(file, issues)
 
   return {
@@ -138,7 +143,9 @@ export function parseConfig(
       tokenFile: data.admin?.tokenFile === undefined ? undefined : resolve(folder, data.admin.tokenFile),
     },
     drainTimeoutMs: (data.drainTimeout ?? 30) * 1000,
-    log: { level: data.log?.level ?? 'info', requests: data.log?.requests ?? 'problems' },
+    log: { level: data.log?.level ?? 'info', requests: data.log?.requests ?? 'problems', access },
+    tracing: readTracing(data.tracing, folder),
+    workers,
   }
 }
 

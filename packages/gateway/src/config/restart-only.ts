@@ -10,6 +10,9 @@ export function restartOnly(before: Config, after: Config): readonly string[] {
     store: (config) => config.store,
     'keys.aperture': (config) => config.keys.aperture,
     admin: (config) => config.admin,
+    'log.access': (config) => config.log.access,
+    tracing: (config) => config.tracing,
+    workers: (config) => config.workers,
   }
   return Object.entries(parts)
     .filter(([, part]) => JSON.stringify(part(before)) !== JSON.stringify(part(after)))

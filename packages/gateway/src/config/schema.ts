@@ -5,7 +5,9 @@ import { corsSchema } from './cors.ts'
 import { bodyLimit, forwardingShape } from './forwarding.ts'
 import { addressListShape, economicsShape, policyShape, routePolicyShape } from './limits.ts'
 import { matchHeaders } from './match-headers.ts'
+import { accessShape, tracingSchema } from './observing.ts'
 import { ratesSchema } from './pricing.ts'
+import { workersSchema } from './processes.ts'
 import { list, oneOrMore, section, table } from './section.ts'
 import { protocolSchema, upstreamTlsSchema } from './upstream-side.ts'
 import {
@@ -102,7 +104,10 @@ export const fileSchema = section('keys such as "listen" and "services"', {
   log: section('a "level"', {
     level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).optional(),
     requests: oneOf(['none', 'problems', 'all']).optional(),
+    ...accessShape,
   }).optional(),
+  tracing: tracingSchema.optional(),
+  workers: workersSchema.optional(),
 })
 
 /** One service. */

@@ -15,6 +15,8 @@ export interface SwitchableGate extends Gate {
 /** Puts a counter before `first`. Synchronous decisions stay synchronous. */
 export function watchGate(first: Gate, metrics: Metrics): SwitchableGate {
   let gate = first
+  // What the gates before have counted.
+  let before = { hits: 0, misses: 0 }
   return {
     decide(request) {
       const count = (decision: Decision): Decision => {
@@ -38,7 +40,13 @@ export function watchGate(first: Gate, metrics: Metrics): SwitchableGate {
     get heldChallenges() {
       return gate.heldChallenges
     },
+    get verdictLookups() {
+      const { hits, misses } = gate.verdictLookups
+      return { hits: before.hits + hits, misses: before.misses + misses }
+    },
     switchTo(next) {
+      const { hits, misses } = gate.verdictLookups
+      before = { hits: before.hits + hits, misses: before.misses + misses }
       gate = next
     },
   }

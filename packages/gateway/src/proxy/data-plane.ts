@@ -23,6 +23,7 @@ import { Exchange } from './exchange.ts'
 import { FileMiss } from './file-miss.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
 import { H2Request } from './h2-request.ts'
+import { LastAnswers } from './last-answers.ts'
 import {
   BAD_EXPECTATION,
   BODY_LATE,
@@ -36,6 +37,7 @@ import { withPriceFacts } from './price-facts.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
 import { compileRouting, type HostFinder, type ProxyRoute, type Routing } from './routing.ts'
 import { stripPrefix } from './strip-prefix.ts'
+import type { RequestTracer } from './tracer.ts'
 import type { Upgrade } from './tunnel.ts'
 import { GroupedUpstream, type UpstreamState } from './upstream-group.ts'
 import { speaksH2, UpstreamPools } from './upstream-pools.ts'
@@ -44,8 +46,8 @@ import { readWholeBody } from './whole-body.ts'
 
 /** Told what happens; must not throw. */
 export interface DataPlaneHooks {
-  /** A request is over. */
-  finished?(record: RequestRecord): void
+  /** A request is over; with what it and its answer were. */
+  finished?(record: RequestRecord, visit: Pick<Visit, 'req' | 'res' | 'trace'>): void
   /** The gate, the books or an upstream failed. `code` is that of the problem body. */
   fault?(code: string, error: unknown, route: RouteTerms): void
   /** An upstream of a group is well, or ejected, or no longer so. */
@@ -66,6 +68,8 @@ export interface DataPlaneOptions {
   readonly trustedProxies?: () => TrustedProxies | undefined
   /** Whom nothing is answered, asked for with every request; `undefined`: nobody. */
   readonly denied?: () => ((address: string) => boolean) | undefined
+  /** Follows every request; `undefined`: nobody does. */
+  readonly tracer?: RequestTracer | undefined
 }
 
 /** The way of every request through the gateway. */
@@ -78,7 +82,7 @@ export interface DataPlane {
   upstreams(): readonly UpstreamState[]
   /** How many requests are under way. */
   inFlight(): number
-  /** From now on every answer closes its connection. Resolves when no request is under way. */
+  /** From now on every answer closes its connection. Resolves when no request is under way; may be asked again. */
   drain(): Promise<void>
   /** Closes the upstream connections; requests under way fail. */
   close(): Promise<void>
@@ -102,7 +106,7 @@ interface Going {
  * @throws TypeError for routing in which a host has two tables.
  */
 export function createDataPlane(options: DataPlaneOptions): DataPlane {
-  const { gate, hooks = {} } = options
+  const { gate, hooks = {}, tracer } = options
   const destinations = new Destinations(
     new UpstreamPools(options.connectionsPerOrigin),
     hooks.upstreamState?.bind(hooks),
@@ -110,10 +114,13 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   let hosts: HostFinder = compileRouting(options.routing)
   destinations.keepOnly(hosts)
   let inFlight = 0
-  let drained: PromiseWithResolvers<void> | undefined
+  let lastAnswers: LastAnswers | undefined
+  let idle: PromiseWithResolvers<void> | undefined
 
   function listener(req: ClientRequest, res: ClientAnswer, upgrade?: Upgrade): void {
+    if (lastAnswers !== undefined && !lastAnswers.admit(req, res)) return
     const visit = new Visit(req, res, upgrade)
+    if (tracer !== undefined) visit.trace = tracer.begin(req)
     inFlight++
     const onClose = (): void => {
       if (visit.closed) return
@@ -121,14 +128,19 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       req.socket.off('close', onClose)
       if (!res.writableFinished) visit.exchange?.clientGone()
       inFlight--
-      if (inFlight === 0) drained?.resolve()
-      hooks.finished?.(visit.record())
+      if (inFlight === 0) {
+        idle?.resolve()
+        idle = undefined
+      }
+      if (visit.trace === undefined && hooks.finished === undefined) return
+      const record = visit.record()
+      visit.trace?.end(record)
+      hooks.finished?.(record, visit)
     }
     res.on('error', ignore)
     res.once('close', onClose)
     // A pipelined request's answer has no socket yet and would not hear of its end.
     if (res.socket === null) req.socket.setMaxListeners(0).once('close', onClose)
-    if (drained !== undefined) res.shouldKeepAlive = false
     receive(visit)
   }
 
@@ -244,7 +256,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   function decide(going: Going, request: GateRequest): void {
     let decision: Decision | Promise<Decision>
     try {
-      decision = gate.decide(request)
+      const { trace } = going.visit
+      decision = trace === undefined ? gate.decide(request) : trace.decide(() => gate.decide(request))
     } catch (error) {
       fail(going, error)
       return
@@ -279,6 +292,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     const { entitlement } = decision
     visit.paid = entitlement !== null && entitlement.freebie !== true
     visit.shadow = decision.shadow
+    visit.tokenId = visit.paid ? entitlement?.tokenId : undefined
     if (visit.closed) void entitlement?.release()
     else proxy(going, entitlement)
   }
@@ -287,7 +301,9 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     const { req, res } = visit
     visit.outcome = 'proxied'
     visit.wantBody(head)
-    const lines = upstreamLines(req.rawHeaders, { route, head, client, entitlement })
+    const own = upstreamLines(req.rawHeaders, { route, head, client, entitlement })
+    const lines = visit.trace === undefined ? own : visit.trace.forward(own)
+    visit.sentAt = performance.now()
     const upstream = destinations.of(route)
     visit.exchange = new Exchange({
       req,
@@ -314,6 +330,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       onExhausted: () => {
         visit.code = 'exhausted'
       },
+      onAnswered: () => {
+        visit.answeredAt = performance.now()
+        visit.trace?.answered()
+      },
     })
     visit.exchange.dispatch(upstream, url, lines)
   }
@@ -331,9 +351,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     },
     inFlight: () => inFlight,
     drain() {
-      drained ??= Promise.withResolvers<void>()
-      if (inFlight === 0) drained.resolve()
-      return drained.promise
+      lastAnswers ??= new LastAnswers()
+      if (inFlight === 0) return Promise.resolve()
+      idle ??= Promise.withResolvers<void>()
+      return idle.promise
     },
     upstreams: () => destinations.states(),
     close: () => destinations.destroy(),

@@ -41,6 +41,8 @@ export interface ExchangeOptions {
   readonly onFault: (code: string, error: unknown) => void
   /** Told that the answer was cut off because the credit is used up. */
   readonly onExhausted: () => void
+  /** Told that the upstream's answer begins. */
+  readonly onAnswered?: () => void
 }
 
 /**
@@ -163,6 +165,7 @@ export class Exchange implements UpstreamHandler {
       return true
     }
     this.#resume = resume
+    this.#options.onAnswered?.()
     this.#faulty = this.#options.grpc && isGrpcFault(raw)
     this.#settling?.head(status, raw)
     const { req, entitlement, crossOrigin, answerEdits: edits } = this.#options

@@ -14,6 +14,7 @@ export {
 } from './public-server.ts'
 export type { HostTable, ProxyRoute, Routing, UpstreamTarget, UpstreamTls } from './routing.ts'
 export type { TlsMaterial } from './tls-front.ts'
+export type { RequestTrace, RequestTracer } from './tracer.ts'
 export type { Ejection, HealthCheck, UpstreamState } from './upstream-group.ts'
 export { unwellServices } from './upstream-group.ts'
 export type { RequestRecord } from './visit.ts'

@@ -5,6 +5,7 @@ import { type OwnProblem, rawProblem } from './answers.ts'
 import type { DataPlane } from './data-plane.ts'
 import { readFirstBytes } from './first-bytes.ts'
 import { createH2Sessions } from './h2-sessions.ts'
+import { lingerUntilQuiet } from './lingering.ts'
 import { methodNotAllowed } from './own-problems.ts'
 import { createTlsFront, type TlsMaterial } from './tls-front.ts'
 
@@ -28,12 +29,17 @@ export interface PublicServer {
   accept(socket: Socket): void
   /** Another certificate for connections from now on. Throws, and changes nothing, for a pair that does not fit together. */
   renewTls(material: TlsMaterial): void
-  /** Stops listening and tells clients that these connections take no more requests. Resolves when all have ended. */
+  /** How many connections are open. */
+  readonly connections: number
+  /** Takes no more connections. Those there are stay open; over HTTP/2 clients are told that they take no more requests. */
+  stopListening(): void
+  /** Closes connections on which nothing is under way. */
+  closeIdleConnections(): void
+  /** Stops listening and closes connections as they fall idle. Resolves when all have ended. */
   close(): Promise<void>
   closeAllConnections(): void
 }
 
-const FLUSH_MS = 500
 const UNREADABLE: OwnProblem = {
   code: 'bad_request',
   detail: 'the bytes that were sent are not a well-formed HTTP/1.1 request',
@@ -66,14 +72,27 @@ export function createPublicServer(dataPlane: DataPlane, options: PublicServerOp
     idleTimeoutMs: keepAliveTimeoutMs,
   })
   const sockets = new Set<Socket>()
+  // Those that have not said which protocol they speak.
+  const silent = new Set<Socket>()
+  let closed: Promise<void> | undefined
+  const stopListening = (): Promise<void> => {
+    closed ??= new Promise<void>((resolve) => listener.close(() => resolve()))
+    h2.close()
+    return closed
+  }
   const serve = (socket: Socket, speaksH2: boolean): void => {
+    silent.delete(socket)
     if (speaksH2) h2.accept(socket)
     else h1.emit('connection', socket)
   }
   const tls = options.tls === undefined ? undefined : createTlsFront(options.tls, headersTimeoutMs, serve)
   const accept = (socket: Socket): void => {
     sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
+    if (tls === undefined) silent.add(socket)
+    socket.once('close', () => {
+      sockets.delete(socket)
+      silent.delete(socket)
+    })
     if (tls === undefined) readFirstBytes(socket, headersTimeoutMs, serve)
     else tls.accept(socket)
   }
@@ -82,12 +101,19 @@ export function createPublicServer(dataPlane: DataPlane, options: PublicServerOp
     listener,
     accept,
     renewTls: (material) => tls?.renew(material),
+    get connections() {
+      return sockets.size
+    },
+    stopListening: () => void stopListening(),
+    closeIdleConnections() {
+      h1.closeIdleConnections()
+      for (const socket of silent) socket.destroy()
+    },
     async close() {
-      const closed = new Promise<void>((resolve) => listener.close(() => resolve()))
-      // Closes those that are idle.
+      const ended = stopListening()
+      // Closes those that are idle, and ends the server's own timers.
       h1.close()
-      h2.close()
-      await closed
+      await ended
     },
     closeAllConnections() {
       h1.closeAllConnections()
@@ -160,21 +186,17 @@ export async function drainServers(
   dataPlane: DataPlane,
   timeoutMs: number,
 ): Promise<boolean> {
-  const closed = servers.map((server) => server.close())
+  for (const server of servers) server.stopListening()
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<false>((resolve) => {
     timer = setTimeout(resolve, timeoutMs, false)
   })
-  const finished = await Promise.race([dataPlane.drain().then(() => true as const), late])
+  // Every answer from here on says that it is the last.
+  void dataPlane.drain()
+  const quiet = lingerUntilQuiet(servers, () => dataPlane.inFlight() > 0).then(() => true as const)
+  const finished = await Promise.race([quiet, late])
   clearTimeout(timer)
-  if (finished) {
-    // The last bytes are on their way; what has never asked for anything is not waited for any longer.
-    const flushed = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, FLUSH_MS)
-    })
-    await Promise.race([Promise.all(closed), flushed])
-    clearTimeout(timer)
-  }
+  const closed = servers.map((server) => server.close())
   for (const server of servers) server.closeAllConnections()
   await Promise.all(closed)
   return finished

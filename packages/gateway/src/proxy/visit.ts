@@ -5,6 +5,7 @@ import type { ClientAnswer, ClientRequest } from './client-side.ts'
 import type { Exchange } from './exchange.ts'
 import { discardBody } from './request-body.ts'
 import type { RequestHead } from './request-head.ts'
+import type { RequestTrace } from './tracer.ts'
 import type { Upgrade } from './tunnel.ts'
 
 /** What became of one request; for logs and metrics. Holds no header value and no query. */
@@ -32,6 +33,10 @@ export interface RequestRecord {
   readonly complete: boolean
   /** From the request's last header byte to the answer's last byte. */
   readonly durationMs: number
+  /** From sending it on to the upstream's first byte; `undefined` without an answer of an upstream. */
+  readonly upstreamMs: number | undefined
+  /** Lower-case hex of the credential that opened the route. */
+  readonly tokenId: string | undefined
 }
 
 /** One request on its way; what its record is made from. */
@@ -54,6 +59,11 @@ export class Visit {
   code: string | undefined = undefined
   paid = false
   shadow: string | undefined = undefined
+  tokenId: string | undefined = undefined
+  trace: RequestTrace | undefined = undefined
+  /** When it was sent on, and when the upstream's answer began; 0: not yet. */
+  sentAt = 0
+  answeredAt = 0
   #continued = false
 
   constructor(req: ClientRequest, res: ClientAnswer, upgrade: Upgrade | undefined) {
@@ -95,6 +105,7 @@ export class Visit {
 
   record(): RequestRecord {
     const { req, res, path, clientAddress, route, outcome, code, paid, shadow } = this
+    const { tokenId, sentAt, answeredAt } = this
     return {
       method: req.method ?? '',
       path,
@@ -107,6 +118,8 @@ export class Visit {
       ...(shadow === undefined ? {} : { shadow }),
       complete: res.writableFinished,
       durationMs: performance.now() - this.startedAt,
+      upstreamMs: answeredAt === 0 ? undefined : answeredAt - sentAt,
+      tokenId,
     }
   }
 }

@@ -179,6 +179,7 @@ export function gateOf(decide: (request: GateRequest) => Decision | Promise<Deci
     balance: () => Promise.reject(new Error('no balance')),
     cachedVerdicts: 0,
     heldChallenges: 0,
+    verdictLookups: { hits: 0, misses: 0 },
   }
 }
 

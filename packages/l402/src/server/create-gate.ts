@@ -357,6 +357,7 @@ export function createGate(options: GateOptions): Gate {
     get heldChallenges() {
       return selling.held
     },
+    verdictLookups: verdicts.lookups,
   }
 }
 

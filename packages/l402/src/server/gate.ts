@@ -258,4 +258,6 @@ export interface Gate {
   readonly cachedVerdicts: number
   /** How many challenges are out that may be handed out again. */
   readonly heldChallenges: number
+  /** How often a credential was found there, and how often it had to be verified. */
+  readonly verdictLookups: { readonly hits: number; readonly misses: number }
 }

@@ -1,4 +1,5 @@
 import type { Ledger } from '../ledger.ts'
+import type { BatchListener } from '../lib/batches.ts'
 import type { ServerOptions } from './connection.ts'
 import { Link } from './link.ts'
 import { PostgresLedger } from './postgres-ledger.ts'
@@ -19,6 +20,8 @@ export interface PostgresStoreOptions extends ServerOptions {
   readonly sweepMs?: number
   /** How often what has ended is removed; default 60,000. */
   readonly pruneMs?: number
+  /** Told of every batch that was written or failed; must not throw. */
+  readonly onBatch?: BatchListener
 }
 
 /**
@@ -58,7 +61,7 @@ export async function postgresStore(options: PostgresStoreOptions): Promise<Ledg
     onRevocation: () => ledger?.hearRevocation(),
   }
   const first = await openSession(session)
-  ledger = new PostgresLedger(new Link(session, first), { now, schema })
+  ledger = new PostgresLedger(new Link(session, first), { now, schema, onBatch: options.onBatch })
   try {
     await ledger.start(first, { pollMs, sweepMs, pruneMs })
   } catch (error) {

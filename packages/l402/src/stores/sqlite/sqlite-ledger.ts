@@ -14,6 +14,7 @@ import type {
   ReserveRequest,
   RevocationTarget,
 } from '../ledger.ts'
+import type { BatchListener } from '../lib/batches.ts'
 import {
   checkClaim,
   checkCredit,
@@ -47,6 +48,8 @@ export interface SqliteStoreOptions {
   readonly sweepMs?: number
   /** How often what has ended is removed; default 60,000. */
   readonly pruneMs?: number
+  /** Told of every batch that was written or failed; must not throw. */
+  readonly onBatch?: BatchListener
 }
 
 /** How long requests have the thread for themselves when one run of pruning was not enough. */
@@ -112,7 +115,8 @@ class SqliteLedger implements Ledger {
     this.#revocations = revocations
     this.#now = now
     this.#thread = new EngineThread({ file, owner: owner.id, busyTimeoutMs })
-    this.#queue = new BatchQueue({ thread: this.#thread, now, learn: (reply) => this.#learn(reply) })
+    const learn = (reply: Reply | L402Error): void => this.#learn(reply)
+    this.#queue = new BatchQueue({ thread: this.#thread, now, learn, onBatch: options.onBatch })
     const every = (ms: number, what: 'poll' | 'sweep'): NodeJS.Timeout =>
       setInterval(() => this.#thread.send({ do: what }, (reply) => this.#learn(reply)), ms).unref()
     const prune = setInterval(() => this.#prune(), pruneMs).unref()
