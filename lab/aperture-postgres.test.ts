@@ -24,6 +24,13 @@ describe.skipIf(programs === undefined)(title, () => {
     put(3, bytea(3), bytea(7))
     expect(await stored.rootKey(hash(3))).toEqual(hash(7))
     expect(await Promise.all(Array.from({ length: 40 }, () => stored.rootKey(hash(1))))).toHaveLength(40)
+    // Nothing here has heard of it when the next key is asked for: every connection is a dead one.
+    for (const mode of ['fast', 'immediate'] as const) {
+      server.stop(mode)
+      server.start()
+      const again = await Promise.all(Array.from({ length: 40 }, () => stored.rootKey(hash(1))))
+      expect(again).toEqual(Array.from({ length: 40 }, () => hash(9)))
+    }
     server.stop('fast')
     expect(await faultOf(stored.rootKey(hash(1)))).toMatchObject({ code: 'store_unavailable' })
     server.start()

@@ -110,7 +110,8 @@ describe.skipIf(!hasRedis)(title, () => {
   })
 
   it('ends what the dead held, a part at a time, and lets others have what they were doing', async () => {
-    const options = { now, pollMs: 100, leaseMs: 400 }
+    // Longer than all that is asked before it ends, on a slow machine too.
+    const options = { now, pollMs: 100, leaseMs: 4_000 }
     const [ledger] = [await fresh(options), await reopen(options)]
     const [key, served] = [freshKey(), freshKey()]
     const claim = { key: freshKey(), digest: freshKey(), untilMs: clock.nowMs + HOUR_MS }

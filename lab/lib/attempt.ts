@@ -24,7 +24,7 @@ export interface AttemptOptions {
 }
 
 // A gateway that lives and does not answer for so long is stuck.
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 90_000
 
 /** Sends an order. Throws where a gateway serves something else than was ordered, or does not answer. */
 export function attempt(

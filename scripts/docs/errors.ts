@@ -5,6 +5,7 @@ import { PROBLEMS } from '../../packages/gateway/src/proxy/problem-table.ts'
 import { problemBody } from '../../packages/l402/src/server/problem.ts'
 import { REASONS } from '../../packages/l402/src/server/reason-table.ts'
 import { FAULTS } from './faults.ts'
+import { table } from './table.ts'
 
 /** The text of `docs/errors.md`. */
 export function errorsPage(): string {
@@ -88,10 +89,4 @@ function typeOf(code: string): string {
 function endingsOf(exitCode: number): string {
   const endings = Object.entries(EXIT_OF).filter(([, code]) => code === exitCode)
   return endings.length === 0 ? '—' : endings.map(([ending]) => `\`${ending}\``).join(', ')
-}
-
-function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const line = (cells: readonly (string | number)[]): string =>
-    `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { addressBlocks, buildRouting } from './assemble.ts'
 import { parseConfig } from './config/load.ts'
+import type { ProxyRoute } from './proxy/index.ts'
 
 const where = { file: 'turnpike.yaml', folder: '/', env: {}, sandbox: true }
 
@@ -63,5 +64,49 @@ describe('exempt blocks', () => {
       false,
       false,
     ])
+  })
+})
+
+describe('where a service’s requests go', () => {
+  const routeOf = (service: string): ProxyRoute | undefined => {
+    const text = `services: { a: { ${service}, routes: [{ match: /v1/x, price: 1 sat, matchHeaders: { X-A: b } }] } }\nlightning: sandbox\n`
+    return buildRouting(parseConfig(text, where), 'http://127.0.0.1:7000')[0]?.routes.routes[0]?.value
+  }
+
+  it('is one upstream with the short way, unless it is watched or retried', () => {
+    const plain = routeOf('upstream: "http://a.example/base", rewrite: { prefix: /api, stripPrefix: /v1 }')
+    expect(plain).toMatchObject({
+      upstream: { origin: 'http://a.example', basePath: '/base/api' },
+      stripPrefix: '/v1',
+      terms: { name: '/v1/x [x-a]' },
+    })
+    expect(plain).not.toHaveProperty('group')
+    expect(routeOf('upstream: sample, health: { path: /h }')?.group).toMatchObject({
+      service: 'a',
+      targets: [{ origin: 'http://127.0.0.1:7000', basePath: '' }],
+      retries: 0,
+      health: { path: '/h' },
+    })
+    expect(routeOf('upstream: sample, retries: 1')?.group).toMatchObject({ retries: 1 })
+  })
+
+  it('is a group with several, each below the prefix', () => {
+    expect(
+      routeOf('upstream: ["http://a.example/x", "http://b.example"], rewrite: { prefix: /api }'),
+    ).toMatchObject({
+      upstream: { basePath: '' },
+      group: {
+        balance: 'round-robin',
+        retries: 1,
+        targets: [
+          { origin: 'http://a.example', basePath: '/x/api' },
+          { origin: 'http://b.example', basePath: '/api' },
+        ],
+      },
+    })
+  })
+
+  it('is a folder', () => {
+    expect(routeOf('static: /, bodyLimit: 1 KiB')).toMatchObject({ files: '/', bodyLimit: 1024 })
   })
 })

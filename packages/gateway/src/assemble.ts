@@ -2,15 +2,22 @@
 
 import { BlockList, isIP } from 'node:net'
 import { dpopVerifier } from '@turnpike/l402/dpop'
-import { type Sandbox, sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
+import type { InvoiceBackend } from '@turnpike/l402/lightning'
+import { sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
 import {
   compileRoutes,
   createGate,
   type Gate,
   keyRing,
+  type LimitAuthority,
   type MasterKey,
+  type PricedEvent,
+  type Pricer,
+  type RouteSpec,
+  routePolicy,
   type SalesWatcher,
   type StoredRootKeys,
+  withServicePolicy,
 } from '@turnpike/l402/server'
 import { apertureSecrets } from '@turnpike/l402/store/aperture'
 import { memoryStore } from '@turnpike/l402/store/memory'
@@ -18,28 +25,39 @@ import { postgresStore } from '@turnpike/l402/store/postgres'
 import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
-import { type Config, type ServiceConfig, sampleUpstream } from './config/config.ts'
-import { routeMatch } from './config/match.ts'
+import type { Config, RouteConfig, ServiceConfig } from './config/config.ts'
+import { offerOf } from './config/limits.ts'
+import { routeSpec } from './config/match.ts'
+import { destinationOf } from './destination.ts'
 import type { Ledger } from './metrics/watched.ts'
-import type { HostTable, ProxyRoute, Routing, UpstreamTarget } from './proxy/index.ts'
+import type { HostTable, ProxyRoute, Routing } from './proxy/index.ts'
+
+/** What says a route's price; `undefined` where it is fixed. */
+export type PricerOf = (route: RouteConfig) => Pricer | undefined
 
 /** A Lightning backend and, on the sandbox, the wallet beside it. */
 export interface OpenLightning {
-  readonly invoices: Sandbox
-  readonly wallet: SandboxRoutes
+  readonly invoices: InvoiceBackend
+  readonly wallet: SandboxRoutes | undefined
 }
 
+/** Told of a batch of ledger operations that became durable together. */
+type BatchListener = (batch: { readonly operations: number; readonly durationMs: number }) => void
+
 /** Opens the books; `warn` is told what they may lose. Throws `store_unavailable` or `store_incompatible`. */
-export async function openLedger({ store }: Config, warn: (message: string) => void): Promise<Ledger> {
+export async function openLedger(
+  { store }: Config,
+  { warn, onBatch }: { readonly warn: (message: string) => void; readonly onBatch: BatchListener },
+): Promise<Ledger> {
   switch (store.kind) {
     case 'memory':
       return memoryStore()
     case 'sqlite':
-      return sqliteStore({ file: store.file })
+      return sqliteStore({ file: store.file, onBatch })
     case 'postgres':
-      return postgresStore({ url: store.url })
+      return postgresStore({ url: store.url, onBatch })
     case 'redis':
-      return redisStore({ url: store.url, onWarning: warn })
+      return redisStore({ url: store.url, onWarning: warn, onBatch })
   }
 }
 
@@ -66,22 +84,37 @@ export function buildGate(
     readonly lightning: OpenLightning
     readonly keys: readonly MasterKey[]
     readonly storedKeys: StoredRootKeys | undefined
+    /** Counts over reloads; of this gate alone if left out. */
+    readonly limits?: LimitAuthority
+    readonly onPriced?: (event: PricedEvent) => void
+    /** Told of sales, for the journal. */
     readonly sales?: SalesWatcher
   },
 ): Gate {
-  const { limit, exempt, invoiceExpirySeconds } = config.challenges
+  const { limit, exempt, invoiceExpirySeconds, economics } = config.challenges
+  const { reuse, global, breaker } = economics
   return createGate({
     lightning: parts.lightning.invoices,
     ledger: parts.ledger,
     keys: keyRing(parts.keys),
     ...(parts.storedKeys === undefined ? {} : { storedKeys: parts.storedKeys }),
+    ...(parts.onPriced === undefined ? {} : { onPriced: parts.onPriced }),
     services: Object.fromEntries(
-      config.services.map(({ name, tier, unknownCaveats }) => [name, { tier, unknownCaveats }]),
+      config.services.map(({ name, tier, unknownCaveats, access: { block, allow } }) => [
+        name,
+        { tier, unknownCaveats, block, ...(allow === undefined ? {} : { allow }) },
+      ]),
     ),
+    ...(parts.limits === undefined ? {} : { limits: parts.limits }),
     challengeLimit: {
-      limit: limit?.count ?? 1,
+      limit: limit?.count ?? null,
       perSeconds: limit?.windowSeconds ?? 1,
-      exempt: limit === null ? () => true : addressBlocks(exempt),
+      exempt: addressBlocks(exempt),
+    },
+    challenges: {
+      global: global === null ? null : { limit: global.count, perSeconds: global.windowSeconds },
+      ...(reuse ? {} : { reuse: false }),
+      node: breaker,
     },
     invoiceExpirySeconds,
     idempotency: config.idempotency,
@@ -107,7 +140,11 @@ export function addressBlocks(blocks: readonly string[]): (address: string) => b
  * The route tables of a configuration. The routes of services for the same hosts follow each other in the order
  * written; services without hosts serve every host that no other names.
  */
-export function buildRouting(config: Config, sampleUrl: string | undefined): Routing {
+export function buildRouting(
+  config: Config,
+  sampleUrl: string | undefined,
+  { pricerOf = () => undefined }: { readonly pricerOf?: PricerOf } = {},
+): Routing {
   const byHost = new Map<string, ServiceConfig[]>()
   for (const service of config.services) {
     for (const host of service.hosts.length === 0 ? [''] : service.hosts) {
@@ -123,7 +160,7 @@ export function buildRouting(config: Config, sampleUrl: string | undefined): Rou
     tables.set(key, table)
   }
   return [...tables.values()].map(({ hosts, services }): HostTable => {
-    const routes = compileRoutes(services.flatMap((service) => serviceRoutes(service, sampleUrl)))
+    const routes = compileRoutes(services.flatMap((service) => serviceRoutes(service, sampleUrl, pricerOf)))
     return hosts[0] === '' ? { routes } : { hosts, routes }
   })
 }
@@ -131,33 +168,38 @@ export function buildRouting(config: Config, sampleUrl: string | undefined): Rou
 function serviceRoutes(
   service: ServiceConfig,
   sampleUrl: string | undefined,
-): { match: ReturnType<typeof routeMatch>; value: ProxyRoute }[] {
-  const upstream = upstreamTarget(service.upstream, sampleUrl)
-  return service.routes.map((route) => ({
-    match: routeMatch(route.match),
-    value: {
-      terms: {
-        service: service.name,
-        name: route.match,
-        free: route.free,
-        priceMsat: route.priceMsat,
-        grants: route.grants,
-        ...(route.charge === undefined ? {} : { charge: route.charge }),
-        ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
-        capability: route.capability,
-        ...(route.memo === undefined ? {} : { memo: route.memo }),
-      },
-      upstream,
+  pricerOf: PricerOf,
+): RouteSpec<ProxyRoute>[] {
+  const destination = destinationOf(service, sampleUrl)
+  return service.routes.map((route) =>
+    routeSpec(route, {
+      terms: withServicePolicy(
+        {
+          service: service.name,
+          name: route.name,
+          free: route.free,
+          priceMsat: route.priceMsat,
+          ...optional('pricer', pricerOf(route)),
+          grants: route.grants,
+          ...(route.charge === undefined ? {} : { charge: route.charge }),
+          ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
+          capability: route.capability,
+          ...(route.memo === undefined ? {} : { memo: route.memo }),
+          ...routePolicy(service.name, route.name, offerOf(route.policy)),
+        },
+        offerOf(service.policy),
+      ),
+      ...(service.cors === undefined ? {} : { cors: service.cors }),
+      ...destination,
+      ...(route.bodyLimit === undefined ? {} : { bodyLimit: route.bodyLimit }),
       timeoutMs: route.timeoutMs,
       forwardCredential: service.forwardCredential,
       allowEncodedSlash: route.allowEncodedSlash,
       keepOverrideHeaders: route.keepOverrideHeaders,
-    },
-  }))
+    }),
+  )
 }
 
-function upstreamTarget(upstream: string, sampleUrl: string | undefined): UpstreamTarget {
-  if (upstream === sampleUpstream && sampleUrl === undefined) throw new Error('the sample API does not run')
-  const { origin, pathname } = new URL(upstream === sampleUpstream ? (sampleUrl ?? '') : upstream)
-  return { origin, basePath: pathname === '/' ? '' : pathname }
+function optional<const K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V })
 }

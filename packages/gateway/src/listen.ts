@@ -16,12 +16,12 @@ export async function listenOn(server: Server, address: ListenAddress): Promise<
   })
   const bound = server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : address.port
-  return addressUrl({ host: address.host, port })
+  return addressUrl({ ...address, port })
 }
 
 /** The fault of a `listen` call in words. */
 function listenError(error: NodeJS.ErrnoException, address: ListenAddress): CommandError {
-  const where = addressUrl(address).slice('http://'.length)
+  const where = addressUrl({ ...address, tls: false }).slice('http://'.length)
   const why: Readonly<Record<string, string>> = {
     EADDRINUSE: 'another program already listens there; choose another port, or 0 for any free one',
     EACCES: 'this user may not listen there; ports below 1024 need rights',

@@ -23,10 +23,12 @@ export interface RequestSummary {
   readonly outcome: RequestOutcome
   /** The reason of a refusal, or the code of a problem. */
   readonly reason: string | undefined
+  /** Why a route in shadow would have refused it. */
+  readonly shadow?: string
   readonly status: number
   readonly durationMs: number
   /** Lower-case hex; only its first 8 digits are logged. */
-  readonly tokenId?: string
+  readonly tokenId?: string | undefined
   readonly clientAddress: string
 }
 
@@ -52,8 +54,8 @@ const SECRET_FIELDS = [
 
 /** Writes the line of a finished request, if `which` says so. */
 export function logRequest(log: Logger, which: Config['log']['requests'], request: RequestSummary): void {
-  if (which === 'none' || (which === 'problems' && request.status < 400 && request.outcome !== 'aborted'))
-    return
+  const fine = request.status < 400 && request.outcome !== 'aborted' && request.shadow === undefined
+  if (which === 'none' || (which === 'problems' && fine)) return
   log.info(
     {
       method: request.method.slice(0, 32),
@@ -63,6 +65,7 @@ export function logRequest(log: Logger, which: Config['log']['requests'], reques
       status: request.status,
       outcome: request.outcome,
       reason: request.reason,
+      shadow: request.shadow,
       ms: Math.round(request.durationMs * 10) / 10,
       tokenId: request.tokenId?.slice(0, 8),
       client: clientPrefix(request.clientAddress),

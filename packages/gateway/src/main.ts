@@ -3,6 +3,7 @@
 import { CommandError, exitCode } from './cli/exit.ts'
 import { type Io, processIo } from './cli/io.ts'
 import { nearestName } from './cli/nearest.ts'
+import { unexpectedFault } from './cli/unexpected.ts'
 import { programVersion } from './cli/version.ts'
 import { checkCommand } from './commands/check.ts'
 import type { Command } from './commands/command.ts'
@@ -13,7 +14,6 @@ import { reloadCommand } from './commands/reload.ts'
 import { serveCommand } from './commands/serve.ts'
 import { statsCommand } from './commands/stats.ts'
 import { tokensCommand } from './commands/tokens.ts'
-import { describeError } from './log.ts'
 
 const commands: Readonly<Record<string, Command>> = {
   serve: serveCommand,
@@ -51,7 +51,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const io = processIo()
   // Node would print the error as it is, whatever it quotes.
   process.once('uncaughtException', (error) => {
-    io.stderr(unexpected(error))
+    io.stderr(unexpectedFault(error))
     io.exit(exitCode.failed)
   })
   process.exitCode = await run(argv, io)
@@ -66,20 +66,9 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       io.stderr(`${error.message}\n`)
       return error.exitCode
     }
-    io.stderr(unexpected(error))
+    io.stderr(unexpectedFault(error))
     return exitCode.failed
   }
-}
-
-/** A fault of this program. Its message may quote anything, so only its kind and place are shown (rule C10). */
-function unexpected(error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? '') : ''
-  const place = stack.split('\n').filter((line) => /^\s+at /.test(line))
-  const lines = [
-    `turnpike: unexpected fault (${describeError(error)}); please report it.`,
-    ...place.slice(0, 8),
-  ]
-  return `${lines.join('\n')}\n`
 }
 
 async function dispatch(argv: readonly string[], io: Io): Promise<number> {

@@ -1,6 +1,7 @@
 /** A gate on a clock of its own, with a buyer beside it, for tests. */
 
 import { afterEach } from 'vitest'
+import { decodeUnverifiedInvoice } from '../src/core/bolt11/index.ts'
 import { decodeBase64, decodeHex, encodeBase64, encodeHex } from '../src/core/bytes.ts'
 import { attenuateMacaroon } from '../src/core/chain.ts'
 import { findL402Challenges } from '../src/core/challenge.ts'
@@ -33,7 +34,7 @@ export interface Bench {
   clock: number
   ask(route: RouteTerms, authorization?: string, more?: Partial<GateRequest>): Promise<Decision>
   /** Pays what a fresh 402 asks for; the credential. */
-  buy(route: RouteTerms, authorization?: string): Promise<string>
+  buy(route: RouteTerms, authorization?: string, more?: Partial<GateRequest>): Promise<string>
 }
 
 const opened: Ledger[] = []
@@ -52,6 +53,8 @@ export function bench(options: Partial<GateOptions> = {}): Bench {
     keys: keyRing([KEY]),
     services: { weather: {} },
     now,
+    // Each buyer of these tests gets an invoice of its own, though all ask from one address.
+    challenges: { reuse: false },
     ...options,
   })
   const self: Bench = {
@@ -67,15 +70,15 @@ export function bench(options: Partial<GateOptions> = {}): Bench {
         route,
         ...more,
       }),
-    async buy(route, authorization) {
-      const { invoice, macaroon } = challengeOf(await self.ask(route, authorization))
+    async buy(route, authorization, more) {
+      const { invoice, macaroon } = challengeOf(await self.ask(route, authorization, more))
       const { paymentHash } = decodeIdentifier(
         decodeMacaroon(decodeBase64(macaroon) as Uint8Array).identifier,
       )
       const paid = await lightning.pay({
         invoice,
         paymentHash,
-        amountMsat: route.priceMsat,
+        amountMsat: decodeUnverifiedInvoice(invoice).amountMsat ?? 0n,
         maxFeeMsat: 0n,
         timeoutMs: 1000,
       })

@@ -22,6 +22,8 @@ export type SandboxRoutes = (
 export interface AdminOptions {
   readonly listen: ListenAddress
   readonly readiness: () => Promise<Readiness>
+  /** Services whose upstreams are all unwell. Named by `/readyz`, which is ready all the same: others are served. */
+  readonly unwellServices?: () => readonly string[]
   readonly metrics: Pick<Metrics, 'expose'>
   /** The sandbox's wallet, where there is one. */
   readonly sandbox: SandboxRoutes | undefined
@@ -97,7 +99,9 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
   if (path === '/readyz') {
     const { ready, draining, checks } = await options.readiness()
     const status = ready ? 'ready' : draining ? 'draining' : 'not_ready'
-    return json(ready ? 200 : 503, { status, checks })
+    const unwell = options.unwellServices?.() ?? []
+    const noUpstream = unwell.length === 0 ? {} : { noHealthyUpstream: unwell }
+    return json(ready ? 200 : 503, { status, checks, ...noUpstream })
   }
   const { contentType, text } = await options.metrics.expose()
   return { status: 200, contentType, body: text }

@@ -1,7 +1,7 @@
 /** Everything a command touches of its process, so that tests can run commands in their own. */
 
 /** The signals that mean something to `serve`. */
-export type ServeSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
+export type ServeSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGUSR1'
 
 /** A command's surroundings. */
 export interface Io {

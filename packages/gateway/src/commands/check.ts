@@ -10,7 +10,9 @@ import { formatIssue } from '../config/issue.ts'
 import { loadKeys, MissingKeysError } from '../config/key-file.ts'
 import { loadConfig } from '../config/load.ts'
 import { configWarnings } from '../config/warnings.ts'
+import { describeForwarding, describeMatch, formatBytes } from './check-forwarding.ts'
 import { type Command, configFlag, defaultConfigFile, helpFlag } from './command.ts'
+import { describePrice } from './describe-price.ts'
 
 const help = `turnpike check [-c FILE] [--sandbox]
 
@@ -94,9 +96,9 @@ function describeConfig(config: Config): string {
   const routes = config.services.flatMap((service) =>
     service.routes.map((route) => [
       service.name,
-      route.match,
-      route.free ? 'free' : formatAmount(route.priceMsat),
-      describeGrants(route),
+      describeMatch(route),
+      route.free ? 'free' : describePrice(route),
+      [...describeGrants(route), ...describeLimits(route, service)].join('; ') || '-',
       route.free ? '-' : route.capability,
     ]),
   )
@@ -105,7 +107,7 @@ function describeConfig(config: Config): string {
 }
 
 function describeService(service: ServiceConfig): string {
-  const parts = [service.upstream === 'sample' ? 'the built-in sample API' : service.upstream]
+  const parts = describeForwarding(service)
   if (service.hosts.length > 0) parts.push(`for ${service.hosts.join(', ')}`)
   if (service.tier > 0) parts.push(`tier ${service.tier}`)
   if (service.unknownCaveats === 'refuse') parts.push('unknown conditions refused')
@@ -113,19 +115,27 @@ function describeService(service: ServiceConfig): string {
   return parts.join('; ')
 }
 
-function describeGrants({ free, grants, charge, conditions }: RouteConfig): string {
-  if (free) return '-'
+/** What differs from the service. */
+function describeLimits({ bodyLimit, timeoutMs }: RouteConfig, service: ServiceConfig): string[] {
+  return [
+    ...(timeoutMs === service.timeoutMs ? [] : [`first byte within ${formatSeconds(timeoutMs / 1000)}`]),
+    ...(bodyLimit === undefined ? [] : [`bodies up to ${formatBytes(bodyLimit)}`]),
+  ]
+}
+
+function describeGrants({ free, grants, charge, conditions }: RouteConfig): string[] {
+  if (free) return []
   const parts: string[] = []
   if (grants.creditMsat !== undefined) parts.push(`${formatAmount(grants.creditMsat)} of credit`)
   if (grants.calls !== undefined) parts.push(grants.calls === 1 ? '1 call' : `${grants.calls} calls`)
   if (grants.validSeconds !== undefined) parts.push(formatSeconds(grants.validSeconds))
-  const buys = parts.join(' within ')
+  const buys = parts.join(' within ') || 'what the price server keeps'
   const bound = Object.keys(conditions ?? {})
   return [
     buys,
     ...(charge === undefined ? [] : [`charged by ${describeCharge(charge)}`]),
     ...(bound.length === 0 ? [] : [`bound in ${bound.join(', ')}`]),
-  ].join('; ')
+  ]
 }
 
 /** The parts a request is charged by, and what is reserved for it. */

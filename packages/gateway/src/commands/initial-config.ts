@@ -10,6 +10,10 @@ export const initialConfig = `# Turnpike: puts a price in front of any HTTP API.
 # Where buyers come in: host:port, or a list of them. Port 0 is any free one. Default: 127.0.0.1:8402.
 listen: 127.0.0.1:8402
 
+# The certificate of these addresses, which then speak https: PEM files, read again when they change. "turnpike init --tls"
+# makes a pair for development. clientCaFile asks clients for certificates. One address may be { address: 0.0.0.0:80, tls: false }.
+# tls: { certFile: turnpike.crt, keyFile: turnpike.crt.key }
+
 # Refuse to run on another network than this: mainnet, testnet, signet or regtest. Default: the backend's own.
 # network: regtest
 
@@ -54,9 +58,11 @@ services:
   # The name stands in the credentials that are sold; renaming a service makes them worthless.
   weather:
     # Where paid requests go; a path here is put before theirs. "sample" is a small API built into this program, for
-    # trying things out; put your own here: http://127.0.0.1:9000
+    # trying things out; put your own here: http://127.0.0.1:9000, https://…, or h2c://… (HTTP/2 without TLS, as gRPC has it)
     upstream: sample
 
+    # protocol: h2 # what an https upstream speaks; gRPC needs h2. Default: h1
+    # upstreamTls: { caFile: ca.crt } # whom to trust there; certFile and keyFile for our own certificate, serverName, insecure
     # hosts: [api.example.com] # serve only these names (Host line). Default: any
     # tier: 0 # grade of this service; a credential opens one grade. Default: 0
     # unknownCaveats: skip # or refuse: what to do with conditions this version does not know. Default: skip
@@ -93,3 +99,8 @@ services:
       #   allowEncodedSlash: true    lets %2F in the path through; otherwise it is 400
       #   keepOverrideHeaders: true  lets X-HTTP-Method-Override and the like through; otherwise they are removed
 `
+
+/** The same text with its "tls" line in force. */
+export function withTls(text: string): string {
+  return text.replace(/^# (tls: \{)/m, '$1')
+}

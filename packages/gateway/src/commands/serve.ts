@@ -6,14 +6,14 @@ import type { Logger } from 'pino'
 import { type Control, createControl } from '../admin/control.ts'
 import { type Arguments, readArguments } from '../cli/arguments.ts'
 import { CommandError, type ExitCode, exitCode } from '../cli/exit.ts'
-import type { Io } from '../cli/io.ts'
+import type { Io, ServeSignal } from '../cli/io.ts'
 import { programVersion } from '../cli/version.ts'
 import type { Config } from '../config/config.ts'
 import { formatIssue } from '../config/issue.ts'
 import { loadKeys, MissingKeysError, makeKey, type StoredKey } from '../config/key-file.ts'
 import { loadConfig, parseConfig } from '../config/load.ts'
 import { configWarnings } from '../config/warnings.ts'
-import { type Gateway, startGateway } from '../gateway.ts'
+import { type Gateway, type GatewayParts, startGateway } from '../gateway.ts'
 import { createLog, describeError } from '../log.ts'
 import { type Command, configFlag, defaultConfigFile, helpFlag } from './command.ts'
 
@@ -21,7 +21,8 @@ const help = `turnpike serve [-c FILE] [--sandbox] [--ready-file FILE]
 
 Runs the gateway until TERM or INT; then no more connections are taken, what runs may finish within drainTimeout, and
 the program ends with 0 (a second signal ends it at once). HUP reads the configuration and the key files again: routes,
-prices, limits, time-outs and keys change at once; a bad file changes nothing and is explained in the log.
+prices, limits, time-outs and keys change at once; a bad file changes nothing and is explained in the log. HUP and USR1
+open log.accessFile anew.
 
   -c, --config FILE       the configuration (default: turnpike.yaml)
       --sandbox           sandbox Lightning, whatever the file says: real invoices and payments, play money. Without a
@@ -83,7 +84,7 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
       drain: () => signals.raise('SIGTERM'),
       log,
     })
-    const gateway = await startGateway(config, { keys, env: io.env, log, control })
+    const gateway = await start(config, { keys, env: io.env, log, control })
     control.attach(gateway)
     const readyFile = read.values.get('ready-file')
     const ready = readyFile === undefined ? undefined : resolve(io.cwd, readyFile)
@@ -91,7 +92,7 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
       if (ready !== undefined) writeReadyFile(ready, gateway)
       const where = { listen: gateway.listen, admin: gateway.admin }
       log.info({ version: programVersion(), ...where, lightning: config.lightning.backend }, 'serving')
-      await serveUntilStopped({ control, log, signals })
+      await serveUntilStopped(gateway, { control, log, signals })
     } finally {
       if (ready !== undefined) removeFile(ready)
       const finished = await gateway.stop()
@@ -101,6 +102,12 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
     signals.close()
   }
   return exitCode.ok
+}
+
+/** One process serves by itself; several have a main process, which serves nothing. */
+async function start(config: Config, parts: GatewayParts): Promise<Gateway> {
+  if (config.workers === 1) return startGateway(config, parts)
+  return (await import('../cluster/main-process.ts')).startCluster(config, parts)
 }
 
 function keysFor(
@@ -129,10 +136,12 @@ interface Serving {
   readonly signals: SignalBox
 }
 
-/** Reloads on HUP; returns on TERM or INT. */
-async function serveUntilStopped({ control, log, signals }: Serving): Promise<void> {
+/** Reloads on HUP, opens logs anew on HUP and USR1; returns on TERM or INT. */
+async function serveUntilStopped(gateway: Gateway, { control, log, signals }: Serving): Promise<void> {
   for (;;) {
     const signal = await signals.next()
+    if (signal === 'SIGHUP' || signal === 'SIGUSR1') gateway.reopenLogs()
+    if (signal === 'SIGUSR1') continue
     if (signal !== 'SIGHUP') {
       log.info({ signal }, 'draining')
       return
@@ -142,7 +151,7 @@ async function serveUntilStopped({ control, log, signals }: Serving): Promise<vo
   }
 }
 
-type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
+type Signal = ServeSignal
 
 /** Keeps signals until they are asked for; a second TERM or INT ends the process at once. */
 interface SignalBox {
@@ -157,7 +166,7 @@ function signalBox(io: Io): SignalBox {
   let wake: ((signal: Signal) => void) | undefined
   let ending = false
   const take = (signal: Signal): void => {
-    if (signal !== 'SIGHUP') {
+    if (signal === 'SIGTERM' || signal === 'SIGINT') {
       if (ending) io.exit(exitCode.failed)
       ending = true
     }
@@ -166,7 +175,7 @@ function signalBox(io: Io): SignalBox {
     if (woken === undefined) kept.push(signal)
     else woken(signal)
   }
-  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1'] as const
   const offs = signals.map((signal) => io.onSignal(signal, () => take(signal)))
   return {
     raise: take,

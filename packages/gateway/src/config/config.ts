@@ -1,8 +1,14 @@
 /** A configuration that has been read and found right: every default filled in, every unit resolved. */
 
 import type { Network } from '@turnpike/l402/lightning'
-import type { Charge, Grants, MintedConditions } from '@turnpike/l402/server'
+import type { Charge, CorsPolicy, Grants, HeaderCondition, MintedConditions } from '@turnpike/l402/server'
+import type { ForwardingConfig } from './forwarding.ts'
 import type { Position } from './issue.ts'
+import type { AddressListConfig, EconomicsConfig, PolicyConfig, RoutePolicyConfig } from './limits.ts'
+import type { AccessConfig, TracingConfig } from './observing.ts'
+import type { PriceConfig, RatesConfig } from './pricing.ts'
+import type { TlsConfig } from './tls.ts'
+import type { UpstreamSide } from './upstream-side.ts'
 import type { WebhookConfig } from './webhooks.ts'
 
 /** Where to listen. Port 0 is any free one. */
@@ -10,6 +16,10 @@ export interface ListenAddress {
   /** An IP address (without brackets) or a host name. */
   readonly host: string
   readonly port: number
+  /** Whether it speaks TLS. */
+  readonly tls?: boolean
+  /** Connections begin with a PROXY protocol header. */
+  readonly proxyProtocol?: boolean
 }
 
 /** How many challenges one client prefix may ask for (rule S10). */
@@ -51,9 +61,15 @@ export interface KeysConfig {
 export interface RouteConfig {
   /** `[METHOD[,METHOD]] PATH` as written. */
   readonly match: string
+  /** What header lines must hold besides; `undefined`: whatever they are. */
+  readonly matchHeaders: readonly HeaderCondition[] | undefined
+  /** For logs, metrics and tables: `match`, and which headers decide. */
+  readonly name: string
   readonly free: boolean
-  /** 0 on a free route. */
+  /** 0 on a free route, and on one whose price is not fixed. */
   readonly priceMsat: bigint
+  /** What says the price; `undefined` where it is fixed, or nothing is to be paid. */
+  readonly price: PriceConfig | undefined
   readonly grants: Grants
   /** What each request draws from the credit; `undefined` where the route is not metered. */
   readonly charge: Charge | undefined
@@ -63,6 +79,10 @@ export interface RouteConfig {
   readonly capability: string
   /** How long the upstream may take to its first byte. */
   readonly timeoutMs: number
+  /** Most bytes of a body; `undefined`: any number. */
+  readonly bodyLimit: number | undefined
+  /** What it gives away, limits, or only watches. */
+  readonly policy: RoutePolicyConfig
   readonly allowEncodedSlash: boolean
   /** Lets `X-HTTP-Method-Override` and the like through to the upstream. */
   readonly keepOverrideHeaders: boolean
@@ -75,18 +95,23 @@ export interface RouteConfig {
 /** The upstream that `upstream: sample` names: the built-in sample API. */
 export const sampleUpstream = 'sample'
 
-/** One upstream and what its paths cost. */
-export interface ServiceConfig {
+/** One service: where its requests go and what its paths cost. */
+export interface ServiceConfig extends ForwardingConfig {
   /** Prefix of its caveat conditions. */
   readonly name: string
-  /** `http://host:port/prefix` without a slash at the end, or {@link sampleUpstream}. */
-  readonly upstream: string
+  /** How its upstreams are spoken to beyond their addresses. */
+  readonly upstreamSide: UpstreamSide
   readonly tier: number
   /** Host names (with a port where one was given) in lower case; empty: any. */
   readonly hosts: readonly string[]
   readonly unknownCaveats: 'skip' | 'refuse'
   readonly timeoutMs: number
   readonly forwardCredential: boolean
+  /** What it gives away and limits. */
+  readonly policy: PolicyConfig
+  readonly access: AddressListConfig
+  /** `undefined`: as browsers need it to pay; `null`: off. */
+  readonly cors: CorsPolicy | null | undefined
   /** In the order written, which is the order of matching. */
   readonly routes: readonly RouteConfig[]
   readonly position: Position
@@ -98,13 +123,15 @@ export type RequestLogging = 'none' | 'problems' | 'all'
 /** `log.level`. */
 type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-/** A whole configuration. */
+/** A whole configuration. Plain data throughout: with several workers it is sent to each of them. */
 export interface Config {
   /** As the user named it; for messages. */
   readonly file: string
   /** Absolute folder of the file; relative names in it start here. */
   readonly folder: string
   readonly listen: readonly ListenAddress[]
+  /** The certificate of the addresses that speak TLS. */
+  readonly tls: TlsConfig | undefined
   /** `undefined`: whatever the backend is on. */
   readonly network: Network | undefined
   readonly lightning: { readonly backend: 'sandbox' }
@@ -112,12 +139,15 @@ export interface Config {
   readonly keys: KeysConfig
   /** In the order written. */
   readonly services: readonly ServiceConfig[]
+  /** Where prices in fiat money take their rates from. */
+  readonly rates: RatesConfig | undefined
   readonly challenges: {
     /** `null`: no limit. */
     readonly limit: ChallengeLimit | null
     /** CIDR blocks that are not limited. */
     readonly exempt: readonly string[]
     readonly invoiceExpirySeconds: number
+    readonly economics: EconomicsConfig
   }
   readonly idempotency: {
     /** How long an answer is kept. */
@@ -125,6 +155,8 @@ export interface Config {
     /** Most bytes of a body that is kept. */
     readonly keepBytes: number
   }
+  /** Who is answered at all. */
+  readonly access: AddressListConfig
   /** CIDR blocks of the proxies in front, whose word about the client counts. */
   readonly trustedProxies: readonly string[]
   readonly admin: {
@@ -148,10 +180,14 @@ export interface Config {
     readonly text: string | undefined
   }
   readonly drainTimeoutMs: number
-  readonly log: { readonly level: LogLevel; readonly requests: RequestLogging }
+  readonly log: { readonly level: LogLevel; readonly requests: RequestLogging; readonly access: AccessConfig }
+  /** `undefined`: no traces are made. */
+  readonly tracing: TracingConfig | undefined
+  /** How many processes serve. */
+  readonly workers: number
 }
 
-/** `http://host:port` of an address, IPv6 in brackets. */
-export function addressUrl({ host, port }: ListenAddress): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+/** `http://host:port` of an address, or `https://…`; IPv6 in brackets. */
+export function addressUrl({ host, port, tls = false }: ListenAddress): string {
+  return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

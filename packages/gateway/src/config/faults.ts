@@ -11,7 +11,7 @@ export function describeFaults(source: YamlSource, base: Path, error: z.ZodError
 }
 
 function describeFault(source: YamlSource, base: Path, issue: z.core.$ZodIssue): ConfigIssue[] {
-  const path = [...base, ...issue.path]
+  const path = placeOf(source, [...base, ...issue.path])
   const name = pathName(path)
   const subject = name === '' ? '' : `${name}: `
   if (issue.code === 'unrecognized_keys') {
@@ -41,6 +41,14 @@ function describeFault(source: YamlSource, base: Path, issue: z.core.$ZodIssue):
   }
   const got = source.isSubstituted(path) ? 'the variable holds something else' : `this is ${kindOf(value)}`
   return [{ position, message: `${subject}${got}, expected ${issue.message}` }]
+}
+
+/** Where the schema takes one value for a list of one, its index is in no file. */
+function placeOf(source: YamlSource, path: Path): Path {
+  const index = path.findIndex(
+    (step, at) => typeof step === 'number' && !Array.isArray(source.get(path.slice(0, at))),
+  )
+  return index < 0 ? path : [...path.slice(0, index), ...path.slice(index + 1)]
 }
 
 function kindOf(value: unknown): string {

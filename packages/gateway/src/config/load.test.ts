@@ -77,7 +77,7 @@ describe('a right configuration', () => {
     })
     expect(config.services[0]).toMatchObject({
       name: 'weather',
-      upstream: 'http://127.0.0.1:9000/api',
+      upstreams: ['http://127.0.0.1:9000/api'],
       tier: 1,
       hosts: ['api.example.com', 'other.example:8402'],
       unknownCaveats: 'refuse',
@@ -133,7 +133,7 @@ lightning: sandbox
 `
     const config = parseConfig(text, { ...where, env: { HOST: 'upstream.local', PRICE: '7' } })
     expect(config.services[0]).toMatchObject({
-      upstream: 'http://upstream.local:9000',
+      upstreams: ['http://upstream.local:9000'],
       routes: [{ priceMsat: 7000n, memo: 'costs ${PRICE} $5' }],
     })
   })
@@ -152,7 +152,7 @@ describe('a wrong configuration is told by file, line and column', () => {
       /^turnpike\.yaml:6:29: .*not an amount, expected a number and a unit/,
     ],
     ['a price of nothing', route('{ match: /x, price: 0 sat }'), /:6:29: .*a price of nothing/],
-    ['dollars', route('{ match: /x, price: $0.02 }'), /:6:29: .*prices in fiat money/],
+    ['dollars', route('{ match: /x, price: $0.02 }'), /:6:29: .*a price in USD needs a rate/],
     ['a list for a price', route('{ match: /x, price: [1 sat] }'), /:6:29: .*not an amount/],
     [
       'a duration without a unit',

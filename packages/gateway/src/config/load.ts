@@ -8,9 +8,15 @@ import { readAperture, readLightning, readStore } from './backends.ts'
 import type { Config, ListenAddress } from './config.ts'
 import { describeFaults } from './faults.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
+import { readAddressLists, readEconomics } from './limits.ts'
+import { readListen } from './listen.ts'
+import { readAccess, readTracing } from './observing.ts'
 import { type OverlayText, overlayName, readOverlay, withOverlay } from './overlay.ts'
+import { readRates } from './pricing.ts'
+import { checkWorkers, workerCount } from './processes.ts'
 import { fileSchema } from './schema.ts'
 import { readServices } from './services.ts'
+import { readTls } from './tls.ts'
 import { readWebhooks } from './webhooks.ts'
 import { readYaml, type YamlSource } from './yaml-source.ts'
 
@@ -81,11 +87,12 @@ export function parseConfig(
   readLightning(source, { sandbox: options.sandbox }, issues)
   const store = readStore(source, folder, issues)
   const aperture = readAperture(source, folder, issues)
-  const services = readServices(source, issues)
+  const listen = readListen(source, issues)
+  const tls = readTls(source, folder, issues)
+  const services = readServices(source, { folder, issues })
   if (!parsed.success) throw new ConfigError(file, issues)
 
   const data = parsed.data
-  const listen = data.listen ?? [{ host: '127.0.0.1', port: 8402 }]
   const admin = data.admin?.listen ?? { host: '127.0.0.1', port: 8403 }
   checkListeners(source, listen, admin, issues)
   if (data.network === 'mainnet') {
@@ -93,17 +100,27 @@ export function parseConfig(
       'network: the sandbox is play money and never runs on mainnet, expected "regtest" or no network'
     issues.push({ position: source.locate(['network']), message })
   }
+  for (const [index, { proxyProtocol }] of listen.entries()) {
+    if (proxyProtocol !== true || (data.trustedProxies ?? []).length > 0) continue
+    const message =
+      'listen: nobody may send a PROXY protocol header, expected "trustedProxies" to name who does'
+    issues.push({ position: source.locate(['listen', index]), message })
+  }
   const named = data.keys?.file !== undefined || data.keys?.env !== undefined
   if (data.keys !== undefined && !named && data.keys.aperture === undefined) {
     const message = 'keys: names no keys, expected { file: turnpike.key } or { env: NAME }'
     issues.push({ position: source.locate(['keys']), message })
   }
+  const workers = workerCount(data.workers)
+  if (store !== undefined) checkWorkers(source, { workers, store }, issues)
+  const access = readAccess(data.log, { source, folder, issues })
   if (issues.length > 0 || store === undefined) throw new ConfigError(file, issues)
 
   return {
     file,
     folder,
     listen,
+    tls,
     network: data.network,
     lightning: { backend: 'sandbox' },
     store,
@@ -114,16 +131,19 @@ export function parseConfig(
       explicit: named,
     },
     services,
+    rates: data.rates === undefined ? undefined : readRates(data.rates),
     challenges: {
       limit: data.challenges?.limit === undefined ? { count: 60, windowSeconds: 60 } : data.challenges.limit,
       // Left out altogether, this machine is not limited: it is where things are tried, and where a proxy in front sits.
       exempt: data.challenges === undefined ? LOOPBACK : (data.challenges.exempt ?? []),
       invoiceExpirySeconds: data.challenges?.invoiceExpiry ?? 600,
+      economics: readEconomics(data.challenges),
     },
     idempotency: {
       keepSeconds: data.idempotency?.keep ?? 86_400,
       keepBytes: data.idempotency?.maxAnswer ?? 262_144,
     },
+    access: readAddressLists(data),
     trustedProxies: data.trustedProxies ?? [],
     admin: {
       listen: admin,
@@ -138,7 +158,9 @@ export function parseConfig(
       text: overlay?.text,
     },
     drainTimeoutMs: (data.drainTimeout ?? 30) * 1000,
-    log: { level: data.log?.level ?? 'info', requests: data.log?.requests ?? 'problems' },
+    log: { level: data.log?.level ?? 'info', requests: data.log?.requests ?? 'problems', access },
+    tracing: readTracing(data.tracing, folder),
+    workers,
   }
 }
 

@@ -1,6 +1,6 @@
 /** `match` texts as the library's route table takes them, and what is wrong with one. */
 
-import { compileRoutes, type RouteMatcher } from '@turnpike/l402/server'
+import { compileRoutes, type HeaderCondition, type RouteMatcher, type RouteSpec } from '@turnpike/l402/server'
 import { RE2JS } from 're2js'
 
 /** Longest `match` text. */
@@ -21,7 +21,31 @@ export function routeMatch(match: string): string | RouteMatcher {
     ...(methods === undefined ? {} : { methods: methods.split(',') }),
     path: { test: (path) => expression.testExact(path) },
     source: match,
+    prefix: literalPrefix(source),
+    everything: /^\^?\/?\.\*\$?$/.test(source),
   }
+}
+
+/** A route as the library's route table takes it. */
+export function routeSpec<T>(
+  {
+    match,
+    matchHeaders,
+  }: { readonly match: string; readonly matchHeaders: readonly HeaderCondition[] | undefined },
+  value: T,
+): RouteSpec<T> {
+  return { match: routeMatch(match), ...withHeaders(matchHeaders), value }
+}
+
+function withHeaders(headers: readonly HeaderCondition[] | undefined): Pick<RouteSpec<unknown>, 'headers'> {
+  return headers === undefined ? {} : { headers }
+}
+
+/** What everything that an expression matches begins with, as far as it is plain to see. */
+function literalPrefix(source: string): string {
+  if (source.includes('|')) return ''
+  const [, text = '', next = ''] = /^\^?([A-Za-z0-9/_~-]*)(.?)/s.exec(source) ?? []
+  return '?*{'.includes(next) && next !== '' ? text.slice(0, -1) : text
 }
 
 function compileExpression(source: string): RE2JS {
@@ -36,14 +60,18 @@ function compileExpression(source: string): RE2JS {
 }
 
 /** A right `match` in the one form that all spellings of it share, or what is wrong with it and what was expected. */
-export function readMatch(match: string): { readonly key: string } | { readonly fault: string } {
+export function readMatch(
+  match: string,
+  headers?: readonly HeaderCondition[],
+): { readonly key: string } | { readonly fault: string } {
   if (match.length > MAX_MATCH_LENGTH) {
     return { fault: `longer than ${MAX_MATCH_LENGTH} characters, expected a shorter match` }
   }
   try {
-    const [route] = compileRoutes([{ match: routeMatch(match), value: null }]).routes
+    const [route] = compileRoutes([{ match: routeMatch(match), ...withHeaders(headers), value: null }]).routes
     const path = match.slice(/^[^ /~]* /.exec(match)?.[0].length ?? 0)
-    return { key: `${route?.methods?.join(',') ?? '*'} ${path}` }
+    const conditions = route?.headers?.map(({ name, is, source = '' }) => [name, is ?? null, source])
+    return { key: `${route?.methods?.join(',') ?? '*'} ${path} ${JSON.stringify(conditions ?? [])}` }
   } catch (error) {
     if (!(error instanceof TypeError)) throw error
     return { fault: error.message.replace(/^invalid route `.*?`: /s, '') }

@@ -4,11 +4,15 @@ import type { Config } from './config.ts'
 export function restartOnly(before: Config, after: Config): readonly string[] {
   const parts: Readonly<Record<string, (config: Config) => unknown>> = {
     listen: (config) => config.listen,
+    tls: (config) => [config.tls !== undefined, config.tls?.clientAuth],
     network: (config) => config.network,
     lightning: (config) => config.lightning,
     store: (config) => config.store,
     'keys.aperture': (config) => config.keys.aperture,
     admin: (config) => config.admin,
+    'log.access': (config) => config.log.access,
+    tracing: (config) => config.tracing,
+    workers: (config) => config.workers,
   }
   return Object.entries(parts)
     .filter(([, part]) => JSON.stringify(part(before)) !== JSON.stringify(part(after)))

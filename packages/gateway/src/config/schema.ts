@@ -1,6 +1,15 @@
 /** The shape of `turnpike.yaml`: what keys there are and what each may hold. */
 
 import { z } from 'zod'
+import { corsSchema } from './cors.ts'
+import { bodyLimit, forwardingShape } from './forwarding.ts'
+import { addressListShape, economicsShape, policyShape, routePolicyShape } from './limits.ts'
+import { matchHeaders } from './match-headers.ts'
+import { accessShape, tracingSchema } from './observing.ts'
+import { ratesSchema } from './pricing.ts'
+import { workersSchema } from './processes.ts'
+import { list, oneOrMore, section, table } from './section.ts'
+import { protocolSchema, upstreamTlsSchema } from './upstream-side.ts'
 import {
   amount,
   byteSize,
@@ -13,33 +22,9 @@ import {
   oneOf,
   text,
   timerDuration,
-  upstreamUrl,
   whole,
 } from './values.ts'
 import { webhookSchema } from './webhooks.ts'
-
-/** An object that knows all its keys; the message of an unknown one is the list of those there are. */
-function section<const S extends z.core.$ZodLooseShape>(
-  expected: string,
-  shape: S,
-): z.ZodObject<S, z.core.$strict> {
-  const known = Object.keys(shape).join(' ')
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? known : expected),
-  })
-}
-
-/** One value or a list of them. */
-function oneOrMore<T extends z.ZodType>(item: T, expected: string): z.ZodPreprocess<z.ZodArray<T>> {
-  const list = z.array(item, { error: () => expected }).min(1, { error: () => expected })
-  return z.preprocess((value) => (Array.isArray(value) || value === undefined ? value : [value]), list)
-}
-
-const table = (expected: string): z.ZodRecord<z.ZodString, z.ZodUnknown> =>
-  z.record(z.string(), z.unknown(), { error: () => expected })
-
-const list = (expected: string): z.ZodArray<z.ZodString> =>
-  z.array(text(expected), { error: () => expected }).min(1, { error: () => expected })
 
 const RATE = 'an amount per unit such as "5 msat", or per so many such as "1 sat/1000"'
 const AMOUNT = 'an amount such as "10 sat" or "1500 msat"'
@@ -84,8 +69,10 @@ const conditionsSchema = section('what credentials are bound to, e.g. { rate: 10
 
 /** The top of the file. Services and their routes are read one by one, so that each names its own faults. */
 export const fileSchema = section('keys such as "listen" and "services"', {
-  listen: oneOrMore(listenAddress, 'host:port or a list of them').optional(),
+  listen: oneOrMore(z.unknown(), 'host:port or a list of them').optional(),
   network: oneOf(['mainnet', 'testnet', 'signet', 'regtest', 'simnet']).optional(),
+  // Read in tls.ts.
+  tls: z.unknown().optional(),
   lightning: z.unknown().optional(),
   store: text('"memory", "sqlite:FILE", "postgres://…" or "redis://…"').optional(),
   keys: section('a "file" or an "env"', {
@@ -97,15 +84,18 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     ).optional(),
   }).optional(),
   services: table('a table of services, each with an "upstream" and "routes"'),
+  rates: ratesSchema.optional(),
   challenges: section('"limit", "exempt" or "invoiceExpiry"', {
     limit: challengeLimit.optional(),
     exempt: z.array(cidr, { error: () => 'a list of address blocks' }).optional(),
     invoiceExpiry: timerDuration.optional(),
+    ...economicsShape,
   }).optional(),
   idempotency: section('"keep" or "maxAnswer"', {
     keep: duration.optional(),
     maxAnswer: byteSize.optional(),
   }).optional(),
+  ...addressListShape,
   trustedProxies: z.array(cidr, { error: () => 'a list of address blocks' }).optional(),
   admin: section('a "listen" address', {
     listen: listenAddress.optional(),
@@ -124,18 +114,30 @@ export const fileSchema = section('keys such as "listen" and "services"', {
   log: section('a "level"', {
     level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).optional(),
     requests: oneOf(['none', 'problems', 'all']).optional(),
+    ...accessShape,
   }).optional(),
+  tracing: tracingSchema.optional(),
+  workers: workersSchema.optional(),
 })
 
 /** One service. */
 export const serviceSchema = section('a table with an "upstream" and "routes"', {
-  upstream: upstreamUrl,
+  ...forwardingShape,
+  protocol: protocolSchema.optional(),
+  upstreamTls: upstreamTlsSchema.optional(),
   tier: whole('a whole number from 0', 0, 2_147_483_647).optional(),
   hosts: oneOrMore(hostName, 'a list of host names').optional(),
   unknownCaveats: oneOf(['skip', 'refuse']).optional(),
   timeout: timerDuration.optional(),
   forwardCredential: flag.optional(),
   conditions: conditionsSchema.optional(),
+  ...policyShape,
+  ...addressListShape,
+  cors: corsSchema
+    .optional()
+    .describe(
+      'Which pages of other origins may read answers, or off. Default: any page may read what it pays for.',
+    ),
   routes: z
     .array(z.unknown(), { error: () => 'a list of routes' })
     .min(1, { error: () => 'at least one route: { match: "GET /path", price: 10 sat }' }),
@@ -144,8 +146,14 @@ export const serviceSchema = section('a table with an "upstream" and "routes"', 
 /** One route. */
 export const routeSchema = section('a route such as { match: "GET /path", price: 10 sat }', {
   match: text('a match such as "GET /forecast/*"'),
+  matchHeaders: matchHeaders.optional(),
   free: flag.optional(),
-  price: amount.optional(),
+  price: z
+    .unknown()
+    .optional()
+    .describe(
+      'What one purchase costs: an amount such as "10 sat", fiat money such as "$0.02" (needs "rates"), or a table with one of hook, grpc, expr, fiat.',
+    ),
   grants: section(
     'what the price buys: { calls: 50 }, { valid: 1h }, { credit: 500 sat } or several of them',
     {
@@ -159,6 +167,8 @@ export const routeSchema = section('a route such as { match: "GET /path", price:
   capability: text('a text').optional(),
   anyCapability: flag.optional(),
   timeout: timerDuration.optional(),
+  bodyLimit: bodyLimit.optional(),
+  ...routePolicyShape,
   allowEncodedSlash: flag.optional(),
   keepOverrideHeaders: flag.optional(),
   memo: text('a text').optional(),

@@ -1,19 +1,32 @@
 /** `services`: each service and each route on its own, then the rules between them. */
 
-import { type ConditionsOffer, routeCapability } from '@turnpike/l402/server'
+import { type ConditionsOffer, looksPriced, routeCapability } from '@turnpike/l402/server'
 import type { RouteConfig, ServiceConfig } from './config.ts'
+import { readCors } from './cors.ts'
 import { describeFaults, pathName } from './faults.ts'
+import { readForwarding } from './forwarding.ts'
 import type { ConfigIssue, Position } from './issue.ts'
+import { checkPolicy, readAddressLists } from './limits.ts'
 import { readMatch } from './match.ts'
-import { readRouteCharge, readRouteConditions } from './metered.ts'
+import { describeHeaders, readMatchHeaders } from './match-headers.ts'
+import { type Report, readRouteCharge, readRouteConditions } from './metered.ts'
+import { checkPriced, keepsBalances, readPrice } from './pricing.ts'
 import { routeSchema, serviceSchema } from './schema.ts'
+import { readUpstreamSide } from './upstream-side.ts'
 import type { Path, YamlSource } from './yaml-source.ts'
 
 /** How long an upstream may take to its first byte where nothing is said. */
 const DEFAULT_TIMEOUT_SECONDS = 30
 
+/** Where relative file names start, and where faults go. */
+interface ServicesContext {
+  readonly folder: string
+  readonly issues: ConfigIssue[]
+}
+
 /** All services in the order written. Pushes everything that is wrong. */
-export function readServices(source: YamlSource, issues: ConfigIssue[]): ServiceConfig[] {
+export function readServices(source: YamlSource, context: ServicesContext): ServiceConfig[] {
+  const { issues } = context
   const table = source.get(['services'])
   // What is not a table is the schema's to name.
   if (typeof table !== 'object' || table === null || Array.isArray(table)) return []
@@ -22,13 +35,17 @@ export function readServices(source: YamlSource, issues: ConfigIssue[]): Service
     const message = 'services: an empty table, expected at least one service'
     issues.push({ position: source.locate(['services']), message })
   }
-  const services = names.flatMap((name) => readService(source, name, issues) ?? [])
+  const services = names.flatMap((name) => readService(source, name, context) ?? [])
   checkAcross(services, issues)
   checkPorts(services, issues)
   return services
 }
 
-function readService(source: YamlSource, name: string, issues: ConfigIssue[]): ServiceConfig | undefined {
+function readService(
+  source: YamlSource,
+  name: string,
+  { folder, issues }: ServicesContext,
+): ServiceConfig | undefined {
   const path = ['services', name]
   const position = source.locateKey(path)
   // The name stands in caveats: `<name>_max_calls=…`, `services=<name>:<tier>,…`.
@@ -45,20 +62,41 @@ function readService(source: YamlSource, name: string, issues: ConfigIssue[]): S
     (_, index) =>
       readRoute(source, [...path, 'routes', index], {
         timeoutSeconds,
+        bodyLimit: service?.bodyLimit,
         conditions: service?.conditions,
         issues,
       }) ?? [],
   )
   checkCapabilities(routes, issues)
+  nameRoutes(routes)
   if (service === undefined) return undefined
+  const report: Report = (below, message) => {
+    const at = [...path, ...below]
+    // What is missing is said of the key that it is missing from.
+    issues.push({
+      position: below.length === 0 ? source.locate(path) : source.locate(at),
+      message: `${pathName(at)}: ${message}`,
+    })
+  }
+  const { freebie, rateLimits } = service
+  checkPolicy({ freebie, rateLimits }, report)
+  const forwarding = readForwarding(service, { folder, report })
+  const { stripPrefix } = forwarding
+  if (stripPrefix !== '' && !routes.some((route) => startsBelow(route.match, stripPrefix))) {
+    report(['rewrite', 'stripPrefix'], 'no route begins with it, expected what some "match" begins with')
+  }
   return {
     name,
-    upstream: service.upstream,
+    ...forwarding,
+    upstreamSide: readUpstreamSide({ ...service, upstreams: forwarding.upstreams }, { folder, report }),
     tier: service.tier ?? 0,
     hosts: service.hosts ?? [],
     unknownCaveats: service.unknownCaveats ?? 'skip',
     timeoutMs: timeoutSeconds * 1000,
     forwardCredential: service.forwardCredential ?? false,
+    policy: { freebie, rateLimits },
+    access: readAddressLists(service),
+    cors: readCors(service.cors, report),
     routes,
     position,
   }
@@ -67,6 +105,7 @@ function readService(source: YamlSource, name: string, issues: ConfigIssue[]): S
 /** What a route has from its service, and where its faults go. */
 interface RouteContext {
   readonly timeoutSeconds: number
+  readonly bodyLimit: number | undefined
   readonly conditions: ConditionsOffer | undefined
   readonly issues: ConfigIssue[]
 }
@@ -74,7 +113,7 @@ interface RouteContext {
 function readRoute(
   source: YamlSource,
   path: Path,
-  { timeoutSeconds, conditions: ofService, issues }: RouteContext,
+  { timeoutSeconds, bodyLimit, conditions: ofService, issues }: RouteContext,
 ): RouteConfig | undefined {
   const before = issues.length
   const report = (below: Path, message: string): void => {
@@ -100,11 +139,18 @@ function readRoute(
   const free = route.free ?? false
   if (free && route.price !== undefined)
     report(['price'], 'a free route with a price, expected one of the two')
-  if (!free && route.price === undefined)
+  const { freebie, rateLimits, skipInvoice = false, shadow = false } = route
+  checkPolicy({ freebie, rateLimits }, report)
+  for (const key of ['freebie', 'skipInvoice'] as const) {
+    if (free && route[key] !== undefined) report([key], `a free route asks for nothing, expected no "${key}"`)
+  }
+  if (!free && route.price === undefined && !skipInvoice)
     report([], 'neither a price nor free, expected "price: 10 sat" or "free: true"')
   for (const key of ['grants', 'charge', 'conditions', 'capability', 'anyCapability', 'memo'] as const) {
     if (free && route[key] !== undefined) report([key], `a free route sells nothing, expected no "${key}"`)
   }
+  const price = readPrice(source, [...path, 'price'], issues)
+  if (price.by !== undefined) checkPriced(price.by, route, report)
   const { calls, valid, credit } = route.grants ?? {}
   if (route.grants !== undefined && calls === undefined && valid === undefined && credit === undefined) {
     report(
@@ -112,6 +158,7 @@ function readRoute(
       'buys nothing, expected { calls: 50 }, { valid: 1h }, { credit: 500 sat } or several of them (left out: one call)',
     )
   }
+  const matchHeaders = readMatchHeaders(route.matchHeaders, report)
   const charge = readRouteCharge(route, report)
   const conditions = free ? undefined : readRouteConditions({ ...ofService, ...route.conditions }, report)
   if (
@@ -121,6 +168,8 @@ function readRoute(
     report(['capability'], 'not a capability, expected up to 256 plain characters without spaces at the ends')
   } else if (route.capability?.includes(',')) {
     report(['capability'], 'a comma separates capabilities, expected a single one')
+  } else if (route.capability !== undefined && looksPriced(route.capability)) {
+    report(['capability'], 'not a capability, expected none with ";msat=" or ";of=" in it')
   }
   if (route.anyCapability === true && route.capability !== undefined)
     report(['anyCapability'], 'a route with a capability needs it, expected one of the two')
@@ -128,23 +177,31 @@ function readRoute(
     report(['memo'], 'not an invoice description, expected one line of at most 639 bytes')
   }
   if (issues.length > before) return undefined
+  const routeName = `${route.match}${describeHeaders(matchHeaders)}`
   return {
     match: route.match,
+    matchHeaders,
+    name: routeName,
     free,
-    priceMsat: route.price ?? 0n,
+    priceMsat: price.fixedMsat,
+    price: price.by,
     grants: free
       ? {}
       : {
-          // Left out is one call.
-          ...(calls === undefined && valid === undefined && credit === undefined ? { calls: 1 } : {}),
+          // Left out is one call, or what the price server makes of it.
+          ...(calls === undefined && valid === undefined && credit === undefined && !keepsBalances(price.by)
+            ? { calls: 1 }
+            : {}),
           ...(calls === undefined ? {} : { calls }),
           ...(valid === undefined ? {} : { validSeconds: valid }),
           ...(credit === undefined ? {} : { creditMsat: credit }),
         },
     charge,
     conditions,
-    capability: route.anyCapability === true ? '' : (route.capability ?? routeCapability(route.match)),
+    capability: route.anyCapability === true ? '' : (route.capability ?? routeCapability(routeName)),
+    bodyLimit: route.bodyLimit ?? bodyLimit,
     timeoutMs: (route.timeout ?? timeoutSeconds) * 1000,
+    policy: { freebie, rateLimits, skipInvoice, shadow },
     allowEncodedSlash: route.allowEncodedSlash ?? false,
     keepOverrideHeaders: route.keepOverrideHeaders ?? false,
     memo: route.memo,
@@ -156,9 +213,9 @@ function readRoute(
 function checkCapabilities(routes: readonly RouteConfig[], issues: ConfigIssue[]): void {
   const seen = new Map<string, RouteConfig>()
   for (const route of routes) {
-    if (route.free || route.capability !== routeCapability(route.match)) continue
+    if (route.free || route.capability !== routeCapability(route.name)) continue
     const other = seen.get(route.capability)
-    if (other !== undefined && other.match !== route.match) {
+    if (other !== undefined && !isSameRoute(other, route)) {
       const message = `the capability would be the one of line ${other.position.line}, expected an own "capability"`
       issues.push({ position: route.position, message })
     }
@@ -166,17 +223,47 @@ function checkCapabilities(routes: readonly RouteConfig[], issues: ConfigIssue[]
   }
 }
 
+/** The same match twice is told by {@link checkAcross}. */
+function isSameRoute(a: RouteConfig, b: RouteConfig): boolean {
+  const [one, other] = [readMatch(a.match, a.matchHeaders), readMatch(b.match, b.matchHeaders)]
+  return 'key' in one && 'key' in other && one.key === other.key
+}
+
+/** Two routes of a service never have one name in logs and metrics. */
+function nameRoutes(routes: RouteConfig[]): void {
+  const counts = new Map<string, number>()
+  for (const [index, route] of routes.entries()) {
+    const count = (counts.get(route.name) ?? 0) + 1
+    counts.set(route.name, count)
+    if (count > 1) routes[index] = { ...route, name: `${route.name} #${count}` }
+  }
+}
+
+/** Whether a route's paths may begin with `prefix`. */
+function startsBelow(match: string, prefix: string): boolean {
+  const path = match.slice(match.indexOf(' ') + 1)
+  // Of an expression it is not known.
+  if (path.startsWith('~')) return true
+  const segments = path.split('/')
+  for (const [index, wanted] of prefix.split('/').entries()) {
+    const segment = segments[index]
+    if (segment === '*' && index === segments.length - 1) return true
+    if (segment !== '*' && segment !== wanted) return false
+  }
+  return true
+}
+
 /** The same match twice for one host can only be a mistake: the second would never be reached. */
 function checkAcross(services: readonly ServiceConfig[], issues: ConfigIssue[]): void {
   const seen = new Map<string, Position>()
   for (const { hosts, routes } of services) {
     for (const route of routes) {
-      const match = readMatch(route.match)
+      const match = readMatch(route.match, route.matchHeaders)
       if ('fault' in match) continue
       const keys = (hosts.length === 0 ? ['*'] : hosts).map((host) => `${host} ${match.key}`)
       const first = keys.map((key) => seen.get(key)).find((position) => position !== undefined)
       if (first !== undefined) {
-        const message = `"${route.match}" stands already at line ${first.line}, expected each match once`
+        const message = `"${route.name}" stands already at line ${first.line}, expected each match once`
         issues.push({ position: route.position, message })
       }
       for (const key of keys) seen.set(key, first ?? route.position)

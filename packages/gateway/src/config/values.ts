@@ -147,10 +147,13 @@ export const hostName = z.unknown().transform((value, ctx): string => {
 
 /** Where requests go: an origin, perhaps with a path before it. The answer has no slash at its end. */
 export const upstreamUrl = z.unknown().transform((value, ctx): string => {
-  const expected = 'expected an address such as http://127.0.0.1:9000, or "sample" (the built-in sample API)'
+  const expected =
+    'expected an address such as http://127.0.0.1:9000 (https:// and h2c:// too), or "sample" (the built-in sample API)'
   if (value === 'sample') return value
   if (typeof value !== 'string') return fault(ctx, `not an upstream, ${expected}`)
-  const url = /^https?:\/\/[^\s\\]+$/i.test(value) ? URL.parse(value) : null
+  const url = /^(?:https?|h2c):\/\/[^\s\\]+$/i.test(value)
+    ? URL.parse(value.replace(/^h2c:/i, 'http:'))
+    : null
   if (url === null) return fault(ctx, `not an upstream, ${expected}`)
   if (url.username !== '' || url.password !== '') {
     return fault(ctx, 'an upstream with a user name or password in it, expected an address without')
@@ -160,7 +163,8 @@ export const upstreamUrl = z.unknown().transform((value, ctx): string => {
   if (!/^(?:\/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*\/?$/.test(url.pathname)) {
     return fault(ctx, 'an upstream whose path has empty or encoded parts, expected a plain path prefix')
   }
-  return `${url.origin}${url.pathname.replace(/\/$/, '')}`
+  const origin = /^h2c:/i.test(value) ? url.origin.replace('http:', 'h2c:') : url.origin
+  return `${origin}${url.pathname.replace(/\/$/, '')}`
 })
 
 function isHostName(name: string): boolean {

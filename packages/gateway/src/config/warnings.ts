@@ -5,14 +5,14 @@ import { unreachableRoutes } from '@turnpike/l402/server'
 import { BALANCE_PATH } from '../proxy/balance-path.ts'
 import type { Config, ListenAddress, RouteConfig } from './config.ts'
 import type { ConfigIssue } from './issue.ts'
-import { routeMatch } from './match.ts'
+import { routeSpec } from './match.ts'
 
 /** Warnings about a right configuration, in the order of the file. */
 export function configWarnings(config: Config): ConfigIssue[] {
   const warnings: ConfigIssue[] = []
   for (const [route, earlier] of coveredRoutes(config)) {
     const { line } = earlier.position
-    const message = `"${route.match}" is never reached: "${earlier.match}" (line ${line}) matches all of it first`
+    const message = `"${route.name}" is never reached: "${earlier.name}" (line ${line}) matches all of it first`
     warnings.push({ position: route.position, message })
   }
   for (const route of config.services.flatMap(({ routes }) => routes)) {
@@ -39,7 +39,7 @@ function coveredRoutes(config: Config): ReadonlyMap<RouteConfig, RouteConfig> {
   const covered = new Map<RouteConfig, RouteConfig>()
   const reached = new Set<RouteConfig>()
   for (const routes of routesByHost(config).values()) {
-    const specs = routes.map((route) => ({ match: routeMatch(route.match), value: route }))
+    const specs = routes.map((route) => routeSpec(route, route))
     const unreachable = new Map(unreachableRoutes(specs).map((found) => [found.index, found.coveredBy.index]))
     for (const [index, route] of routes.entries()) {
       const earlier = routes[unreachable.get(index) ?? -1]

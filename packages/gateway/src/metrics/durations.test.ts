@@ -13,10 +13,10 @@ describe('durations', () => {
     await fc.assert(
       fc.asyncProperty(observed, async (all) => {
         const [mine, theirs] = [new Registry(), new Registry()]
-        const durations = new Durations(mine, { ...what, label: 'service', buckets })
+        const durations = new Durations(mine, { ...what, labels: ['service'], buckets })
         const histogram = new Histogram({ ...what, labelNames: ['service'], buckets, registers: [theirs] })
         for (const [service, value] of all) {
-          durations.add(service, value)
+          durations.of(service).add(value)
           histogram.observe({ service }, value)
         }
         expect(await mine.metrics()).toBe(await theirs.metrics())

@@ -15,13 +15,18 @@ export interface SwitchableGate extends Gate {
 /** Puts a counter before `first`. Synchronous decisions stay synchronous. */
 export function watchGate(first: Gate, metrics: Metrics): SwitchableGate {
   let gate = first
+  // What the gates before have counted.
+  let before = { hits: 0, misses: 0 }
   return {
     decide(request) {
       const count = (decision: Decision): Decision => {
         if (decision.outcome === 'refuse') {
           metrics.refused(request.route, decision.reason, decision.status === 402)
-        } else if (decision.outcome === 'pass' && decision.entitlement !== null)
-          metrics.redeemed(request.route)
+        } else if (decision.outcome === 'pass') {
+          if (decision.shadow !== undefined) metrics.shadowRefused(request.route, decision.shadow)
+          else if (decision.entitlement?.freebie === true) metrics.freebie(request.route)
+          else if (decision.entitlement !== null) metrics.redeemed(request.route)
+        }
         return decision
       }
       const decision = gate.decide(request)
@@ -32,7 +37,16 @@ export function watchGate(first: Gate, metrics: Metrics): SwitchableGate {
     get cachedVerdicts() {
       return gate.cachedVerdicts
     },
+    get heldChallenges() {
+      return gate.heldChallenges
+    },
+    get verdictLookups() {
+      const { hits, misses } = gate.verdictLookups
+      return { hits: before.hits + hits, misses: before.misses + misses }
+    },
     switchTo(next) {
+      const { hits, misses } = gate.verdictLookups
+      before = { hits: before.hits + hits, misses: before.misses + misses }
       gate = next
     },
   }

@@ -1,5 +1,6 @@
 import type { HeaderLines } from '@turnpike/l402'
-import { addCorsLines } from '@turnpike/l402/server'
+import { type CrossOrigin, shareAnswer } from './cross-origin.ts'
+import { editLines, type HeaderEdits } from './header-edits.ts'
 import { headerKind } from './header-kinds.ts'
 import { connectionNames } from './request-head.ts'
 
@@ -10,6 +11,15 @@ export interface AnswerLines {
   readonly length: number
 }
 
+/** What the gateway and its operator say in an answer. */
+export interface AnswerAdditions {
+  /** Of the gate; name, value, … */
+  readonly extra: HeaderLines
+  readonly crossOrigin: CrossOrigin
+  /** Of the operator. */
+  readonly edits: HeaderEdits | undefined
+}
+
 /**
  * The upstream's header lines as the client gets them: in their order and spelling, byte for byte, without what is for
  * the upstream's connection only, then what the gateway adds.
@@ -17,8 +27,7 @@ export interface AnswerLines {
 export function answerLines(
   raw: readonly Buffer[],
   status: number,
-  extra: HeaderLines,
-  crossOrigin: boolean,
+  { extra, crossOrigin, edits }: AnswerAdditions,
 ): AnswerLines {
   const lines: string[] = []
   let length = -1
@@ -48,8 +57,9 @@ export function answerLines(
     }
   }
   if (dropped !== undefined) dropNamed(lines, dropped)
+  if (edits !== undefined) editLines(lines, edits)
   for (const text of extra) lines.push(text)
-  if (crossOrigin) addCorsLines(lines)
+  shareAnswer(lines, crossOrigin)
   return { lines, length }
 }
 

@@ -1,5 +1,8 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http'
-import { addCorsLines, problemBody, REASONS, type Refused, type StoredAnswer } from '@turnpike/l402/server'
+import { STATUS_CODES } from 'node:http'
+import { problemBody, REASONS, type Refused, type StoredAnswer } from '@turnpike/l402/server'
+import type { ClientAnswer } from './client-side.ts'
+import { type CrossOrigin, shareAnswer } from './cross-origin.ts'
+import { grpcStatusLines, grpcStatusOf } from './grpc.ts'
 import { PROBLEMS, type ProblemCode } from './problem-table.ts'
 
 /** An answer of the gateway's own that is not the gate's. */
@@ -15,26 +18,31 @@ export interface OwnProblem {
 /** How an answer goes out. */
 export interface AnswerManner {
   /** The request asks across origins, so the page must be able to read the answer. */
-  readonly crossOrigin?: boolean
+  readonly crossOrigin?: CrossOrigin
+  /** The request is gRPC's, so the answer is too (protocol §1). */
+  readonly grpc?: boolean
 }
 
 /** Sends a problem as `application/problem+json` (RFC 9457). */
-export function sendProblem(res: ServerResponse, problem: OwnProblem, manner: AnswerManner = {}): void {
-  const lines = [
-    ...['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store'],
-    ...(problem.lines ?? []),
-  ]
+export function sendProblem(res: ClientAnswer, problem: OwnProblem, manner: AnswerManner = {}): void {
+  const rest = ['Cache-Control', 'no-store', ...(problem.lines ?? [])]
+  if (manner.grpc === true) {
+    const { status } = entryOf(problem)
+    send(res, 200, [...grpcStatusLines(grpcStatusOf(status), problem.detail), ...rest], '', manner)
+    return
+  }
+  const lines = ['Content-Type', 'application/problem+json', ...rest]
   send(res, entryOf(problem).status, lines, problemText(problem), manner)
 }
 
 /** Sends what the gate decided, as it decided it. */
-export function sendRefused(res: ServerResponse, refused: Refused, manner: AnswerManner): void {
+export function sendRefused(res: ClientAnswer, refused: Refused, manner: AnswerManner): void {
   send(res, refused.status, [...refused.headers], refused.body, manner)
 }
 
 /** Sends what an earlier request under the same `Idempotency-Key` got (protocol §5 rule 10). */
 export function sendStored(
-  res: ServerResponse,
+  res: ClientAnswer,
   { status, headers, body }: StoredAnswer,
   manner: AnswerManner,
 ): void {
@@ -42,27 +50,28 @@ export function sendStored(
 }
 
 /** Sends a JSON document that is about this request alone. */
-export function sendJson(res: ServerResponse, body: unknown, manner: AnswerManner): void {
+export function sendJson(res: ClientAnswer, body: unknown, manner: AnswerManner): void {
   const lines = ['Content-Type', 'application/json', 'Cache-Control', 'no-store']
   send(res, 200, lines, `${JSON.stringify(body)}\n`, manner)
 }
 
 /** Sends 204 with these lines. */
-export function sendNothing(res: ServerResponse, lines: readonly string[]): void {
+export function sendNothing(res: ClientAnswer, lines: readonly string[]): void {
   res.writeHead(204, [...lines])
   res.end()
 }
 
 function send(
-  res: ServerResponse,
+  res: ClientAnswer,
   status: number,
   lines: string[],
   content: string | Uint8Array,
   manner: AnswerManner,
 ): void {
-  if (manner.crossOrigin === true) addCorsLines(lines)
+  if (manner.crossOrigin !== undefined) shareAnswer(lines, manner.crossOrigin)
   const body = Buffer.from(content)
-  lines.push('Content-Length', String(body.length))
+  // Over HTTP/2 an answer without a body says so by its first frame.
+  if (body.length > 0 || res.req.httpVersion !== '2.0') lines.push('Content-Length', String(body.length))
   res.writeHead(status, lines)
   res.end(res.req.method === 'HEAD' ? undefined : body)
 }

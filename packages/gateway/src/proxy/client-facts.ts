@@ -1,8 +1,9 @@
 /** Who asks, and what they asked: behind proxies that are trusted, what those say of it. */
 
-import type { IncomingMessage } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import { isAuthority } from '@turnpike/l402/server'
+import type { ClientRequest } from './client-side.ts'
+import { proxiedAddress } from './proxy-protocol.ts'
 
 /** Whether an address is one of the operator's own proxies. */
 export type TrustedProxies = (address: string) => boolean
@@ -24,7 +25,7 @@ export interface ClientFacts {
  * an address ends the walk.
  */
 export function clientFacts(
-  req: IncomingMessage,
+  req: ClientRequest,
   peer: string,
   { host, trusted }: { readonly host: string; readonly trusted: TrustedProxies | undefined },
 ): ClientFacts {
@@ -51,10 +52,10 @@ export function clientFacts(
 
 /** The peer's address; taken at once, as a closed socket has none. */
 export function peerAddress(socket: Socket): string {
-  return plainAddress(socket.remoteAddress ?? '')
+  return plainAddress(proxiedAddress(socket) ?? socket.remoteAddress ?? '')
 }
 
-function forwardedAddresses(req: IncomingMessage): readonly string[] {
+function forwardedAddresses(req: ClientRequest): readonly string[] {
   const lines = req.headersDistinct['x-forwarded-for']
   if (lines !== undefined) return itemsOf(lines)
   // RFC 7239 §4: `for=` of each element.
@@ -71,7 +72,7 @@ function forwardedAddresses(req: IncomingMessage): readonly string[] {
   })
 }
 
-function lastOf(req: IncomingMessage, name: string): string | undefined {
+function lastOf(req: ClientRequest, name: string): string | undefined {
   return itemsOf(req.headersDistinct[name] ?? []).at(-1)
 }
 

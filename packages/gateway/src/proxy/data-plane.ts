@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
+  addressDenied,
   type Decision,
   DIGEST_BYTES,
   digestContent,
@@ -7,34 +7,51 @@ import {
   type Gate,
   type GateRequest,
   optionsLines,
+  PRICED_BODY_BYTES,
+  preflightLines,
   type RouteTerms,
 } from '@turnpike/l402/server'
 import { type OwnProblem, sendNothing, sendRefused, sendStored } from './answers.ts'
 import { answerBalance } from './balance.ts'
 import { BALANCE_PATH } from './balance-path.ts'
+import { readBodyHead } from './body-head.ts'
 import { type ClientFacts, clientFacts, type TrustedProxies } from './client-facts.ts'
+import type { ClientAnswer, ClientRequest } from './client-side.ts'
+import { crossOriginOf } from './cross-origin.ts'
+import { Destinations } from './destinations.ts'
 import { Exchange } from './exchange.ts'
+import { FileMiss } from './file-miss.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
+import { H2Request } from './h2-request.ts'
+import { LastAnswers } from './last-answers.ts'
 import {
   BAD_EXPECTATION,
   BODY_LATE,
+  bodyTooLarge,
   INTERNAL,
   methodNotAllowed,
   NO_ROUTE,
   NO_WEBSOCKET,
 } from './own-problems.ts'
+import { withPriceFacts } from './price-facts.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
 import { compileRouting, type HostFinder, type ProxyRoute, type Routing } from './routing.ts'
-import { UpstreamPools } from './upstream-pools.ts'
+import { stripPrefix } from './strip-prefix.ts'
+import type { RequestTracer } from './tracer.ts'
+import type { Upgrade } from './tunnel.ts'
+import { GroupedUpstream, type UpstreamState } from './upstream-group.ts'
+import { speaksH2, UpstreamPools } from './upstream-pools.ts'
 import { type RequestRecord, Visit } from './visit.ts'
 import { readWholeBody } from './whole-body.ts'
 
 /** Told what happens; must not throw. */
 export interface DataPlaneHooks {
-  /** A request is over. */
-  finished?(record: RequestRecord): void
+  /** A request is over; with what it and its answer were. */
+  finished?(record: RequestRecord, visit: Pick<Visit, 'req' | 'res' | 'trace'>): void
   /** The gate, the books or an upstream failed. `code` is that of the problem body. */
   fault?(code: string, error: unknown, route: RouteTerms): void
+  /** An upstream of a group is well, or ejected, or no longer so. */
+  upstreamState?(state: UpstreamState): void
 }
 
 /** What {@link createDataPlane} takes. */
@@ -49,17 +66,23 @@ export interface DataPlaneOptions {
   readonly connectionsPerOrigin?: number
   /** The operator's own proxies, asked for with every request; `undefined`: there are none. */
   readonly trustedProxies?: () => TrustedProxies | undefined
+  /** Whom nothing is answered, asked for with every request; `undefined`: nobody. */
+  readonly denied?: () => ((address: string) => boolean) | undefined
+  /** Follows every request; `undefined`: nobody does. */
+  readonly tracer?: RequestTracer | undefined
 }
 
 /** The way of every request through the gateway. */
 export interface DataPlane {
-  /** For the server's `request`, `checkContinue` and `checkExpectation` events; see `createPublicServer`. */
-  readonly listener: (req: IncomingMessage, res: ServerResponse) => void
+  /** Takes a request; `upgrade` is there where its connection may become another protocol's. See `createPublicServer`. */
+  readonly listener: (req: ClientRequest, res: ClientAnswer, upgrade?: Upgrade) => void
   /** Puts new routes in force, at once and as a whole; requests under way keep theirs. */
   swap(routing: Routing): void
+  /** How the upstreams of groups are doing. */
+  upstreams(): readonly UpstreamState[]
   /** How many requests are under way. */
   inFlight(): number
-  /** From now on every answer closes its connection. Resolves when no request is under way. */
+  /** From now on every answer closes its connection. Resolves when no request is under way; may be asked again. */
   drain(): Promise<void>
   /** Closes the upstream connections; requests under way fail. */
   close(): Promise<void>
@@ -83,14 +106,21 @@ interface Going {
  * @throws TypeError for routing in which a host has two tables.
  */
 export function createDataPlane(options: DataPlaneOptions): DataPlane {
-  const { gate, hooks = {} } = options
-  const pools = new UpstreamPools(options.connectionsPerOrigin)
+  const { gate, hooks = {}, tracer } = options
+  const destinations = new Destinations(
+    new UpstreamPools(options.connectionsPerOrigin),
+    hooks.upstreamState?.bind(hooks),
+  )
   let hosts: HostFinder = compileRouting(options.routing)
+  destinations.keepOnly(hosts)
   let inFlight = 0
-  let drained: PromiseWithResolvers<void> | undefined
+  let lastAnswers: LastAnswers | undefined
+  let idle: PromiseWithResolvers<void> | undefined
 
-  function listener(req: IncomingMessage, res: ServerResponse): void {
-    const visit = new Visit(req, res)
+  function listener(req: ClientRequest, res: ClientAnswer, upgrade?: Upgrade): void {
+    if (lastAnswers !== undefined && !lastAnswers.admit(req, res)) return
+    const visit = new Visit(req, res, upgrade)
+    if (tracer !== undefined) visit.trace = tracer.begin(req)
     inFlight++
     const onClose = (): void => {
       if (visit.closed) return
@@ -98,23 +128,33 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       req.socket.off('close', onClose)
       if (!res.writableFinished) visit.exchange?.clientGone()
       inFlight--
-      if (inFlight === 0) drained?.resolve()
-      hooks.finished?.(visit.record())
+      if (inFlight === 0) {
+        idle?.resolve()
+        idle = undefined
+      }
+      if (visit.trace === undefined && hooks.finished === undefined) return
+      const record = visit.record()
+      visit.trace?.end(record)
+      hooks.finished?.(record, visit)
     }
     res.on('error', ignore)
     res.once('close', onClose)
     // A pipelined request's answer has no socket yet and would not hear of its end.
     if (res.socket === null) req.socket.setMaxListeners(0).once('close', onClose)
-    if (drained !== undefined) res.shouldKeepAlive = false
     receive(visit)
   }
 
   function receive(visit: Visit): void {
     const { req } = visit
     const { method = '', rawHeaders } = req
-    const head = readHead(rawHeaders, req.httpVersion)
+    const head = readHead(rawHeaders, req.httpVersion, req instanceof H2Request ? req.hasBody : undefined)
     if (!head.ok) {
       visit.answerBadHead(head.detail)
+      return
+    }
+    const denies = options.denied?.()
+    if (denies?.(addressOf(visit, head)) === true) {
+      refuseAddress(visit, head)
       return
     }
     const found = findTarget(hosts, req, head)
@@ -133,13 +173,20 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     }
     const { route } = found
     visit.route = route?.terms
-    if (route === undefined || head.upgrade === 'websocket') {
-      visit.answer(route === undefined ? NO_ROUTE : NO_WEBSOCKET, head)
+    if (route === undefined) {
+      visit.answer(NO_ROUTE, head)
       return
+    }
+    if (visit.upgrade !== undefined) {
+      const problem = upgradeProblem(head, route)
+      if (problem !== undefined) {
+        visit.answer(problem, head)
+        return
+      }
     }
     const client = clientFacts(req, visit.peer, { host: head.host, trusted: options.trustedProxies?.() })
     visit.clientAddress = client.address
-    const request: GateRequest = {
+    const plain: GateRequest = {
       method,
       path: found.path,
       headers: rawHeaders,
@@ -147,34 +194,70 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       route: route.terms,
       base: `${client.scheme}://${client.host}`,
     }
-    const url = `${route.upstream.basePath}${found.path}${found.query}`
+    if (route.bodyLimit !== undefined && head.bodyLength > route.bodyLimit) {
+      visit.answer(bodyTooLarge(route.bodyLimit), head)
+      return
+    }
+    const request = withPriceFacts(plain, head, found.query)
+    const path = route.stripPrefix === undefined ? found.path : stripPrefix(found.path, route.stripPrefix)
+    const url = `${route.upstream.basePath}${path}${found.query}`
     if (gate.wantsDigest(request))
       void decideOnContent({ visit, head, route, url, client }, request, found.query)
+    else if (head.hasBody && route.terms.pricer?.readsBody === true)
+      void decideOnHead({ visit, head, route, url, client }, request)
     else decide({ visit, head, route, url, client }, request)
+  }
+
+  function addressOf({ req, peer }: Visit, { host }: RequestHead): string {
+    return clientFacts(req, peer, { host, trusted: options.trustedProxies?.() }).address
   }
 
   /** What comes again with the same `Idempotency-Key` must ask for the same: its whole body is needed first (rule 10). */
   async function decideOnContent(going: Going, request: GateRequest, query: string): Promise<void> {
     const { visit, head, route } = going
     visit.wantBody(head)
+    const mostBytes = Math.min(DIGEST_BYTES, route.bodyLimit ?? DIGEST_BYTES)
     const body = head.hasBody
-      ? await readWholeBody(visit.req, { mostBytes: DIGEST_BYTES, timeoutMs: route.timeoutMs })
+      ? await readWholeBody(visit.req, { mostBytes, timeoutMs: route.timeoutMs })
       : ({ state: 'whole', bytes: Buffer.alloc(0) } as const)
     if (visit.closed || body.state === 'gone') return
     if (body.state === 'whole') {
       const contentDigest = digestContent(query, body.bytes)
-      decide(head.hasBody ? { ...going, body: body.bytes } : going, { ...request, contentDigest })
+      const bodyHead = body.bytes.subarray(0, PRICED_BODY_BYTES)
+      const known = { ...request, contentDigest, bodyBytes: body.bytes.length }
+      decide(
+        head.hasBody ? { ...going, body: body.bytes } : going,
+        route.terms.pricer?.readsBody === true && head.hasBody ? { ...known, bodyHead } : known,
+      )
       return
     }
     visit.res.shouldKeepAlive = false
-    const detail = `expected at most ${DIGEST_BYTES} bytes with an Idempotency-Key`
+    const detail = `expected at most ${mostBytes} bytes with an Idempotency-Key`
     visit.answer(body.state === 'late' ? BODY_LATE : { code: 'body_too_large', detail }, head)
+  }
+
+  /** The price depends on how the body begins. What was read goes upstream with the rest of it. */
+  async function decideOnHead(going: Going, request: GateRequest): Promise<void> {
+    const { visit, head, route } = going
+    visit.wantBody(head)
+    const { timeoutMs } = route
+    const body = await readBodyHead(visit.req, { mostBytes: PRICED_BODY_BYTES, timeoutMs })
+    if (visit.closed || body.state === 'gone') return
+    if (body.state === 'late') {
+      visit.res.shouldKeepAlive = false
+      visit.answer(BODY_LATE, head)
+      return
+    }
+    const priced = { ...request, bodyHead: body.bytes }
+    if (body.state === 'head') decide(going, priced)
+    else decide({ ...going, body: body.bytes }, { ...priced, bodyBytes: body.bytes.length })
   }
 
   function decide(going: Going, request: GateRequest): void {
     let decision: Decision | Promise<Decision>
     try {
-      decision = gate.decide(request)
+      const { trace } = going.visit
+      decision = trace === undefined ? gate.decide(request) : trace.decide(() => gate.decide(request))
     } catch (error) {
       fail(going, error)
       return
@@ -188,13 +271,14 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   }
 
   function act(going: Going, decision: Decision): void {
-    const { visit, head } = going
+    const { visit, head, route } = going
+    const manner = { crossOrigin: crossOriginOf(head, route) }
     if (decision.outcome === 'refuse') {
       visit.outcome = 'refused'
       visit.code = decision.reason
       if (visit.closed) return
       visit.leaveBody(head)
-      sendRefused(visit.res, decision, head)
+      sendRefused(visit.res, decision, manner)
       return
     }
     if (decision.outcome === 'replay') {
@@ -202,19 +286,25 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       visit.paid = true
       if (visit.closed) return
       visit.leaveBody(head)
-      sendStored(visit.res, decision.answer, head)
+      sendStored(visit.res, decision.answer, manner)
       return
     }
-    visit.paid = decision.entitlement !== null
-    if (visit.closed) void decision.entitlement?.release()
-    else proxy(going, decision.entitlement)
+    const { entitlement } = decision
+    visit.paid = entitlement !== null && entitlement.freebie !== true
+    visit.shadow = decision.shadow
+    visit.tokenId = visit.paid ? entitlement?.tokenId : undefined
+    if (visit.closed) void entitlement?.release()
+    else proxy(going, entitlement)
   }
 
   function proxy({ visit, head, route, url, client, body }: Going, entitlement: Entitlement | null): void {
     const { req, res } = visit
     visit.outcome = 'proxied'
     visit.wantBody(head)
-    const lines = upstreamLines(req.rawHeaders, { route, head, client, entitlement })
+    const own = upstreamLines(req.rawHeaders, { route, head, client, entitlement })
+    const lines = visit.trace === undefined ? own : visit.trace.forward(own)
+    visit.sentAt = performance.now()
+    const upstream = destinations.of(route)
     visit.exchange = new Exchange({
       req,
       res,
@@ -222,16 +312,30 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       charge: route.terms.charge,
       timeoutMs: route.timeoutMs,
       body: body ?? (head.hasBody ? 'streamed' : null),
-      crossOrigin: head.crossOrigin,
+      crossOrigin: crossOriginOf(head, route),
+      grpc: head.grpc,
+      upgrade: head.upgrade === 'websocket' ? visit.upgrade : undefined,
+      bodyLimit: route.bodyLimit,
+      answerEdits: route.answerEdits,
       onFault: (code, error) => {
         visit.code = code
+        if (code === 'upstream_timeout' && upstream instanceof GroupedUpstream) upstream.timedOut()
+        // The client's doing, or no fault at all.
+        if (code === 'body_too_large' || (error instanceof FileMiss && code !== INTERNAL.code)) {
+          visit.outcome = 'answered'
+          return
+        }
         hooks.fault?.(code, error, route.terms)
       },
       onExhausted: () => {
         visit.code = 'exhausted'
       },
+      onAnswered: () => {
+        visit.answeredAt = performance.now()
+        visit.trace?.answered()
+      },
     })
-    visit.exchange.dispatch(pools.of(route.upstream.origin), url, lines)
+    visit.exchange.dispatch(upstream, url, lines)
   }
 
   function fail({ visit, head, route }: Going, error: unknown): void {
@@ -243,19 +347,28 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     listener,
     swap(routing) {
       hosts = compileRouting(routing)
-      pools.keepOnly(hosts.origins)
+      destinations.keepOnly(hosts)
     },
     inFlight: () => inFlight,
     drain() {
-      drained ??= Promise.withResolvers<void>()
-      if (inFlight === 0) drained.resolve()
-      return drained.promise
+      lastAnswers ??= new LastAnswers()
+      if (inFlight === 0) return Promise.resolve()
+      idle ??= Promise.withResolvers<void>()
+      return idle.promise
     },
-    close: () => pools.destroy(),
+    upstreams: () => destinations.states(),
+    close: () => destinations.destroy(),
   }
 }
 
-function findTarget(hosts: HostFinder, req: IncomingMessage, head: RequestHead): FoundRoute | OwnProblem {
+/** What stands in the way of a request to change the protocol. */
+function upgradeProblem(head: RequestHead, { upstream }: ProxyRoute): OwnProblem | undefined {
+  // Where a body ends and the other protocol begins is not for two readers to agree on.
+  if (head.hasBody) return { code: 'bad_request', detail: 'expected no body with an upgrade' }
+  return head.upgrade === 'websocket' && speaksH2(upstream) ? NO_WEBSOCKET : undefined
+}
+
+function findTarget(hosts: HostFinder, req: ClientRequest, head: RequestHead): FoundRoute | OwnProblem {
   const { method = '' } = req
   if (method === 'TRACE' || method === 'CONNECT') return methodNotAllowed(method)
   if (head.expect !== undefined && head.expect !== '100-continue') return BAD_EXPECTATION
@@ -269,9 +382,21 @@ function answerOptions(visit: Visit, head: RequestHead, { path, route, routes }:
     visit.answer(NO_ROUTE, head)
     return
   }
-  const requested = visit.req.headers['access-control-request-headers'] ?? ''
+  const requestedHeaders = visit.req.headers['access-control-request-headers'] ?? ''
   visit.leaveBody(head)
-  sendNothing(visit.res, optionsLines(known, head.crossOrigin && route !== undefined ? requested : undefined))
+  const lines = optionsLines(known)
+  if (head.crossOrigin && route !== undefined)
+    lines.push(...preflightLines(known, { requestedHeaders, origin: head.origin, policy: route.cors }))
+  sendNothing(visit.res, lines)
+}
+
+/** Nothing is answered to this address, whatever it asks for and pays. */
+function refuseAddress(visit: Visit, head: RequestHead): void {
+  const refused = addressDenied({ headers: visit.req.rawHeaders })
+  visit.outcome = 'refused'
+  visit.code = refused.reason
+  visit.leaveBody(head)
+  sendRefused(visit.res, refused, head)
 }
 
 function ignore(): void {}

@@ -1,21 +1,26 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { HeaderLines } from '@turnpike/l402'
 import type { Charge, Entitlement } from '@turnpike/l402/server'
-import type { Dispatcher } from 'undici'
 import { answerLines } from './answer-lines.ts'
 import { type OwnProblem, sendProblem } from './answers.ts'
+import type { ClientAnswer, ClientRequest } from './client-side.ts'
+import type { CrossOrigin } from './cross-origin.ts'
+import { isGrpcFault } from './grpc.ts'
+import type { HeaderEdits } from './header-edits.ts'
 import { Outgoing } from './outgoing.ts'
-import { latin1Pairs } from './raw-lines.ts'
+import { bodyTooLarge } from './own-problems.ts'
+import { hintLinks, latin1Pairs } from './raw-lines.ts'
 import { RequestBody } from './request-body.ts'
 import { Sending } from './sending.ts'
 import { Settling } from './settling.ts'
+import { openTunnel, type Upgrade } from './tunnel.ts'
 import { upstreamFault, upstreamTimeout } from './upstream-faults.ts'
-import type { Upstream } from './upstream-pools.ts'
+import type { Upstream, UpstreamHandler } from './upstream-pools.ts'
 
 /** What one exchange is made of. */
 export interface ExchangeOptions {
-  readonly req: IncomingMessage
-  readonly res: ServerResponse
+  readonly req: ClientRequest
+  readonly res: ClientAnswer
   /** `null`: nobody pays, nothing to settle. */
   readonly entitlement: Entitlement | null
   /** Of a metered route. */
@@ -23,11 +28,21 @@ export interface ExchangeOptions {
   readonly timeoutMs: number
   /** The request's body: none, as it comes, or whole where it had to be read before. */
   readonly body: Buffer | 'streamed' | null
-  readonly crossOrigin: boolean
+  readonly crossOrigin: CrossOrigin
+  /** Answers of our own are gRPC's, and the upstream's tell by their `grpc-status` whether it failed. */
+  readonly grpc: boolean
+  /** The client's connection, where the protocol is to change. */
+  readonly upgrade: Upgrade | undefined
+  /** Most bytes of a streamed body. */
+  readonly bodyLimit?: number | undefined
+  /** What the operator sets and removes in the answer's header lines. */
+  readonly answerEdits?: HeaderEdits | undefined
   /** Told why an upstream, or the books, did not do their part; never with what a client or an upstream sent. */
   readonly onFault: (code: string, error: unknown) => void
   /** Told that the answer was cut off because the credit is used up. */
   readonly onExhausted: () => void
+  /** Told that the upstream's answer begins. */
+  readonly onAnswered?: () => void
 }
 
 /**
@@ -54,7 +69,7 @@ const NO_LINES: HeaderLines = []
  * when the client left although bytes had gone out or the upstream had its whole request (else a client could have work
  * done and not pay for it by leaving early); released in every other case (protocol §5 rules 3 and 4).
  */
-export class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements UpstreamHandler {
   readonly #options: ExchangeOptions
   readonly #body: RequestBody | null
   readonly #settling: Settling | null
@@ -69,17 +84,22 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #delivered = false
   // The client has left, and the answer is read for when it asks again.
   #alone = false
+  // The head of a gRPC answer says that the upstream failed.
+  #faulty = false
+  #answered = false
+  #breakTunnel: (() => void) | undefined
 
   constructor(options: ExchangeOptions) {
     const { req, res, entitlement, charge, body, onFault } = options
     this.#options = options
-    this.#body = body === 'streamed' ? new RequestBody(req) : null
+    this.#body = body === 'streamed' ? new RequestBody(req, options.bodyLimit) : null
     this.#answer = new Outgoing(res)
     this.#settling =
       entitlement?.counted === true
         ? new Settling({
             entitlement,
             charge,
+            answerEdits: options.answerEdits,
             method: req.method ?? 'GET',
             onFault,
             onEnough: (why) => this.#cut(why),
@@ -89,10 +109,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Sends the request on. */
   dispatch(upstream: Upstream, path: string, lines: string[]): void {
-    const { req, timeoutMs, body } = this.#options
+    const { req, timeoutMs, body, upgrade } = this.#options
     const { method = 'GET' } = req
     const request = { path, method, headers: lines, body: body === 'streamed' ? this.#body : body }
-    this.#sending = new Sending(upstream, request)
+    this.#sending = new Sending(
+      upstream,
+      upgrade === undefined ? request : { ...request, upgrade: 'websocket' },
+    )
     this.#timer = setTimeout(expire, timeoutMs, this)
     this.#sending.send(this)
   }
@@ -137,11 +160,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
-    if (status < 200 || this.#phase !== 'waiting') return true
+    if (status < 200 || this.#phase !== 'waiting') {
+      if (status === 103 && this.#phase === 'waiting') this.#hint(raw)
+      return true
+    }
     this.#resume = resume
+    this.#options.onAnswered?.()
+    this.#faulty = this.#options.grpc && isGrpcFault(raw)
     this.#settling?.head(status, raw)
-    const { req, entitlement, crossOrigin } = this.#options
-    const lines = answerLines(raw, status, entitlement?.answerHeaders ?? NO_LINES, crossOrigin)
+    const { req, entitlement, crossOrigin, answerEdits: edits } = this.#options
+    const extra = entitlement?.answerHeaders ?? NO_LINES
+    const lines = answerLines(raw, status, { extra, crossOrigin, edits })
     this.#answer.head(status, statusText, lines)
     const bodiless = req.method === 'HEAD' || status === 204 || status === 304
     if (lines.length > 0 && lines.length <= GATHER_BYTES && !bodiless) {
@@ -151,7 +180,41 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return this.#open()
   }
 
+  /** The upstream takes the other protocol: the call counts from here on. */
+  onUpgrade(_status: number, raw: Buffer[] | string[] | null, upstream: Duplex): void {
+    const { res, upgrade, entitlement } = this.#options
+    clearTimeout(this.#timer)
+    upstream.on('error', () => {})
+    if (this.#phase !== 'waiting' || upgrade === undefined) {
+      upstream.destroy()
+      return
+    }
+    this.#phase = 'opening'
+    this.#breakTunnel = () => void upstream.destroy()
+    const head = (raw ?? []).map((text) => (typeof text === 'string' ? Buffer.from(text, 'latin1') : text))
+    this.#settling?.head(101, head)
+    const extra = entitlement?.answerHeaders ?? NO_LINES
+    const { lines } = answerLines(head, 101, { extra, crossOrigin: false, edits: this.#options.answerEdits })
+    const begin = (): void => {
+      if (this.#phase !== 'opening') return
+      this.#phase = 'streaming'
+      try {
+        res.writeHead(101, [...lines, 'Connection', 'Upgrade', 'Upgrade', 'websocket'])
+        res.end()
+      } catch (error) {
+        this.#options.onFault('upstream_invalid', error)
+        this.#stop()
+        upgrade.socket.destroy()
+        return
+      }
+      this.#joinTunnel(upgrade, upstream)
+    }
+    if (this.#settling === null) begin()
+    else this.#settling.serve().then(begin, (error: unknown) => this.#booksFailed(error))
+  }
+
   onData(chunk: Buffer): boolean {
+    this.#answered = true
     if (this.#phase === 'gathering') {
       this.#settling?.body(chunk)
       this.#answer.gather(chunk)
@@ -170,6 +233,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onComplete(trailers: unknown): void {
     const lines = Array.isArray(trailers) && trailers.length > 0 ? latin1Pairs(trailers) : undefined
     if (lines !== undefined) this.#settling?.trailers()
+    // It has failed before its first message (protocol §5 rule 4).
+    if (this.#options.grpc && !this.#answered && Array.isArray(trailers))
+      this.#faulty ||= isGrpcFault(trailers)
     if (this.#phase === 'streaming') this.#finish(undefined, lines)
     else this.#upstreamEnd = 'complete'
     if (this.#phase === 'gathering') this.#open()
@@ -178,7 +244,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onError(error: Error): void {
     const { res, onFault } = this.#options
     if (this.#phase === 'over') return
-    if (this.#body?.cut === true) {
+    if (this.#body?.tooLong === true && (this.#phase === 'waiting' || this.#phase === 'gathering')) {
+      res.shouldKeepAlive = false
+      this.#fail(bodyTooLarge(this.#options.bodyLimit), error)
+    } else if (this.#body?.cut === true) {
       this.#stop()
       res.destroy()
     } else if (this.#phase === 'waiting' && this.#sending?.sendAgain(error, this) === true) {
@@ -197,6 +266,36 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   // ---- the client's side
 
+  #joinTunnel({ socket, first, over }: Upgrade, upstream: Duplex): void {
+    if (first.length > 0) {
+      this.#settling?.requestSent(first.length)
+      upstream.write(first)
+    }
+    this.#breakTunnel = openTunnel({
+      client: socket,
+      upstream,
+      fromClient: (chunk) => this.#settling?.requestSent(chunk.length),
+      fromUpstream: (chunk) => this.#settling?.body(chunk),
+      over: () => {
+        this.#phase = 'over'
+        void this.#settling?.whole()
+        over()
+      },
+    })
+  }
+
+  /** Early hints (RFC 8297) go out as they come, where the client's version of HTTP knows them. */
+  #hint(raw: readonly unknown[]): void {
+    const { req, res } = this.#options
+    const link = hintLinks(raw)
+    if (link.length === 0 || req.httpVersion === '1.0') return
+    try {
+      res.writeEarlyHints({ link })
+    } catch {
+      // Not a link that Node sends: a hint can be left out.
+    }
+  }
+
   /** Tells the books before the first byte goes out. Answers whether the upstream may go on meanwhile. */
   #open(): boolean {
     clearTimeout(this.#timer)
@@ -206,7 +305,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return true
     }
     this.#phase = 'opening'
-    const opened = this.#answer.status >= 500 ? settling.release() : settling.serve()
+    const opened = this.#answer.status >= 500 || this.#faulty ? settling.release() : settling.serve()
     opened.then(
       () => this.#opened(),
       (error: unknown) => this.#booksFailed(error),
@@ -249,7 +348,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #finish(last?: Buffer, trailers?: [name: string, value: string][]): void {
     this.#phase = 'over'
     clearTimeout(this.#timer)
-    const settled = this.#settling?.whole() ?? null
+    const settled = (this.#faulty ? this.#settling?.failed() : this.#settling?.whole()) ?? null
     if (settled === null) this.#answer.end(last, trailers)
     else void settled.then(() => this.#answer.end(last, trailers))
   }
@@ -298,6 +397,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.#timer)
     // The paused connection of a client that left would never be read again and freeze its place in the pool.
     this.#abort?.(new Error('the exchange is over'))
+    this.#breakTunnel?.()
     this.#body?.destroy()
   }
 }

@@ -1,6 +1,6 @@
-import type { IncomingMessage } from 'node:http'
 import { normaliseTarget, type RouteTable, type Target } from '@turnpike/l402/server'
 import type { OwnProblem } from './answers.ts'
+import type { ClientRequest } from './client-side.ts'
 import type { RequestHead } from './request-head.ts'
 import type { HostFinder, ProxyRoute } from './routing.ts'
 
@@ -15,11 +15,7 @@ export interface FoundRoute {
 }
 
 /** Decides by `Host`, method and target which route a request is for, or what is wrong with it. */
-export function findRoute(
-  hosts: HostFinder,
-  req: IncomingMessage,
-  head: RequestHead,
-): FoundRoute | OwnProblem {
+export function findRoute(hosts: HostFinder, req: ClientRequest, head: RequestHead): FoundRoute | OwnProblem {
   const { method = '', url = '' } = req
   if (hosts.needsHost && head.host === '') {
     return { code: 'bad_request', detail: 'expected one Host line' }
@@ -32,7 +28,14 @@ export function findRoute(
     }
   }
   const { routes } = table
+  // What `Connection` names does not go upstream, so it must not decide either.
+  if (head.connectionNames !== undefined) {
+    if ([...head.connectionNames].some((name) => routes.headerNames.has(name)))
+      return { code: 'bad_request', detail: 'the Connection line names a header that routes depend on' }
+  }
   const asked = method === 'OPTIONS' ? (req.headers['access-control-request-method'] ?? '') : method
+  // A preflight carries none of the lines that it asks for.
+  const lines = method === 'OPTIONS' ? undefined : req.rawHeaders
   const found = (target: Target): FoundRoute | OwnProblem => {
     const { path, query, authority } = target
     if (authority !== undefined && plainAuthority(authority) !== plainAuthority(head.host)) {
@@ -41,7 +44,7 @@ export function findRoute(
         detail: 'the request target and the Host line name two hosts',
       }
     }
-    return { path, query, route: routes.match(asked, path)?.value, routes }
+    return { path, query, route: routes.match(asked, path, lines)?.value, routes }
   }
   const target = normaliseTarget(url)
   if (target.ok) return found(target)

@@ -64,7 +64,7 @@ describe('framing that two readers could take for different requests is 400, and
     ['no header name', post(': b')],
     ['no version', 'GET /free/x\r\n\r\n'],
     ['HTTP/2 in the request line', 'GET /free/x HTTP/2.0\r\nHost: a\r\n\r\n'],
-    ['the HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+    ['half the HTTP/2 preface', 'PRI * HTTP/2.\r\n\r\n'],
     ['a method in small letters', 'get /free/x HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['an unknown method', 'BREW /free/x HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['a target in Latin-1', 'GET /free/\xe9 HTTP/1.1\r\nHost: a\r\n\r\n'],

@@ -14,6 +14,8 @@ export type HeaderKind =
   | 'expect'
   | 'upgrade'
   | 'origin'
+  /** `Content-Type`. */
+  | 'type'
   /** `Accept-Encoding`. */
   | 'encoding'
   /** Of possession (RFC 9449), for the gate alone. */
@@ -31,7 +33,6 @@ const named: Readonly<Record<Exclude<HeaderKind, 'other'>, readonly string[]>> =
     'age',
     'cache-control',
     'content-encoding',
-    'content-type',
     'cookie',
     'date',
     'etag',
@@ -57,6 +58,7 @@ const named: Readonly<Record<Exclude<HeaderKind, 'other'>, readonly string[]>> =
   expect: ['expect'],
   upgrade: ['upgrade'],
   origin: ['origin'],
+  type: ['content-type'],
   encoding: ['accept-encoding'],
   proof: ['dpop'],
   override: [
@@ -107,5 +109,9 @@ function unlisted(lower: string): HeaderKind {
   if (!lower.includes('_')) return 'other'
   // CGI, and what came after it, reads `X_Forwarded_For` as `X-Forwarded-For`.
   const kind = headerKind(lower.replaceAll('_', '-'))
-  return kind === 'plain' ? 'other' : kind === 'override' || kind === 'other' ? kind : 'ours'
+  return kind === 'plain' || kind === 'type'
+    ? 'other'
+    : kind === 'override' || kind === 'other'
+      ? kind
+      : 'ours'
 }

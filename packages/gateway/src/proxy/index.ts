@@ -2,7 +2,19 @@ export {
   createDataPlane,
   type DataPlane,
   type DataPlaneHooks,
+  type DataPlaneOptions,
 } from './data-plane.ts'
-export { createPublicServer, drainServers, type PublicServerOptions } from './public-server.ts'
-export type { HostTable, ProxyRoute, Routing, UpstreamTarget } from './routing.ts'
+export { type HeaderEdits, headerEdits } from './header-edits.ts'
+export { expectProxyHeader } from './proxy-protocol.ts'
+export {
+  createPublicServer,
+  drainServers,
+  type PublicServer,
+  type PublicServerOptions,
+} from './public-server.ts'
+export type { HostTable, ProxyRoute, Routing, UpstreamTarget, UpstreamTls } from './routing.ts'
+export type { TlsMaterial } from './tls-front.ts'
+export type { RequestTrace, RequestTracer } from './tracer.ts'
+export type { Ejection, HealthCheck, UpstreamState } from './upstream-group.ts'
+export { unwellServices } from './upstream-group.ts'
 export type { RequestRecord } from './visit.ts'

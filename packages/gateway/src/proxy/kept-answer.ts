@@ -1,17 +1,20 @@
 import type { StoredAnswer } from '@turnpike/l402/server'
 import { answerLines } from './answer-lines.ts'
+import type { HeaderEdits } from './header-edits.ts'
 
 /** An answer as it is kept for requests that come again (protocol §5 rule 10), as far as it is small enough. */
 export class KeptAnswer {
   readonly #mostBytes: number
+  readonly #edits: HeaderEdits | undefined
   #status = 0
   #headers: string[] = []
   #chunks: Buffer[] = []
   #length = 0
   #dropped = false
 
-  constructor(mostBytes: number) {
+  constructor(mostBytes: number, edits: HeaderEdits | undefined) {
     this.#mostBytes = mostBytes
+    this.#edits = edits
   }
 
   /** Whether it can still be kept. */
@@ -22,7 +25,7 @@ export class KeptAnswer {
   /** The answer begins. */
   head(status: number, raw: readonly Buffer[]): void {
     this.#status = status
-    const { lines, length } = answerLines(raw, status, [], false)
+    const { lines, length } = answerLines(raw, status, { extra: [], crossOrigin: false, edits: this.#edits })
     if (length > this.#mostBytes) this.drop()
     // Whoever sends it again says how long it is.
     for (let i = 0; i + 1 < lines.length; i += 2) {

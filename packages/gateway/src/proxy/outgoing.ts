@@ -1,11 +1,11 @@
-import type { ServerResponse } from 'node:http'
 import type { AnswerLines } from './answer-lines.ts'
+import type { ClientAnswer } from './client-side.ts'
 
 const STATUS_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** One answer on its way to the client: what is gathered of it first, then each piece as it comes. */
 export class Outgoing {
-  readonly #res: ServerResponse
+  readonly #res: ClientAnswer
   #text = ''
   #lines: AnswerLines | undefined
   #gathered: Buffer[] = []
@@ -17,7 +17,7 @@ export class Outgoing {
   /** 0 until there is a head. */
   status = 0
 
-  constructor(res: ServerResponse) {
+  constructor(res: ClientAnswer) {
     this.#res = res
   }
 

@@ -9,7 +9,7 @@ export const NO_ROUTE: OwnProblem = {
 
 export const NO_WEBSOCKET: OwnProblem = {
   code: 'upgrade_not_supported',
-  detail: 'this gateway does not carry WebSocket connections',
+  detail: 'the service behind this gateway speaks HTTP/2, over which no WebSocket is carried',
 }
 
 export const BAD_EXPECTATION: OwnProblem = {
@@ -36,6 +36,14 @@ export const BALANCE_METHOD: OwnProblem = {
   code: 'method_not_allowed',
   detail: 'the balance is read with GET',
   lines: ['Allow', 'GET, HEAD, OPTIONS'],
+}
+
+/** More bytes than the route takes. */
+export function bodyTooLarge(mostBytes: number | undefined): OwnProblem {
+  return {
+    code: 'body_too_large',
+    detail: `expected a body of at most ${mostBytes ?? 0} bytes; nothing was charged`,
+  }
 }
 
 /** The body of a request with an `Idempotency-Key` did not come. */

@@ -4,6 +4,10 @@ import { REQUEST_PROBLEMS, type RequestProblemCode, type RequestProblemEntry } f
 export type ProblemCode =
   | RequestProblemCode
   | 'bad_request'
+  | 'folder'
+  | 'no_file'
+  | 'precondition_failed'
+  | 'range_not_satisfiable'
   | 'unknown_host'
   | 'method_not_allowed'
   | 'request_timeout'
@@ -19,6 +23,12 @@ export type ProblemCode =
 
 /** How each of them is answered. */
 export const PROBLEMS: Readonly<Record<ProblemCode, RequestProblemEntry>> = {
+  folder: {
+    status: 308,
+    title: 'Permanent Redirect',
+    meaning: 'The path is that of a folder of files and lacks the slash at its end; nothing was used.',
+    remedy: 'Go to `Location` with the same credential.',
+  },
   bad_request: {
     status: 400,
     title: 'Bad Request',
@@ -33,10 +43,16 @@ export const PROBLEMS: Readonly<Record<ProblemCode, RequestProblemEntry>> = {
     meaning: 'This gateway serves other hosts than the one that `Host` names.',
     remedy: 'Check the address; a seller names the host in the configuration.',
   },
+  no_file: {
+    status: 404,
+    title: 'Not Found',
+    meaning: 'The route serves files, and there is none at this path; nothing was used.',
+    remedy: 'Check the path; the same credential opens another.',
+  },
   method_not_allowed: {
     status: 405,
     title: 'Method Not Allowed',
-    meaning: 'TRACE and CONNECT are not carried, and the balance is read with GET.',
+    meaning: 'TRACE and CONNECT are not carried; the balance and files are read with GET.',
     remedy: 'Use one of the methods in `Allow`.',
   },
   request_timeout: {
@@ -45,11 +61,23 @@ export const PROBLEMS: Readonly<Record<ProblemCode, RequestProblemEntry>> = {
     meaning: 'The request’s header lines or body did not arrive in time; nothing was used.',
     remedy: 'Repeat the request with the same credential.',
   },
+  precondition_failed: {
+    status: 412,
+    title: 'Precondition Failed',
+    meaning: 'The file is not the one that `If-Match` or `If-Unmodified-Since` names; nothing was used.',
+    remedy: 'Fetch the file anew.',
+  },
   chunk_extensions_too_large: {
     status: 413,
     title: 'Payload Too Large',
     meaning: 'The chunks of the request’s body carry too many extensions.',
     remedy: 'Leave the chunk extensions out.',
+  },
+  range_not_satisfiable: {
+    status: 416,
+    title: 'Range Not Satisfiable',
+    meaning: 'The file does not have the bytes that `Range` asks for; nothing was used.',
+    remedy: '`Content-Range` says how long the file is.',
   },
   expectation_failed: {
     status: 417,
@@ -72,8 +100,9 @@ export const PROBLEMS: Readonly<Record<ProblemCode, RequestProblemEntry>> = {
   upgrade_not_supported: {
     status: 501,
     title: 'Not Implemented',
-    meaning: 'WebSocket connections are not carried.',
-    remedy: 'Use plain HTTP; streams and server-sent events are carried.',
+    meaning: 'No WebSocket is carried to a service that speaks HTTP/2.',
+    remedy:
+      'Use plain HTTP, streams or server-sent events; a seller names the service by its HTTP/1.1 address.',
   },
   upstream_unreachable: {
     status: 502,

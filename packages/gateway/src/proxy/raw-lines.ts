@@ -14,6 +14,11 @@ export function latin1Pairs(raw: readonly unknown[]): [name: string, value: stri
   return out
 }
 
+/** The values of `Link`. */
+export function hintLinks(raw: readonly unknown[]): string[] {
+  return latin1Pairs(raw).flatMap(([name, value]) => (name.toLowerCase() === 'link' ? [value] : []))
+}
+
 function latin1(text: unknown): string {
   return Buffer.isBuffer(text) ? text.toString('latin1') : String(text)
 }

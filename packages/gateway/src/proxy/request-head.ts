@@ -1,6 +1,8 @@
 import { isCredentialLine } from '@turnpike/l402'
 import { type Entitlement, isAuthority } from '@turnpike/l402/server'
 import type { ClientFacts } from './client-facts.ts'
+import { isGrpcType } from './grpc.ts'
+import { editLines } from './header-edits.ts'
 import { headerKind } from './header-kinds.ts'
 import type { ProxyRoute } from './routing.ts'
 
@@ -10,10 +12,16 @@ export interface RequestHead {
   /** In lower case; empty without a `Host` line, which only HTTP/1.0 allows. */
   readonly host: string
   readonly hasBody: boolean
+  /** Of the body, where `Content-Length` says it; else -1. */
+  readonly bodyLength: number
   readonly expect: string | undefined
   readonly upgrade: string | undefined
   /** Whether a browser asks across origins. */
   readonly crossOrigin: boolean
+  /** Whether it is gRPC, and its answer is to be. */
+  readonly grpc: boolean
+  /** The origin it asks from; empty where it does not. */
+  readonly origin: string
   /** Fields that `Connection` names, in lower case: not for the upstream. */
   readonly connectionNames: ReadonlySet<string> | undefined
 }
@@ -26,9 +34,14 @@ export interface BadHead {
 
 /**
  * Reads the raw header lines of a request: one `Host`, one framing. What llhttp in its strict mode lets pass and
- * another reader could take for different framing is refused here.
+ * another reader could take for different framing is refused here. `streamed`: whether a body follows, where the framing of
+ * HTTP/2 says it.
  */
-export function readHead(lines: readonly string[], httpVersion: string): RequestHead | BadHead {
+export function readHead(
+  lines: readonly string[],
+  httpVersion: string,
+  streamed?: boolean,
+): RequestHead | BadHead {
   let host: string | undefined
   let length: string | undefined
   let coding: string | undefined
@@ -36,6 +49,8 @@ export function readHead(lines: readonly string[], httpVersion: string): Request
   let upgrade: string | undefined
   let connection: string | undefined
   let crossOrigin = false
+  let grpc = false
+  let origin = ''
   for (let i = 0; i < lines.length; i += 2) {
     const value = lines[i + 1] ?? ''
     switch (headerKind(lines[i] ?? '')) {
@@ -60,11 +75,16 @@ export function readHead(lines: readonly string[], httpVersion: string): Request
       case 'upgrade':
         upgrade = value.toLowerCase()
         break
+      case 'type':
+        grpc = isGrpcType(value)
+        break
       case 'origin':
         crossOrigin = true
+        origin = value
     }
   }
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') return bad('expected HTTP/1.1 or HTTP/1.0')
+  if (httpVersion !== '1.1' && httpVersion !== '1.0' && streamed === undefined)
+    return bad('expected HTTP/1.1 or HTTP/1.0')
   if (coding !== undefined) {
     if (length !== undefined) return bad('the request has both Content-Length and Transfer-Encoding')
     if (coding !== 'chunked') return bad('expected no transfer coding but chunked')
@@ -73,17 +93,20 @@ export function readHead(lines: readonly string[], httpVersion: string): Request
   if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) {
     return bad('expected a Content-Length of at most 15 digits')
   }
-  if (host === undefined ? httpVersion === '1.1' : !isAuthority(host)) {
+  if (host === undefined ? httpVersion !== '1.0' : !isAuthority(host)) {
     return bad('expected one Host line with a host and, where needed, a port')
   }
   return {
     ok: true,
     host: host ?? '',
-    hasBody: coding !== undefined || (length !== undefined && Number(length) > 0),
+    bodyLength: length === undefined ? -1 : Number(length),
+    hasBody: streamed ?? (coding !== undefined || (length !== undefined && Number(length) > 0)),
     // HTTP/1.0 knows no 100 Continue.
     expect: httpVersion === '1.0' ? undefined : expect,
     upgrade,
     crossOrigin,
+    grpc,
+    origin,
     connectionNames: connection === undefined ? undefined : connectionNames(connection),
   }
 }
@@ -132,6 +155,7 @@ export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): s
         if (dropped === undefined || !dropped.has('accept-encoding')) out.push(name, value)
         break
       case 'plain':
+      case 'type':
       case 'origin':
         if (dropped === undefined || !dropped.has(name.toLowerCase())) out.push(name, value)
         break
@@ -148,13 +172,14 @@ export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): s
         if (route.keepOverrideHeaders) out.push(name, value)
     }
   }
+  if (route.requestEdits !== undefined) editLines(out, route.requestEdits)
   // What is metered is read on its way, so it is asked for as it is.
   if (plain) out.push('Accept-Encoding', 'identity')
   const node = address.includes(':') ? `"[${address}]"` : address || 'unknown'
   out.push('X-Forwarded-For', client.forwardedFor, 'X-Forwarded-Proto', scheme)
   if (host !== '') out.push('X-Forwarded-Host', host)
   out.push('Forwarded', `for=${node};${host === '' ? '' : `host="${host}";`}proto=${scheme}`)
-  if (entitlement !== null) {
+  if (entitlement !== null && entitlement.freebie !== true) {
     out.push('X-L402-Token-Id', entitlement.tokenId, 'X-L402-Service', entitlement.service)
     out.push('X-L402-Payment-Hash', entitlement.paymentHash)
   }
@@ -162,6 +187,7 @@ export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): s
 }
 
 /** Whether what a request costs stands in its answer's body. */
-function readsBody({ terms: { charge } }: ProxyRoute): boolean {
+function readsBody({ terms: { charge, pricer } }: ProxyRoute): boolean {
+  if (pricer?.metered !== undefined) return true
   return charge !== undefined && (charge.json !== undefined || charge.usage !== undefined)
 }

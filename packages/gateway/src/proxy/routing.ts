@@ -1,9 +1,28 @@
-import type { RouteTable, RouteTerms } from '@turnpike/l402/server'
+import type { CorsPolicy, RouteTable, RouteTerms } from '@turnpike/l402/server'
+import type { HeaderEdits } from './header-edits.ts'
+import type { UpstreamGroup } from './upstream-group.ts'
+
+/** How the certificate of an upstream is checked, and which one is shown to it. PEM texts. */
+export interface UpstreamTls {
+  /** Tells two of them apart for one origin: the same id, the same content. */
+  readonly id: string
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  /** Asked for (SNI) and checked instead of the origin's host. */
+  readonly serverName?: string
+  /** Takes any certificate. For development. */
+  readonly insecure?: boolean
+}
 
 /** Where a request goes that may pass. */
 export interface UpstreamTarget {
-  /** `http://127.0.0.1:9000` or `https://…`, without a path. */
+  /** `http://127.0.0.1:9000`, `https://…` or `h2c://…` (HTTP/2 without TLS), without a path. */
   readonly origin: string
+  /** Of `https`: which version it speaks. @default 'h1' */
+  readonly protocol?: 'h1' | 'h2'
+  /** Of `https`: whom to trust, and who we are. */
+  readonly tls?: UpstreamTls
   /** Put before every path; starts with `/` and does not end with one, or is empty. */
   readonly basePath: string
 }
@@ -11,7 +30,18 @@ export interface UpstreamTarget {
 /** What the gateway does with the requests of one route. */
 export interface ProxyRoute {
   readonly terms: RouteTerms
+  /** With a `group` or `files`, only its `basePath` counts. */
   readonly upstream: UpstreamTarget
+  /** Several upstreams, or one that is watched. */
+  readonly group?: UpstreamGroup
+  /** An absolute folder that is served in place of an upstream. */
+  readonly files?: string
+  /** Cut off the front of the path before it goes upstream; starts with `/` and does not end with one. */
+  readonly stripPrefix?: string
+  readonly requestEdits?: HeaderEdits
+  readonly answerEdits?: HeaderEdits
+  /** Most bytes of a request's body; left out: any number. */
+  readonly bodyLimit?: number
   /** How long the upstream may take to its first byte. */
   readonly timeoutMs: number
   /** Lets credential lines through to the upstream. */
@@ -20,6 +50,8 @@ export interface ProxyRoute {
   readonly allowEncodedSlash: boolean
   /** Lets method and URL override headers through to the upstream. */
   readonly keepOverrideHeaders: boolean
+  /** Which pages may read answers; as browsers need it to pay if left out, nothing for `null`. */
+  readonly cors?: CorsPolicy | null
 }
 
 /** The routes of some hosts. */
@@ -48,8 +80,9 @@ export interface HostFinder {
   readonly needsHost: boolean
   /** `authority`: the `Host` of a request in lower case; empty without one. */
   find(authority: string): HostRoutes | undefined
-  /** Of all upstreams. */
-  readonly origins: ReadonlySet<string>
+  /** Of all routes. */
+  readonly upstreams: readonly UpstreamTarget[]
+  readonly groups: ReadonlySet<UpstreamGroup>
 }
 
 /**
@@ -80,6 +113,7 @@ export function compileRouting(routing: Routing): HostFinder {
       if (port === '80' || port === '443') claim(exact, name, table)
     }
   }
+  const all = routing.flatMap(({ routes }) => routes.routes.map(({ value }) => value))
   const needsHost = exact.size + anyPort.size > 0
   return {
     needsHost,
@@ -87,10 +121,14 @@ export function compileRouting(routing: Routing): HostFinder {
       if (!needsHost) return rest
       return exact.get(authority) ?? anyPort.get(splitPort(authority).name) ?? rest
     },
-    origins: new Set(
-      routing.flatMap(({ routes }) => routes.routes.map(({ value }) => value.upstream.origin)),
-    ),
+    upstreams: all.flatMap(targetsOf),
+    groups: new Set(all.flatMap(({ group }) => group ?? [])),
   }
+}
+
+function targetsOf({ upstream, group, files }: ProxyRoute): readonly UpstreamTarget[] {
+  if (files !== undefined) return []
+  return group === undefined ? [upstream] : group.targets
 }
 
 function splitPort(authority: string): { name: string; port: string } {

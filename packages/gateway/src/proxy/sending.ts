@@ -1,6 +1,5 @@
-import type { Dispatcher } from 'undici'
 import { upstreamFault } from './upstream-faults.ts'
-import type { Upstream, UpstreamRequest } from './upstream-pools.ts'
+import type { Upstream, UpstreamHandler, UpstreamRequest } from './upstream-pools.ts'
 
 /** One request on its way to the upstream. */
 export class Sending {
@@ -16,7 +15,7 @@ export class Sending {
   }
 
   /** Sends it; `handler` is told what becomes of it. */
-  send(handler: Dispatcher.DispatchHandler): void {
+  send(handler: UpstreamHandler): void {
     this.#upstream.dispatch(this.#request, handler)
   }
 
@@ -29,7 +28,7 @@ export class Sending {
    * An upstream may close an idle connection just when a request goes out on it. RFC 9110 §9.2.2: that request is sent
    * once more, on a connection of its own. Answers whether it was.
    */
-  sendAgain(error: Error, handler: Dispatcher.DispatchHandler): boolean {
+  sendAgain(error: Error, handler: UpstreamHandler): boolean {
     const { carry: _, ...request } = this.#request
     const { method, body } = request
     const safe = body === null && (method === 'GET' || method === 'HEAD')

@@ -1,12 +1,16 @@
 import type { Charge, Entitlement, Settlement } from '@turnpike/l402/server'
+import type { HeaderEdits } from './header-edits.ts'
 import { KeptAnswer } from './kept-answer.ts'
 import { Measuring } from './measuring.ts'
+import { UsageTail } from './usage-tail.ts'
 
 /** What is to be settled, and who is told. */
 export interface SettlingOptions {
   readonly entitlement: Entitlement
   /** Of a metered route. */
   readonly charge: Charge | undefined
+  /** What the operator sets and removes in the answer's header lines. */
+  readonly answerEdits?: HeaderEdits | undefined
   readonly method: string
   readonly onFault: (code: string, error: unknown) => void
   /** The answer must not go on; see `MeasuringOptions.onEnough`. */
@@ -24,6 +28,7 @@ export class Settling {
   readonly #options: SettlingOptions
   readonly #measuring: Measuring | null
   readonly #kept: KeptAnswer | null
+  readonly #usage: UsageTail | null
   #served = false
   #ended = false
 
@@ -40,7 +45,9 @@ export class Settling {
             onFault: onFault.bind(undefined, 'store_unavailable'),
             onEnough,
           })
-    this.#kept = entitlement.keepBytes === null ? null : new KeptAnswer(entitlement.keepBytes)
+    this.#usage = entitlement.usage === undefined ? null : new UsageTail(entitlement.usage)
+    this.#kept =
+      entitlement.keepBytes === null ? null : new KeptAnswer(entitlement.keepBytes, options.answerEdits)
   }
 
   get ended(): boolean {
@@ -60,11 +67,13 @@ export class Settling {
   /** The upstream's answer begins. */
   head(status: number, raw: readonly Buffer[]): void {
     this.#measuring?.head(status, raw)
+    this.#usage?.head(status, raw)
     this.#kept?.head(status, raw)
   }
 
   body(chunk: Buffer): void {
     this.#measuring?.body(chunk, this.#served)
+    this.#usage?.body(chunk)
     this.#kept?.body(chunk)
   }
 
@@ -82,6 +91,7 @@ export class Settling {
   /** The answer is whole. What the client must wait for until it gets the last of it; `null`: nothing. */
   whole(): Promise<void> | null {
     const answer = this.#kept?.whole()
+    if (!this.#ended) this.#usage?.end(true)
     const done = this.#commit(this.#measuring?.end(true), answer)
     // One that is sent again at once must find its answer.
     return this.#kept === null ? null : atMost(done)
@@ -89,20 +99,32 @@ export class Settling {
 
   /** The client left although it was to be served, or is not served on. */
   left(): void {
+    if (!this.#ended) this.#usage?.end(false)
     void this.#commit(this.#measuring?.end(false))
   }
 
   /** The upstream broke off an answer that had begun: what is certain is charged, and nothing that was only estimated. */
   brokeOff(): void {
     const certainMsat = this.#measuring?.certain() ?? 0n
-    if (certainMsat > 0n) void this.#commit(certainMsat)
-    else void this.release()
+    if (certainMsat > 0n) {
+      if (!this.#ended) this.#usage?.end(false)
+      void this.#commit(certainMsat)
+    } else void this.release()
+  }
+
+  /** The upstream says at the end, before any of its answer, that it failed. What the client must wait for. */
+  async failed(): Promise<void> {
+    const certainMsat = this.#measuring?.certain() ?? 0n
+    if (certainMsat === 0n) return this.release()
+    if (!this.#ended) this.#usage?.end(false)
+    await atMost(this.#commit(certainMsat))
   }
 
   /** Gives the use back (rule 4); waits for it, but not for long. */
   async release(): Promise<void> {
     if (this.#ended) return
     this.#ended = true
+    this.#usage?.end(false)
     await atMost(this.#options.entitlement.release().catch(this.#failed))
   }
 

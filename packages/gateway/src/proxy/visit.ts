@@ -1,10 +1,12 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RouteTerms } from '@turnpike/l402/server'
 import { type OwnProblem, sendProblem } from './answers.ts'
 import { peerAddress } from './client-facts.ts'
+import type { ClientAnswer, ClientRequest } from './client-side.ts'
 import type { Exchange } from './exchange.ts'
 import { discardBody } from './request-body.ts'
 import type { RequestHead } from './request-head.ts'
+import type { RequestTrace } from './tracer.ts'
+import type { Upgrade } from './tunnel.ts'
 
 /** What became of one request; for logs and metrics. Holds no header value and no query. */
 export interface RequestRecord {
@@ -25,21 +27,29 @@ export interface RequestRecord {
   readonly code: string | undefined
   /** Whether a credential opened the route. */
   readonly paid: boolean
+  /** Why a route in shadow would have refused it. */
+  readonly shadow?: string
   /** Whether the answer went out whole. */
   readonly complete: boolean
   /** From the request's last header byte to the answer's last byte. */
   readonly durationMs: number
+  /** From sending it on to the upstream's first byte; `undefined` without an answer of an upstream. */
+  readonly upstreamMs: number | undefined
+  /** Lower-case hex of the credential that opened the route. */
+  readonly tokenId: string | undefined
 }
 
 /** One request on its way; what its record is made from. */
 export class Visit {
-  readonly req: IncomingMessage
-  readonly res: ServerResponse
+  readonly req: ClientRequest
+  readonly res: ClientAnswer
   readonly startedAt: number = performance.now()
   /** The address our connection is with. */
   readonly peer: string
   /** The client's, which is the peer's unless a trusted proxy says another. */
   clientAddress: string
+  /** A client that offers to change the protocol. */
+  readonly upgrade: Upgrade | undefined
   exchange: Exchange | undefined = undefined
   /** The answer is out, or the client gone. */
   closed = false
@@ -48,11 +58,18 @@ export class Visit {
   outcome: RequestRecord['outcome'] = 'answered'
   code: string | undefined = undefined
   paid = false
+  shadow: string | undefined = undefined
+  tokenId: string | undefined = undefined
+  trace: RequestTrace | undefined = undefined
+  /** When it was sent on, and when the upstream's answer began; 0: not yet. */
+  sentAt = 0
+  answeredAt = 0
   #continued = false
 
-  constructor(req: IncomingMessage, res: ServerResponse) {
+  constructor(req: ClientRequest, res: ClientAnswer, upgrade: Upgrade | undefined) {
     this.req = req
     this.res = res
+    this.upgrade = upgrade
     this.peer = peerAddress(req.socket)
     this.clientAddress = this.peer
   }
@@ -87,7 +104,8 @@ export class Visit {
   }
 
   record(): RequestRecord {
-    const { req, res, path, clientAddress, route, outcome, code, paid } = this
+    const { req, res, path, clientAddress, route, outcome, code, paid, shadow } = this
+    const { tokenId, sentAt, answeredAt } = this
     return {
       method: req.method ?? '',
       path,
@@ -97,8 +115,11 @@ export class Visit {
       outcome,
       code,
       paid,
+      ...(shadow === undefined ? {} : { shadow }),
       complete: res.writableFinished,
       durationMs: performance.now() - this.startedAt,
+      upstreamMs: answeredAt === 0 ? undefined : answeredAt - sentAt,
+      tokenId,
     }
   }
 }

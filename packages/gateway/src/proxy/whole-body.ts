@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest } from './client-side.ts'
 
 /** A request's body that had to be read before anything else is done. */
 export type WholeBody =
@@ -8,7 +8,7 @@ export type WholeBody =
 
 /** Reads a body of at most `mostBytes`; a client may take `timeoutMs` between two pieces. Never rejects. */
 export function readWholeBody(
-  req: IncomingMessage,
+  req: ClientRequest,
   { mostBytes, timeoutMs }: { readonly mostBytes: number; readonly timeoutMs: number },
 ): Promise<WholeBody> {
   if (Number(req.headers['content-length'] ?? 0) > mostBytes) return Promise.resolve({ state: 'too_large' })
@@ -27,7 +27,8 @@ export function readWholeBody(
       if (length > mostBytes) end({ state: 'too_large' })
       else chunks.push(chunk)
     }
-    const onEnd = (): void => end({ state: 'whole', bytes: Buffer.concat(chunks) })
+    const onEnd = (): void =>
+      end(req.complete ? { state: 'whole', bytes: Buffer.concat(chunks) } : { state: 'gone' })
     const onClose = (): void => end({ state: 'gone' })
     const timer = setTimeout(() => end({ state: 'late' }), timeoutMs)
     req.on('data', onData).on('end', onEnd).on('close', onClose)

@@ -9,6 +9,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import type { WebhookConfig } from '../config/webhooks.ts'
 import { describeError } from '../log.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 import type { Ledger } from '../metrics/watched.ts'
 import { createDeliveries } from '../webhooks/deliver.ts'
 import { type EventHub, eventHub } from './event-hub.ts'
@@ -17,7 +18,7 @@ import { createRefunds, type Refunds } from './refunds.ts'
 import { type SettlementSource, watchSettlements } from './settlements.ts'
 
 /** Opens the journal of a configuration's store; after the ledger. Throws like the ledger. */
-export function openJournal({ store }: Pick<Config, 'store'>): Promise<Journal> {
+function openJournal({ store }: Pick<Config, 'store'>): Promise<Journal> {
   switch (store.kind) {
     case 'memory':
       return memoryJournal()
@@ -31,11 +32,11 @@ export function openJournal({ store }: Pick<Config, 'store'>): Promise<Journal> 
 }
 
 /** What a desk works with. */
-export interface SalesDeskOptions {
-  readonly journal: Journal
+interface SalesDeskOptions {
   readonly ledger: Pick<Ledger, 'credit' | 'read'>
   readonly lightning: SettlementSource
   readonly config: Config
+  readonly metrics: Pick<Metrics, 'settled'>
   readonly log: Logger
 }
 
@@ -50,36 +51,43 @@ export interface SalesDesk {
   readonly receivers: () => ReadonlyMap<string, WebhookConfig>
   readonly onEvents: (events: readonly SaleEvent[]) => void
   readonly wakeDeliveries: () => void
-  /** Puts another configuration in force. Throws `CommandError`, and changes nothing. */
-  configure(next: Config): void
+  /** What is answered puts `next` in force, without fail. Throws `CommandError` for a webhook's secret that cannot be read. */
+  prepare(next: Config): () => void
   close(): Promise<void>
 }
 
 const CHORES_MS = 60_000
 const FLUSH_MS = 5_000
 
-/** Starts it. Throws `CommandError` for a webhook's secret that cannot be read. */
-export function startSalesDesk({
-  journal,
-  ledger,
-  lightning,
-  config: first,
-  log,
-}: SalesDeskOptions): SalesDesk {
-  let config = first
+/** Opens the journal and starts the rest. Throws like the ledger, and `CommandError` for a webhook's secret that cannot be read. */
+export async function openSalesDesk(options: SalesDeskOptions): Promise<SalesDesk> {
+  const journal = await openJournal(options.config)
+  try {
+    return startSalesDesk(journal, options)
+  } catch (error) {
+    await journal.close()
+    throw error
+  }
+}
+
+function startSalesDesk(journal: Journal, options: SalesDeskOptions): SalesDesk {
+  const { ledger, lightning, metrics, log } = options
+  let { config } = options
   const events = eventHub()
   const deliveries = createDeliveries({ journal, log })
+  deliveries.prepare(config.webhooks)()
   const { subscribers } = deliveries
   const onEvents = (found: readonly SaleEvent[]): void => {
     for (const event of found) {
       events.emit({ kind: 'sale', event })
+      // The journal lets it happen once, whichever process tells of the payment first.
+      if (event.type === 'settled') metrics.settled(event.sale.service, event.sale.amountMsat ?? 0n)
       if (event.type === 'refunded') recorder.revived()
     }
     if (found.some(({ type }) => type !== 'revoked')) deliveries.wake()
   }
   const recorder = createRecorder({ journal, subscribers, onEvents, log })
   const refunds = createRefunds({ journal, ledger, subscribers, onEvents })
-  deliveries.configure(config.webhooks)
   const stopWatching = watchSettlements(lightning, recorder.settled, log)
   let chores: Promise<void> | undefined
   const doChores = (): void => {
@@ -105,9 +113,12 @@ export function startSalesDesk({
     receivers: deliveries.receivers,
     onEvents,
     wakeDeliveries: deliveries.wake,
-    configure(next) {
-      deliveries.configure(next.webhooks)
-      config = next
+    prepare(next) {
+      const receive = deliveries.prepare(next.webhooks)
+      return () => {
+        receive()
+        config = next
+      }
     },
     async close() {
       clearInterval(timer)

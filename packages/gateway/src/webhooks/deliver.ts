@@ -49,8 +49,8 @@ export interface Deliveries {
   subscribers(): Subscribers
   /** The configured receivers by the name they have in the outbox. */
   receivers(): ReadonlyMap<string, WebhookConfig>
-  /** Puts other receivers in force. Throws `CommandError` for a secret that cannot be read; then nothing changes. */
-  configure(webhooks: readonly WebhookConfig[]): void
+  /** What is answered puts these receivers in force. Throws `CommandError` for a secret that cannot be read. */
+  prepare(webhooks: readonly WebhookConfig[]): () => void
   /** There may be something in the outbox. */
   wake(): void
   close(): Promise<void>
@@ -168,21 +168,23 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
   return {
     subscribers: () => subscribers,
     receivers: () => new Map([...receivers].map(([name, { config }]) => [name, config])),
-    configure(webhooks) {
+    prepare(webhooks) {
       const next = new Map(
         webhooks.map((config): [string, Receiver] => [
           receiverName(config.url),
           { config, secrets: readWebhookSecrets(config.secretFile) },
         ]),
       )
-      receivers = next
-      subscribers = Object.fromEntries(
-        WEBHOOK_EVENTS.map((event) => [
-          event,
-          [...next].flatMap(([name, { config }]) => (config.events.includes(event) ? [name] : [])),
-        ]),
-      )
-      wake()
+      return () => {
+        receivers = next
+        subscribers = Object.fromEntries(
+          WEBHOOK_EVENTS.map((event) => [
+            event,
+            [...next].flatMap(([name, { config }]) => (config.events.includes(event) ? [name] : [])),
+          ]),
+        )
+        wake()
+      }
     },
     wake,
     async close() {

@@ -96,9 +96,13 @@ export function statusesIn(text: string): number[] {
   return [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((found) => Number(found[1]))
 }
 
-/** Looks until a condition holds; throws after ten seconds. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const endsAt = performance.now() + 10_000
+/** Looks until a condition holds; throws after `patienceMs`. The machine may be busy. */
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  what: string,
+  patienceMs: number = 25_000,
+): Promise<void> {
+  const endsAt = performance.now() + patienceMs
   while (!(await holds())) {
     if (performance.now() > endsAt) throw new Error(`waited in vain until ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))

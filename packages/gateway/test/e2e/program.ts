@@ -145,6 +145,9 @@ export function run(folder: string, args: readonly string[], options: StartOptio
   return watch(launch(folder, args, options)).ended
 }
 
+/** How long a start may take: half a second, unless much else runs. */
+const START_MS = 90_000
+
 let starts = 0
 
 /** Starts `turnpike serve` in a folder and waits until it serves. */
@@ -155,7 +158,7 @@ export async function serve(folder: string, options: StartOptions = {}): Promise
   void ended.then((ending) => {
     over = ending
   })
-  await until(() => over !== undefined || existsSync(readyFile), 'the gateway serves')
+  await until(() => over !== undefined || existsSync(readyFile), 'the gateway serves', START_MS)
   if (over !== undefined) throw new Error(`turnpike ended with ${over.code}: ${over.err}`)
   const { listen, admin } = JSON.parse(readFileSync(readyFile, 'utf8'))
   const url: string = listen[0]

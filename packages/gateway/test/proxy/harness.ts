@@ -21,10 +21,13 @@ import {
   createPublicServer,
   type DataPlane,
   type DataPlaneHooks,
+  type DataPlaneOptions,
   type HostTable,
   type ProxyRoute,
+  type PublicServer,
   type PublicServerOptions,
 } from '../../src/proxy/index.ts'
+import { expectProxyHeader, type ProxyHeaderOptions } from '../../src/proxy/proxy-protocol.ts'
 
 /** What an upstream saw of one request. */
 interface Seen {
@@ -41,7 +44,7 @@ export interface Upstream {
   close(): Promise<void>
 }
 
-const cleanups: (() => Promise<void>)[] = []
+export const cleanups: (() => Promise<void>)[] = []
 
 /** Closes what the test started; for `afterEach`. */
 export async function closeAll(): Promise<void> {
@@ -175,6 +178,8 @@ export function gateOf(decide: (request: GateRequest) => Decision | Promise<Deci
     wantsDigest: () => false,
     balance: () => Promise.reject(new Error('no balance')),
     cachedVerdicts: 0,
+    heldChallenges: 0,
+    verdictLookups: { hits: 0, misses: 0 },
   }
 }
 
@@ -214,7 +219,7 @@ export function tableOf(
 export interface Gateway {
   readonly port: number
   readonly dataPlane: DataPlane
-  readonly server: Server
+  readonly server: PublicServer
 }
 
 export async function startGateway(options: {
@@ -223,14 +228,18 @@ export async function startGateway(options: {
   readonly hooks?: DataPlaneHooks
   readonly connectionsPerOrigin?: number
   readonly server?: PublicServerOptions
+  readonly trustedProxies?: NonNullable<DataPlaneOptions['trustedProxies']>
+  readonly denied?: NonNullable<DataPlaneOptions['denied']>
+  /** Whom PROXY protocol headers are taken from. */
+  readonly proxyHeaders?: ProxyHeaderOptions
 }): Promise<Gateway> {
-  const { gate = passGate(), server: limits, ...rest } = options
+  const { gate = passGate(), server: limits, proxyHeaders, ...rest } = options
   const dataPlane = createDataPlane({ gate, ...rest })
   const server = createPublicServer(dataPlane, limits)
-  const port = await listening(server)
+  if (proxyHeaders !== undefined) expectProxyHeader(server.listener, proxyHeaders)
+  const port = await listening(server.listener)
   cleanups.push(async () => {
-    const ended = server.listening ? once(server, 'close') : undefined
-    server.close()
+    const ended = server.close()
     server.closeAllConnections()
     await ended
     await dataPlane.close()

@@ -48,7 +48,7 @@ export function formatAmount(msat: bigint): string {
 }
 
 function fiat(text: string): L402Error {
-  return malformed(`${EXPECTED}; prices in fiat money need a rate source, which is not supported yet`, text)
+  return malformed(`${EXPECTED}; prices in fiat money need a rate source`, text)
 }
 
 function malformed(expected: string, text: string, remark = ''): L402Error {

@@ -39,13 +39,15 @@ export interface Refusal {
   readonly detail: string
   /** Seconds until a repeat can succeed; with `over_rate` only. */
   readonly retryAfterSeconds?: number
+  /** The rate that is exceeded: so many requests in so many seconds; with `over_rate` only. */
+  readonly rate?: { readonly limit: bigint; readonly seconds: bigint }
 }
 
 /** Makes a {@link Refusal}. */
 export function refuse(
   reason: Reason,
   detail: string,
-  extra: { condition?: string; retryAfterSeconds?: number } = {},
+  extra: Pick<Refusal, 'condition' | 'retryAfterSeconds' | 'rate'> = {},
 ): Refusal {
   return { ok: false, reason, detail, ...extra }
 }

@@ -239,8 +239,9 @@ function remainingOf(uses: readonly CounterUse[], states: readonly CounterState[
 }
 
 function overRate({ rates }: Summary, paced: { failed: number; retryAfterMs: number }): Refusal {
+  const over = rates[paced.failed]
   return refuse('over_rate', 'The credential admits fewer requests in this time.', {
-    condition: rates[paced.failed]?.condition ?? '',
+    ...(over === undefined ? {} : { condition: over.condition, rate: over.rate }),
     retryAfterSeconds: Math.min(Math.ceil(paced.retryAfterMs / 1000), 2 ** 31 - 1),
   })
 }

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { type Reason, refuse } from '../core/refusal.ts'
-import { challengeAnswer, lightningUnavailable, storeUnavailable, tooManyAnswer } from './answers.ts'
+import {
+  challengeAnswer,
+  lightningUnavailable,
+  overRateAnswer,
+  storeUnavailable,
+  tooManyAnswer,
+} from './answers.ts'
 import type { GateRequest } from './gate.ts'
 import { REASONS } from './reason-table.ts'
 
@@ -37,9 +43,14 @@ describe('a credential that does not open the route', () => {
     const others = Object.keys(REASONS).filter((reason) => !credentialFaults.includes(reason as Reason))
     expect(others).toEqual([
       'over_rate',
+      'rate_limited',
+      'address_denied',
       'challenge_limit',
+      'challenge_capacity',
       'lightning_unavailable',
       'store_unavailable',
+      'price_unavailable',
+      'unpriceable',
       'idempotency_invalid',
       'idempotency_conflict',
       'idempotency_running',
@@ -73,12 +84,16 @@ describe('a credential that does not open the route', () => {
 })
 
 describe('answers without a challenge', () => {
-  it.each(['over_rate', 'challenge_limit'] as const)('%s is 429 with Retry-After, to gRPC 8', (reason) => {
-    const answer = tooManyAnswer(plain, reason, 'why', 7)
+  const over = refuse('over_rate', 'why', { retryAfterSeconds: 7 })
+  it.each([
+    ['over_rate', (request: GateRequest) => overRateAnswer(request, over)],
+    ['challenge_limit', (request: GateRequest) => tooManyAnswer(request, 'challenge_limit', 'why', 7)],
+  ] as const)('%s is 429 with Retry-After, to gRPC 8', (reason, answerTo) => {
+    const answer = answerTo(plain)
     expect(answer.status).toBe(429)
     expect(answer.headers.slice(-2)).toEqual(['Retry-After', '7'])
     expect(JSON.parse(answer.body)).toMatchObject({ status: 429, code: reason, title: 'Too Many Requests' })
-    expect(tooManyAnswer(grpc, reason, 'why', 7).headers).toEqual([
+    expect(answerTo(grpc).headers).toEqual([
       ...['Content-Type', 'application/grpc', 'grpc-status', '8', 'grpc-message', 'too many requests'],
       ...['Retry-After', '7', 'Cache-Control', 'no-store'],
     ])

@@ -2,7 +2,9 @@ import type { HeaderLines } from '../core/header-lines.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { IssuedChallenge } from './challenger.ts'
 import type { GateRequest, Refused, RefusedReason, RouteTerms } from './gate.ts'
+import type { NoPrice } from './pricing/pricer.ts'
 import { problemBody } from './problem.ts'
+import { exceededRateLines } from './rate-limit-lines.ts'
 import { REASONS } from './reason-table.ts'
 
 /** Whether a request is gRPC (protocol §1): its `content-type` starts with `application/grpc`. */
@@ -60,10 +62,54 @@ function offeredGrants({ grants: { creditMsat, ...grants } }: RouteTerms): Recor
   return creditMsat === undefined ? grants : { ...grants, creditMsat: Number(creditMsat) }
 }
 
-/** 429 (gRPC 8): `_rate` exceeded, or too many challenges asked for (rules S10, §5). */
+/** 429 (gRPC 8): `_rate` exceeded (protocol §5). The credential stays good. */
+export function overRateAnswer(request: GateRequest, refusal: Refusal): Refused {
+  const { detail, condition, rate, retryAfterSeconds = 1 } = refusal
+  return plainAnswer(request, {
+    reason: 'over_rate',
+    detail,
+    retryAfterSeconds,
+    ...(condition === undefined ? {} : { condition }),
+    ...(rate === undefined ? {} : { headers: exceededRateLines(rate, retryAfterSeconds) }),
+  })
+}
+
+/** 403 (gRPC 7): the address is on a block list, or not on the allow list (rule S1). */
+export function addressDenied(request: Pick<GateRequest, 'headers'>): Refused {
+  return plainAnswer(request, { reason: 'address_denied', detail: 'requests from this network are refused' })
+}
+
+/** 401 without a challenge, on a route that makes no invoices (rule S1; gRPC 13 as Aperture answers it). */
+export function unsoldAnswer(request: GateRequest, { reason, detail, condition }: Refusal): Refused {
+  if (isGrpc(request.headers)) return grpcAnswer(reason, 'unauthorized', [])
+  const { title } = REASONS[reason]
+  return {
+    outcome: 'refuse',
+    reason,
+    status: 401,
+    // RFC 9110 §15.5.2: a 401 names a scheme. It holds neither macaroon nor invoice.
+    headers: ['WWW-Authenticate', `L402 realm="${request.route.service}"`, ...PROBLEM_HEADERS],
+    body: problemBody({
+      status: 401,
+      code: reason,
+      title,
+      detail,
+      ...(condition === undefined ? {} : { condition }),
+    }),
+    grpc: false,
+  }
+}
+
+/** 503: all clients together ask for more invoices than are made in this time. */
+export function overCapacity(request: GateRequest, retryAfterSeconds: number): Refused {
+  const detail = 'too many invoices are asked for right now; nothing was charged'
+  return plainAnswer(request, { reason: 'challenge_capacity', detail, retryAfterSeconds })
+}
+
+/** 429 (gRPC 8): a route's rate exceeded, or too many challenges asked for (rule S10). */
 export function tooManyAnswer(
   request: GateRequest,
-  reason: 'over_rate' | 'challenge_limit',
+  reason: 'rate_limited' | 'challenge_limit',
   detail: string,
   retryAfterSeconds: number,
 ): Refused {
@@ -71,9 +117,9 @@ export function tooManyAnswer(
 }
 
 /** 503: the node makes no invoice (protocol §5 rule 9). */
-export function lightningUnavailable(request: GateRequest): Refused {
+export function lightningUnavailable(request: GateRequest, retryAfterSeconds = 5): Refused {
   const detail = 'no invoice can be made right now; nothing was charged'
-  return plainAnswer(request, { reason: 'lightning_unavailable', detail, retryAfterSeconds: 5 })
+  return plainAnswer(request, { reason: 'lightning_unavailable', detail, retryAfterSeconds })
 }
 
 /** 503: the books cannot be written. Never free, never lost (protocol §5 rule 9). */
@@ -82,26 +128,46 @@ export function storeUnavailable(request: Pick<GateRequest, 'headers'>): Refused
   return plainAnswer(request, { reason: 'store_unavailable', detail, retryAfterSeconds: 5 })
 }
 
+/** 503: nobody can say what the request costs, so it is not free (protocol §5 rule 9); 400 where it does not say enough. */
+export function priceUnavailable(request: GateRequest, { why, detail }: NoPrice): Refused {
+  if (why === 'unpriceable') return plainAnswer(request, { reason: 'unpriceable', detail })
+  // What is wrong is for the operator to know.
+  return plainAnswer(request, {
+    reason: 'price_unavailable',
+    detail: 'what this request costs cannot be said right now; nothing was charged',
+    retryAfterSeconds: 5,
+  })
+}
+
 const PROBLEM_HEADERS: HeaderLines = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store']
 
 interface PlainAnswer {
   readonly reason: RefusedReason
   readonly detail: string
+  readonly condition?: string
   readonly retryAfterSeconds?: number
+  /** Further lines. */
+  readonly headers?: HeaderLines
 }
 
 function plainAnswer(request: Pick<GateRequest, 'headers'>, answer: PlainAnswer): Refused {
-  const { reason, detail } = answer
+  const { reason, detail, condition, retryAfterSeconds, headers = [] } = answer
   const { status, title } = REASONS[reason]
-  const { retryAfterSeconds } = answer
-  const retry = retryAfterSeconds === undefined ? [] : ['Retry-After', String(retryAfterSeconds)]
+  const retry =
+    retryAfterSeconds === undefined ? headers : ['Retry-After', String(retryAfterSeconds), ...headers]
   if (isGrpc(request.headers)) return grpcAnswer(reason, title.toLowerCase(), retry)
   return {
     outcome: 'refuse',
     reason,
     status,
     headers: [...PROBLEM_HEADERS, ...retry],
-    body: problemBody({ status, code: reason, title, detail }),
+    body: problemBody({
+      status,
+      code: reason,
+      title,
+      detail,
+      ...(condition === undefined ? {} : { condition }),
+    }),
     grpc: false,
   }
 }

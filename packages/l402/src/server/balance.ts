@@ -50,8 +50,10 @@ async function serviceBalance(
   const { service, counters, expiresAt } = summary
   const { tokenId } = verified.identifier
   const revoked = ledger.isRevoked(verified.identifier)
-  // What has been paid is there to be used, though nothing has been used of it yet.
-  if (summary.credit !== null && !revoked && verified.source === 'derived')
+  const expired = expiresAt !== null && expiresAt <= nowSeconds
+  // What has been paid is there to be used, though nothing has been used of it yet. Not once it is over: the books forget
+  // such a payment, and would take it for a new one (rule 1).
+  if (summary.credit !== null && !revoked && !expired && verified.source === 'derived')
     await ledger.credit(redemptionOf(verified, summary, service), summary.credit.amountMsat)
   const back = callRefundAccount(verified.identifier.paymentHash)
   const states = await ledger.read([...counters.map(({ key }) => key), tokenId, back])
@@ -71,7 +73,6 @@ async function serviceBalance(
           leftMsat: account.credited - account.used,
           lostMsat: account.lost ?? 0n,
         }
-  const expired = expiresAt !== null && expiresAt <= nowSeconds
   const empty = budgets.some(({ left }) => left < 1n) || (credit !== null && credit.leftMsat < 1n)
   const reason = revoked ? 'revoked' : expired ? 'expired' : empty ? 'exhausted' : undefined
   const balance = { service, usable: reason === undefined, expiresAt, budgets, credit }

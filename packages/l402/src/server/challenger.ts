@@ -29,7 +29,7 @@ export interface IssuedChallenge {
 
 /** What a challenger works with. */
 export interface ChallengerOptions {
-  readonly lightning: InvoiceBackend
+  readonly lightning: Pick<InvoiceBackend, 'createInvoice' | 'network'>
   readonly keys: KeyRing
   /** Milliseconds since 1970. */
   readonly now: () => number
@@ -123,7 +123,7 @@ function memoOf({ service, name }: RouteTerms): string {
 function checkInvoice(
   created: CreatedInvoice,
   terms: RouteTerms,
-  lightning: InvoiceBackend,
+  lightning: Pick<InvoiceBackend, 'network'>,
 ): UnverifiedInvoice {
   const facts = readInvoice(created)
   const wrong = (what: string): L402Error =>

@@ -1,4 +1,4 @@
-import { clearCaveats, type Enforceable, type ServicePolicy, type Summary } from '../core/clear.ts'
+import type { Enforceable, ServicePolicy, Summary } from '../core/clear.ts'
 import { credentialText } from '../core/credential.ts'
 import { isL402Error } from '../core/errors.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
@@ -8,29 +8,47 @@ import type { Ledger } from '../stores/ledger.ts'
 import type { StoredRootKeys } from '../stores/root-keys.ts'
 import { checkKind, createAdmission, needsAdmission } from './admission.ts'
 import {
+  addressDenied,
   challengeAnswer,
   idempotencyAnswer,
-  lightningUnavailable,
   noBalance,
+  overRateAnswer,
   storeUnavailable,
-  tooManyAnswer,
+  unsoldAnswer,
 } from './answers.ts'
 import { balanceOf } from './balance.ts'
-import { type ChallengeLimitOptions, challengeLimit } from './challenge-limit.ts'
+import type { ChallengeLimitOptions } from './challenge-limit.ts'
 import { createChallenger } from './challenger.ts'
-import { clientPrefix } from './client-prefix.ts'
+import { clearRequest, headerValue } from './clear-request.ts'
 import { type Denial, denied } from './denial.ts'
 import type { ProofVerifier } from './dpop.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
 import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
-import { type SalesWatcher, saleOf, soldGrants } from './sales-watcher.ts'
-import { type ServiceOptions, servicePolicies } from './service-policies.ts'
+import type { AddressLists } from './limits/address-lists.ts'
+import type { LimitAuthority } from './limits/authority.ts'
+import { createFreebies } from './limits/freebies.ts'
+import { localLimits } from './limits/local-limits.ts'
+import { asksOf, unpaidAsksOf } from './limits/rate-rules.ts'
+import { type ChallengeEconomics, createSelling } from './limits/selling.ts'
+import { shadowed } from './limits/shadow.ts'
+import { createThrottle } from './limits/throttle.ts'
+import { meter, tellMinted } from './pricing/meter-gate.ts'
+import type { PricedEvent } from './pricing/pricer.ts'
+import { createPricing } from './pricing/pricing.ts'
+import { challengedSale, type SalesWatcher, saleOf } from './sales-watcher.ts'
+import { addressPolicy, type ServiceOptions, servicePolicies } from './service-policies.ts'
 import { storedLookup } from './stored-lookup.ts'
-import { type CachedCredential, standingWith, type Verdict, verdictCache } from './verdict-cache.ts'
+import {
+  type CachedCredential,
+  type Standing,
+  standingWith,
+  type Verdict,
+  verdictCache,
+} from './verdict-cache.ts'
 
 /** What a gate is made of. */
-export interface GateOptions {
+export interface GateOptions extends AddressLists {
   readonly lightning: InvoiceBackend
   readonly ledger: Ledger
   readonly keys: KeyRing
@@ -43,6 +61,10 @@ export interface GateOptions {
   readonly services: Readonly<Record<string, ServiceOptions>>
   /** Rule S10; 60 a minute per client prefix if left out. */
   readonly challengeLimit?: ChallengeLimitOptions
+  /** What else bounds the invoices that unpaid requests cost. */
+  readonly challenges?: ChallengeEconomics
+  /** Counts what is limited; in this gate alone if left out. */
+  readonly limits?: LimitAuthority
   /** Seconds an invoice may be paid; 600 if left out. */
   readonly invoiceExpirySeconds?: number
   /** Milliseconds a backend may take to make an invoice; 10,000 if left out. Then 503. */
@@ -62,6 +84,8 @@ export interface GateOptions {
   }
   /** Told of sales, for a journal of them. */
   readonly sales?: SalesWatcher
+  /** Told about every question to a pricer; must not throw. */
+  readonly onPriced?: (event: PricedEvent) => void
   /** Macaroon location, e.g. `lsat` for Aperture's clients (rule S9), at most 255 bytes; the service's name if left out. */
   readonly location?: string
   /** Milliseconds since 1970. */
@@ -75,6 +99,8 @@ const MISSING = refuse(
   'this resource is paid: pay the invoice and send the request again with the credential',
 )
 
+const USED_UP = refuse('exhausted', 'what is left of the balance is less than a request here may cost')
+
 /**
  * The gate: verify → satisfy → entitle, and a fresh challenge for whatever does not pass (rule S1).
  *
@@ -87,19 +113,30 @@ export function createGate(options: GateOptions): Gate {
   const policies = servicePolicies(options.services, new Set(enforced))
   const verdicts = verdictCache(options.keys, options.verdictCacheSize ?? 20_000)
   const stored = options.storedKeys === undefined ? undefined : storedLookup(options.storedKeys)
-  const limit = challengeLimit(options.challengeLimit ?? { limit: 60, perSeconds: 60 }, now)
-  const exempt = options.challengeLimit?.exempt ?? (() => false)
-  const issue = createChallenger({
+  const denies = addressPolicy(options, options.services)
+  const limits = options.limits ?? localLimits({ now })
+  const throttle = createThrottle(limits)
+  const freebies = createFreebies({ ledger, now })
+  const selling = createSelling({
     lightning: options.lightning,
-    keys: options.keys,
+    limits,
     now,
-    randomBytes: options.randomBytes ?? ((length) => crypto.getRandomValues(new Uint8Array(length))),
-    invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
-    deadlineMs: options.challengeDeadlineMs ?? 10_000,
-    strictSpec: options.strictSpec ?? false,
-    location: options.location,
+    perPrefix: options.challengeLimit ?? { limit: 60, perSeconds: 60 },
+    economics: options.challenges ?? {},
+    challenger: (lightning) =>
+      createChallenger({
+        lightning,
+        keys: options.keys,
+        now,
+        randomBytes: options.randomBytes ?? ((length) => crypto.getRandomValues(new Uint8Array(length))),
+        invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
+        deadlineMs: options.challengeDeadlineMs ?? 10_000,
+        strictSpec: options.strictSpec ?? false,
+        location: options.location,
+      }),
   })
 
+  const pricing = createPricing({ onPriced: options.onPriced, monotonicMs: () => performance.now() })
   const { keepSeconds = 86_400, keepBytes = 262_144 } = options.idempotency ?? {}
   if (!(Number.isSafeInteger(keepSeconds) && keepSeconds > 0))
     throw new RangeError(
@@ -136,37 +173,84 @@ export function createGate(options: GateOptions): Gate {
     let denial = before
     for (let i = from; i < verdict.credentials.length; i++) {
       const cached = verdict.credentials[i] as CachedCredential
+      // Just verified for the first time: its challenge is not for anybody else any more.
+      if (cached.standings.size === 0) selling.redeemed(cached.verified.paymentHash)
       const standing = standingWith(cached, policy)
       const summary = satisfy(cached, standing.summary, request)
       if (!summary.ok) {
-        denial = denied(denial, summary, cached, standing)
+        denial = deny(denial, summary, { cached, standing, request })
         continue
       }
       const candidate = { request, verified: cached.verified, summary, idempotencyKey }
-      const known = sales === undefined || standing.told
-      if (!needsAdmission(candidate)) {
-        if (!known) standing.told = sales.redeemed(saleOf(request.route, cached.verified, summary))
-        return standing.timePass
+      const onPass = (pass: Pass): Decision | Promise<Decision> => {
+        if (request.route.pricer?.metered !== undefined)
+          return metered(visit, pass, { cached, standing, index: i })
+        if (!standing.told) tellRedeemed(request, cached, standing)
+        return pass
       }
-      return admission(candidate).then(
-        (admitted) => {
-          if ('outcome' in admitted) {
-            if (!known && admitted.outcome === 'pass')
-              standing.told = sales.redeemed(saleOf(request.route, cached.verified, summary))
-            return admitted
-          }
-          // What a narrowed copy may not use is there for others.
-          if (admitted.reason === 'exhausted' && !summary.attenuated)
-            sales?.exhausted(saleOf(request.route, cached.verified, summary))
-          return admit(visit, i + 1, denied(denial, admitted, cached, standing))
-        },
-        (error: unknown) => {
-          if (!isL402Error(error, 'store_unavailable')) throw error
-          return storeUnavailable(request)
-        },
-      )
+      const enter = (undo?: () => void): Decision | Promise<Decision> => {
+        if (!needsAdmission(candidate)) return onPass(standing.timePass)
+        return admission(candidate).then(
+          (admitted) => {
+            if (!('outcome' in admitted) || admitted.outcome === 'refuse') undo?.()
+            if (!('outcome' in admitted)) {
+              // What a narrowed copy may not use is there for others.
+              if (admitted.reason === 'exhausted' && !summary.attenuated)
+                sales?.exhausted(saleOf(request.route, cached.verified, summary))
+              return admit(visit, i + 1, deny(denial, admitted, { cached, standing, request }))
+            }
+            return admitted.outcome === 'pass' ? onPass(admitted) : admitted
+          },
+          (error: unknown) => {
+            undo?.()
+            return booksDown(request, error)
+          },
+        )
+      }
+      const rules = request.route.limits
+      if (rules === undefined) return enter()
+      return throttle(request, asksOf(rules, request, cached.verified.tokenId), enter)
     }
     return answer(request, denial)
+  }
+
+  function deny(
+    before: Denial,
+    refusal: Refusal,
+    {
+      cached,
+      standing,
+      request,
+    }: { readonly cached: CachedCredential; readonly standing: Standing; readonly request: GateRequest },
+  ): Denial {
+    const { summary } = standing
+    const fits = (): boolean => summary.ok && wasSoldFor(cached, summary, request)
+    return denied(before, refusal, { cached, standing, fits })
+  }
+
+  /** The balance is the price server's to know. A purchase after it is a new one, with a token id of its own. */
+  async function metered(
+    visit: Visit,
+    pass: Pass,
+    { cached, standing, index }: Admitting,
+  ): Promise<Decision> {
+    if (pass.entitlement === null) return pass
+    const outcome = await meter(visit.request, pass.entitlement, pricing.told)
+    if ('denied' in outcome)
+      return admit({ ...visit, request: outcome.denied }, index + 1, { refusal: USED_UP, topUp: null })
+    if (outcome.outcome === 'pass' && !standing.told) tellRedeemed(visit.request, cached, standing)
+    return outcome
+  }
+
+  function tellRedeemed({ route }: GateRequest, { verified }: CachedCredential, standing: Standing): void {
+    const { summary } = standing
+    if (sales === undefined || !summary.ok) standing.told = true
+    else standing.told = sales.redeemed(saleOf(route, verified, summary))
+  }
+
+  function booksDown(request: Pick<GateRequest, 'headers'>, error: unknown): Refused {
+    if (!isL402Error(error, 'store_unavailable')) throw error
+    return storeUnavailable(request)
   }
 
   /** Revocation, then caveats (protocol §2): nothing of this is cached but what the caveats come to. */
@@ -178,63 +262,66 @@ export function createGate(options: GateOptions): Gate {
     if (ledger.isRevoked(cached.verified.identifier))
       return refuse('revoked', 'this credential has been revoked')
     if (!summary.ok) return summary
-    const { method, path, clientAddress } = request
-    const { capability } = request.route
-    const nowSeconds = now() / 1000
-    const origin = headerValue(request.headers, 'origin')
-    // Not spread into one: that would cost as much as all the rest of it.
-    const cleared =
-      origin === undefined
-        ? clearCaveats(summary, { nowSeconds, method, path, capability, clientAddress })
-        : clearCaveats(summary, { nowSeconds, method, path, capability, clientAddress, origin })
+    const cleared = clearRequest(summary, request, now() / 1000)
     return cleared.ok ? (checkKind(request, cached.verified, summary) ?? summary) : cleared
   }
 
-  function answer(request: GateRequest, denial: Denial): Refused | Promise<Refused> {
+  /** Whether only its time, or what it counts, can be in the way of a request here. */
+  function wasSoldFor({ verified }: CachedCredential, summary: Summary, request: GateRequest): boolean {
+    const cleared = clearRequest(summary, request, Number.NEGATIVE_INFINITY)
+    return cleared.ok && checkKind(request, verified, summary) === undefined
+  }
+
+  /** A request that no credential opens. */
+  function answer(request: GateRequest, denial: Denial): Decision | Promise<Decision> {
     const { refusal } = denial
-    if (refusal.reason === 'over_rate')
-      return tooManyAnswer(request, 'over_rate', refusal.detail, refusal.retryAfterSeconds ?? 1)
-    if (!exempt(request.clientAddress)) {
-      const waitSeconds = limit.take(clientPrefix(request.clientAddress))
-      if (waitSeconds > 0)
-        return tooManyAnswer(
-          request,
-          'challenge_limit',
-          'too many unpaid requests from this network',
-          waitSeconds,
-        )
-    }
+    if (refusal.reason === 'over_rate') return overRateAnswer(request, refusal)
+    const { freebie, limits: rules = [] } = request.route
+    const unpaid = (): Decision | Promise<Decision> =>
+      throttle(request, unpaidAsksOf(rules, request), () => unsold(request, denial))
+    if (freebie === undefined) return unpaid()
+    // The rates first: a request they refuse uses no freebie up.
+    return throttle(request, asksOf(rules, request, undefined), (undo) =>
+      freebies(request, freebie).then(
+        (pass) => {
+          if (pass !== null) return pass
+          undo()
+          return unpaid()
+        },
+        (error: unknown) => {
+          undo()
+          return booksDown(request, error)
+        },
+      ),
+    )
+  }
+
+  function unsold(request: GateRequest, denial: Denial): Decision | Promise<Decision> {
+    const { skipInvoice, shadow, pricer, priceMsat } = request.route
+    // In shadow the answer is never seen, so no invoice is made for it.
+    if (skipInvoice === true || shadow === true) return unsoldAnswer(request, denial.refusal)
+    // The price comes first: what is free needs no challenge, and the challenge is for this price.
+    if (pricer !== undefined && priceMsat === 0n)
+      return pricing
+        .settle(request)
+        .then((priced) => ('outcome' in priced ? priced : challenge(priced, denial)))
     return challenge(request, denial)
   }
 
   async function challenge(request: GateRequest, { refusal, topUp }: Denial): Promise<Refused> {
-    const { route } = request
-    try {
-      const issued = await issue(route, {
-        tier: policyOf(route.service).tier ?? 0,
-        topUp,
-        clientAddress: request.clientAddress,
-        origin: headerValue(request.headers, 'origin'),
-        thumbprint: await provenKey(request),
-      })
-      sales?.challenged({
-        paymentHash: issued.paymentHash,
-        tokenId: issued.tokenId,
-        service: route.service,
-        route: route.name,
-        amountMsat: issued.amountMsat,
-        amountExact: true,
-        grants: soldGrants(route.grants),
-        callsKey: null,
-        endsAtMs: null,
-        payableUntil: issued.expiresAt,
-      })
-      return challengeAnswer(request, refusal, issued)
-    } catch (error) {
-      if (!isL402Error(error, 'lightning_unavailable') && !isL402Error(error, 'lightning_invalid'))
-        throw error
-      return lightningUnavailable(request)
-    }
+    const issued = await selling.sell(request, {
+      tier: policyOf(request.route.service).tier ?? 0,
+      topUp,
+      clientAddress: request.clientAddress,
+      origin: headerValue(request.headers, 'origin'),
+      thumbprint: await provenKey(request),
+    })
+    if ('outcome' in issued) return issued
+    const untold = await tellMinted(request, issued, pricing.told)
+    if (untold !== null) return untold
+    // Told before it goes out, so that nobody can have paid before it is known.
+    sales?.challenged(challengedSale(request.route, issued))
+    return challengeAnswer(request, refusal, issued)
   }
 
   /** The key that a purchase is to be bound to: of the unpaid request's own proof. */
@@ -245,28 +332,37 @@ export function createGate(options: GateOptions): Gate {
     return proof.ok ? proof.thumbprint : undefined
   }
 
-  return {
-    decide(request) {
-      if (request.route.free) return FREE
-      const text = credentialText(request.headers)
-      if (text === undefined) return answer(request, { refusal: MISSING, topUp: null })
-      const key = idempotencyKey(request)
-      if (key === null) return idempotencyAnswer(request, 'idempotency_invalid')
-      const heeded = request.contentDigest === undefined ? undefined : key
-      const go = (verdict: Verdict): Decision | Promise<Decision> =>
-        admit({ request, verdict, idempotencyKey: heeded }, 0, {
-          refusal: verdict.refusal ?? MISSING,
-          topUp: null,
-        })
-      const verdict = judge(text, request.headers)
-      if (!('then' in verdict)) return go(verdict)
-      return verdict.then(go, (error: unknown) => {
-        if (!isL402Error(error, 'store_unavailable')) throw error
-        return storeUnavailable(request)
+  function decideRoute(request: GateRequest): Decision | Promise<Decision> {
+    const { free, limits: rules } = request.route
+    if (free)
+      return rules === undefined ? FREE : throttle(request, asksOf(rules, request, undefined), () => FREE)
+    const text = credentialText(request.headers)
+    if (text === undefined) return answer(request, { refusal: MISSING, topUp: null })
+    const key = idempotencyKey(request)
+    if (key === null) return idempotencyAnswer(request, 'idempotency_invalid')
+    const heeded = request.contentDigest === undefined ? undefined : key
+    const go = (verdict: Verdict): Decision | Promise<Decision> =>
+      admit({ request, verdict, idempotencyKey: heeded }, 0, {
+        refusal: verdict.refusal ?? MISSING,
+        topUp: null,
       })
+    const verdict = judge(text, request.headers)
+    if (!('then' in verdict)) return go(verdict)
+    return verdict.then(go, (error: unknown) => booksDown(request, error))
+  }
+
+  return {
+    decide(asked) {
+      const { route } = asked
+      if (denies?.(route.service, asked.clientAddress) === true) return addressDenied(asked)
+      const request = route.pricer === undefined ? asked : pricing.bind(asked)
+      const decision = 'outcome' in request ? request : decideRoute(request)
+      if (route.shadow !== true) return decision
+      return 'then' in decision ? decision.then(shadowed) : shadowed(decision)
     },
     wantsDigest(request) {
-      if (request.route.free || typeof idempotencyKey(request) !== 'string') return false
+      const { free, shadow } = request.route
+      if (free || shadow === true || typeof idempotencyKey(request) !== 'string') return false
       return credentialText(request.headers) !== undefined
     },
     async balance(headers) {
@@ -278,27 +374,30 @@ export function createGate(options: GateOptions): Gate {
         if (first === undefined) return noBalance(refusal ?? MISSING)
         return await balanceOf(first, { ledger, policies, nowSeconds: now() / 1000 })
       } catch (error) {
-        if (!isL402Error(error, 'store_unavailable')) throw error
-        return storeUnavailable({ headers })
+        return booksDown({ headers }, error)
       }
     },
     get cachedVerdicts() {
       return verdicts.size
     },
+    get heldChallenges() {
+      return selling.held
+    },
+    verdictLookups: verdicts.lookups,
   }
 }
 
 /** A request with credentials on its way through the gate. */
+/** The credential of a visit that is being admitted. */
+interface Admitting {
+  readonly cached: CachedCredential
+  readonly standing: Standing
+  /** Its number in the verdict. */
+  readonly index: number
+}
+
 interface Visit {
   readonly request: GateRequest
   readonly verdict: Verdict
   readonly idempotencyKey: string | undefined
-}
-
-function headerValue(headers: HeaderLines, lowerName: string): string | undefined {
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string
-    if (name.length === lowerName.length && name.toLowerCase() === lowerName) return headers[i + 1]
-  }
-  return undefined
 }

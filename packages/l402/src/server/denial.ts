@@ -9,18 +9,26 @@ export interface Denial {
   readonly topUp: TopUp | null
 }
 
+/** A credential that did not pass. */
+export interface Denied {
+  readonly cached: CachedCredential
+  readonly standing: Standing
+  /** Whether it was sold for what is asked for, used up or over as it may be; asked only of one that is. */
+  readonly fits: () => boolean
+}
+
 /**
  * A valid credential's refusal says more than that of a broken one beside it, and the first one's more than a later one's.
  */
-export function denied(
-  before: Denial,
-  refusal: Refusal,
-  { verified }: CachedCredential,
-  { summary }: Standing,
-): Denial {
+export function denied(before: Denial, refusal: Refusal, { cached, standing, fits }: Denied): Denial {
+  const { summary } = standing
   const spent = refusal.reason === 'exhausted' || refusal.reason === 'expired'
-  const narrowed = !summary.ok || summary.attenuated
-  const topUp = before.topUp ?? (spent ? { tokenId: verified.identifier.tokenId, narrowed } : null)
+  // What another route sells goes on an account of its own: a sat may buy more there (rule 7).
+  const topUp =
+    before.topUp ??
+    (spent && summary.ok && fits()
+      ? { tokenId: cached.verified.identifier.tokenId, narrowed: summary.attenuated }
+      : null)
   return { refusal: BROKEN.has(before.refusal.reason) ? refusal : before.refusal, topUp }
 }
 

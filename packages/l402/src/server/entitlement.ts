@@ -41,7 +41,7 @@ const RETRY_MS = [50, 500, 5_000, 30_000]
 
 /** The hold of a counted credential on a reservation. The first of `commit` and `release` to succeed decides. */
 export function countedEntitlement(
-  credential: VerifiedCredential,
+  credential: Pick<VerifiedCredential, 'tokenId' | 'paymentHash'>,
   service: string,
   { ledger, id, claim, keepBytes, answerHeaders }: Hold,
 ): Entitlement {

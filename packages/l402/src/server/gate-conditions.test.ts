@@ -12,7 +12,12 @@ describe('_rate (protocol §5)', () => {
     passed(await self.ask(PASS, credential))
     const over = refused(await self.ask(PASS, credential))
     expect(over).toMatchObject({ status: 429, reason: 'over_rate' })
-    expect(over.headers).toEqual(expect.arrayContaining(['Retry-After', '40']))
+    expect(over.headers.slice(-6)).toEqual([
+      ...['Retry-After', '40'],
+      ...['RateLimit-Policy', '"rate";q=2;w=60'],
+      ...['RateLimit', '"rate";r=0;t=40'],
+    ])
+    expect(JSON.parse(over.body)).toMatchObject({ code: 'over_rate', condition: 'weather_rate' })
     expect(over.headers).not.toContain('WWW-Authenticate')
     self.clock += 40_000
     passed(await self.ask(PASS, credential))

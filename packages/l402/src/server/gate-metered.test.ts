@@ -136,6 +136,63 @@ describe('a metered route (protocol §5)', () => {
     expect(refused(await self.ask(both, credential))).toMatchObject({ reason: 'expired' })
   })
 
+  it('tops an account up only by what is sold where its credential opens (rule 7)', async () => {
+    const dear = routeTerms('weather', 'POST /dear', {
+      price: '100 sat',
+      grants: { credit: '100 sat', valid: '1h' },
+      charge: { fixed: '1 sat' },
+    })
+    // For a sat there is more to be had here, of something else.
+    const cheap = routeTerms('weather', 'POST /cheap', {
+      price: '1 sat',
+      grants: { credit: '100 sat', valid: '1h' },
+      charge: { fixed: '1 sat' },
+    })
+    const self = bench()
+    const old = await self.buy(dear)
+    const { tokenId } = passed(await self.ask(dear, old)).entitlement ?? {}
+    for (const stated of ['weather_max_calls=0', 'weather_max_spend_msat=0']) {
+      const nothing = narrowed(old, stated)
+      expect(soldIn(await self.ask(cheap, nothing)).tokenId).not.toBe(tokenId)
+    }
+    self.clock += 3_600_000
+    expect(refused(await self.ask(cheap, old))).toMatchObject({ reason: 'expired' })
+    expect(soldIn(await self.ask(cheap, old)).tokenId).not.toBe(tokenId)
+    expect(soldIn(await self.ask(dear, old)).tokenId).toBe(tokenId)
+    const elsewhere = narrowed(old, 'weather_paths=/elsewhere')
+    expect(soldIn(await self.ask(dear, elsewhere)).tokenId).not.toBe(tokenId)
+  })
+
+  it('puts no payment on the account again whose time is long over, whatever asks for it (rule 1)', async () => {
+    const timed = routeTerms('weather', 'POST /timed', {
+      price: '10 sat',
+      grants: { credit: '10 sat', valid: '1h' },
+      charge: { fixed: '1 sat' },
+    })
+    const self = bench()
+    const old = await self.buy(timed)
+    await passed(await self.ask(timed, old)).entitlement?.commit({ costMsat: 1_000n })
+    self.clock += 3_600_000
+    // Top-ups keep the account, while the books forget the first payment: no credential of it is good any more.
+    let fresh = old
+    for (let hour = 0; hour < 40; hour++) {
+      fresh = await self.buy(timed, fresh)
+      await passed(await self.ask(timed, fresh)).entitlement?.release()
+      self.clock += 3_600_000
+      await self.ledger.prune()
+    }
+    const last = await self.buy(timed, fresh)
+    const credit = async (credential: string) => {
+      const balance = await self.gate.balance(['Authorization', credential])
+      return balance.outcome === 'balance' ? balance.services[0]?.credit?.creditedMsat : undefined
+    }
+    expect(await credit(last)).toBe(42n * 10_000n)
+    expect(refused(await self.ask(timed, old))).toMatchObject({ reason: 'expired' })
+    await self.gate.balance(['Authorization', old])
+    await self.gate.balance(['Authorization', old])
+    expect(await credit(last)).toBe(42n * 10_000n)
+  })
+
   it('puts a credit back that the books have forgotten, though it was known here', async () => {
     const first = bench()
     const credential = await first.buy(METERED)

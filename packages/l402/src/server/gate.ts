@@ -5,7 +5,11 @@
 
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Reason } from '../core/refusal.ts'
+import type { Freebie } from './limits/freebies.ts'
+import type { RateRule } from './limits/rate-rules.ts'
 import type { Charge } from './metering/charge.ts'
+import type { UsageSink } from './pricing/metered.ts'
+import type { Pricer } from './pricing/pricer.ts'
 
 /** What one payment buys on a route. Several may be given: N calls within a time. */
 export interface Grants {
@@ -41,8 +45,10 @@ export interface RouteTerms {
   readonly name: string
   /** Passes without a credential. */
   readonly free: boolean
-  /** Price of one purchase in millisatoshi; 0 on a free route. */
+  /** Price of one purchase in millisatoshi; 0 on a free route, and on one that has a pricer. */
   readonly priceMsat: bigint
+  /** Says the price of one purchase, where it is not fixed. */
+  readonly pricer?: Pricer
   readonly grants: Grants
   /** What each request draws from the credit; on a metered route only. */
   readonly charge?: Charge
@@ -55,6 +61,14 @@ export interface RouteTerms {
   readonly capability: string
   /** The invoice's description; service and route name if left out. */
   readonly memo?: string
+  /** What each client prefix has for nothing, where it has no valid credential. */
+  readonly freebie?: Freebie
+  /** Rates; a request must be within all of them. */
+  readonly limits?: readonly RateRule[]
+  /** Sells nothing: what does not pass gets 401 and no challenge (rule S1). */
+  readonly skipInvoice?: true
+  /** Everything is decided and counted, and nothing is refused but what block and allow lists deny. */
+  readonly shadow?: true
 }
 
 /** A request, already normalised: the path that was matched is the path that is forwarded. */
@@ -76,6 +90,12 @@ export interface GateRequest {
    * `Idempotency-Key` is not heeded.
    */
   readonly contentDigest?: Uint8Array
+  /** With its `?`; empty if left out. For pricers, like what follows. */
+  readonly query?: string
+  /** Length of the body, `null` where it is not known; what `Content-Length` says if left out. */
+  readonly bodyBytes?: number | null
+  /** The body's first bytes, up to `PRICED_BODY_BYTES`, where the route's pricer reads them. */
+  readonly bodyHead?: Uint8Array
 }
 
 /** An answer as it is kept for requests that come again with the same `Idempotency-Key`. */
@@ -94,12 +114,17 @@ export interface Settlement {
   readonly answer?: StoredAnswer
 }
 
-/** A paid request's hold on its credential: `serve` before the first byte, then exactly one of `commit` and `release`. */
+/**
+ * A request's hold on its credential, or on its client's freebies: `serve` before the first byte, then exactly one of `commit`
+ * and `release`.
+ */
 export interface Entitlement {
-  /** Lower-case hex of 32 bytes. */
+  /** Lower-case hex of 32 bytes; empty for a freebie. */
   readonly tokenId: string
-  /** Lower-case hex of 32 bytes. */
+  /** Lower-case hex of 32 bytes; empty for a freebie. */
   readonly paymentHash: string
+  /** Nobody has paid: the client has this request for nothing. */
+  readonly freebie?: true
   readonly service: string
   /**
    * Whether there is something to settle: a use is reserved, or the answer is to be kept. False for a time pass: `serve`,
@@ -108,6 +133,8 @@ export interface Entitlement {
   readonly counted: boolean
   /** Most bytes of an answer's body to be given to `commit`, for requests that come again (rule 10); `null`: none is kept. */
   readonly keepBytes: number | null
+  /** Where the end of the answer is to be reported, before `commit` or `release`; on routes with a metered price server. */
+  readonly usage?: UsageSink
   /** Lines for the answer: `RateLimit`, `RateLimit-Policy`. Name, value, … */
   readonly answerHeaders: HeaderLines
   /**
@@ -132,8 +159,10 @@ export interface Entitlement {
 /** The request may go to the resource. */
 export interface Pass {
   readonly outcome: 'pass'
-  /** `null` on a free route. */
+  /** `null` on a free route, and where a route in shadow would refuse. */
   readonly entitlement: Entitlement | null
+  /** The reason for which a route in shadow would have refused. */
+  readonly shadow?: RefusedReason
 }
 
 /** The request was executed before: it gets the same answer, and nothing is charged (protocol §5 rule 10). */
@@ -147,9 +176,14 @@ export interface Replayed {
 /** Why a request is answered here: a credential's fault, or one of these that are not. */
 export type RefusedReason =
   | Reason
+  | 'rate_limited'
+  | 'address_denied'
   | 'challenge_limit'
+  | 'challenge_capacity'
   | 'lightning_unavailable'
   | 'store_unavailable'
+  | 'price_unavailable'
+  | 'unpriceable'
   | 'idempotency_invalid'
   | 'idempotency_conflict'
   | 'idempotency_running'
@@ -222,4 +256,8 @@ export interface Gate {
   balance(headers: HeaderLines): Promise<Balance | Refused>
   /** How many credentials the verdict cache holds. */
   readonly cachedVerdicts: number
+  /** How many challenges are out that may be handed out again. */
+  readonly heldChallenges: number
+  /** How often a credential was found there, and how often it had to be verified. */
+  readonly verdictLookups: { readonly hits: number; readonly misses: number }
 }

@@ -31,13 +31,22 @@ export type {
   RevocationTarget,
 } from '../stores/ledger.ts'
 export type { StoredRootKeys } from '../stores/root-keys.ts'
+export { addressDenied } from './answers.ts'
 export { type BalanceBody, balanceBody } from './balance.ts'
 export { callRefundAccount } from './call-refunds.ts'
 export type { ChallengeLimitOptions } from './challenge-limit.ts'
 export { clientPrefix } from './client-prefix.ts'
 export { type ConditionsOffer, readConditions } from './conditions-offer.ts'
 export { DIGEST_BYTES, digestContent } from './content-digest.ts'
-export { addCorsLines, optionsLines, USUAL_METHODS } from './cors.ts'
+export {
+  addCorsLines,
+  applyCors,
+  type CorsPolicy,
+  optionsLines,
+  type Preflight,
+  preflightLines,
+  USUAL_METHODS,
+} from './cors.ts'
 export { createGate, type GateOptions } from './create-gate.ts'
 export type { Proof, ProofRequest, ProofVerifier } from './dpop.ts'
 export type {
@@ -59,6 +68,20 @@ export type {
   StoredAnswer,
 } from './gate.ts'
 export { deriveRootKey, type KeyRing, keyRing, type MasterKey } from './keys.ts'
+export { type AddressLists, deniedBy } from './limits/address-lists.ts'
+export type { Allowance, LimitAsk, LimitAuthority } from './limits/authority.ts'
+export type { ChallengeReuseOptions } from './limits/challenge-reuse.ts'
+export type { Freebie } from './limits/freebies.ts'
+export { type LocalLimits, type LocalLimitsOptions, localLimits } from './limits/local-limits.ts'
+export type { NodeGuardOptions } from './limits/node-guard.ts'
+export type { RateLimitOffer, RateRule, RateScope } from './limits/rate-rules.ts'
+export {
+  type RoutePolicyOffer,
+  routePolicy,
+  type ServicePolicyOffer,
+  withServicePolicy,
+} from './limits/route-policy.ts'
+export type { ChallengeEconomics } from './limits/selling.ts'
 export type { Charge, UnitRate, UsageRates } from './metering/charge.ts'
 export { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
 export { createMeter, type MeterOptions } from './metering/create-meter.ts'
@@ -73,9 +96,29 @@ export {
   paywall,
   type RequestInfo,
 } from './paywall.ts'
+export { type ExpressionPricerOptions, expressionPricer } from './pricing/expression/expression-pricer.ts'
+export { ExpressionError } from './pricing/expression/tokens.ts'
+export { type FiatPrice, isFiatPrice, parseFiat } from './pricing/fiat.ts'
+export { type FiatPricerOptions, fiatPricer } from './pricing/fiat-pricer.ts'
+export type { AnswerUsage, Authorization, Metered, Usage, UsageSink } from './pricing/metered.ts'
+export { looksPriced } from './pricing/price-capability.ts'
+export {
+  noPrice,
+  PRICED_BODY_BYTES,
+  type PriceBinding,
+  type PricedEvent,
+  type PriceFailure,
+  type PriceRequest,
+  type Pricer,
+  type Quote,
+  requestScope,
+} from './pricing/pricer.ts'
+export { type Rate, type RateBook, type RateBookOptions, rateBook } from './pricing/rate-book.ts'
+export { RATE_PRESETS, type RateSource } from './pricing/rate-source.ts'
 export { type Problem, problemBody } from './problem.ts'
 export { REASONS, type ReasonEntry } from './reason-table.ts'
 export { REQUEST_PROBLEMS, type RequestProblemCode, type RequestProblemEntry } from './request-problems.ts'
+export type { HeaderCondition } from './route-headers.ts'
 export { type RouteOffer, routeCapability, routeTerms } from './route-terms.ts'
 export {
   type CompiledRoute,

@@ -6,6 +6,8 @@ import { createGate, type GateOptions } from './create-gate.ts'
 import { optionsResponse, problemResponse, refusalResponse, storedResponse } from './fetch-answers.ts'
 import type { Entitlement, GateRequest, RouteTerms } from './gate.ts'
 import { type KeyRing, keyRing, type MasterKey } from './keys.ts'
+import { type ServicePolicyOffer, withServicePolicy } from './limits/route-policy.ts'
+import { pricedParts } from './pricing/fetch-parts.ts'
 import { type RouteOffer, routeTerms } from './route-terms.ts'
 import { compileRoutes } from './routes.ts'
 import { serveHeld } from './serve-held.ts'
@@ -18,7 +20,7 @@ export interface PaywallRoute extends RouteOffer {
 }
 
 /** A service and its routes; the first that matches decides. */
-export interface PaywallService extends ServiceOptions {
+export interface PaywallService extends ServiceOptions, ServicePolicyOffer {
   readonly routes: readonly PaywallRoute[]
 }
 
@@ -97,10 +99,17 @@ export function paywall(options: PaywallOptions): Paywall {
     services,
   })
   const routes = compileRoutes(
-    Object.entries(services).flatMap(([service, { routes: offered }]) =>
-      offered.map((offer) => ({ match: offer.match, value: routeTerms(service, offer.match, offer) })),
+    Object.entries(services).flatMap(([service, offered]) =>
+      offered.routes.map((offer) => ({
+        match: offer.match,
+        value: withServicePolicy(routeTerms(service, offer.match, offer), offered),
+      })),
     ),
   )
+
+  for (const { value } of routes.routes)
+    if (value.pricer?.metered !== undefined)
+      throw new RangeError(`invalid price of route "${value.name}": a metered price server needs the gateway`)
 
   return async (request, info = {}) => {
     const url = new URL(request.url)
@@ -127,6 +136,7 @@ export function paywall(options: PaywallOptions): Paywall {
       clientAddress: info.clientAddress ?? '',
       route,
       base: info.base ?? url.origin,
+      ...(route.pricer === undefined ? {} : await pricedParts(request, url.search, route.pricer)),
     }
     const digest = gate.wantsDigest(asked) ? await contentDigest(request, url.search) : undefined
     if (digest === null)

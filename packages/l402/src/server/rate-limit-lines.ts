@@ -30,6 +30,17 @@ export function rateLimitLines(budgets: readonly Remaining[], rates: Summary['ra
   return left.length === 0 ? lines : [...lines, 'RateLimit', left.join(', ')]
 }
 
+/** The same for a request beyond a `_rate`: nothing is left of it for so many seconds. */
+export function exceededRateLines(
+  { limit, seconds }: { readonly limit: bigint; readonly seconds: bigint },
+  retryAfterSeconds: number,
+): HeaderLines {
+  return [
+    ...['RateLimit-Policy', `"rate";q=${clamp(limit)};w=${clamp(seconds)}`],
+    ...['RateLimit', `"rate";r=0;t=${retryAfterSeconds}`],
+  ]
+}
+
 function tightest(budgets: readonly Remaining[]): Remaining | undefined {
   return budgets.reduce<Remaining | undefined>(
     (least, budget) => (least === undefined || budget.left < least.left ? budget : least),

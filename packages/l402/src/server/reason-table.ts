@@ -3,9 +3,9 @@ import type { RefusedReason } from './gate.ts'
 /** How one reason of the gate is answered, and what it means to the one who reads it. */
 export interface ReasonEntry {
   /** HTTP status (rule S1: whatever the credential lacked, 402). */
-  readonly status: 400 | 402 | 409 | 429 | 503
+  readonly status: 400 | 402 | 403 | 409 | 429 | 503
   /** `grpc-status` of the same answer (protocol §1). */
-  readonly grpcStatus: 3 | 8 | 9 | 13 | 14
+  readonly grpcStatus: 3 | 7 | 8 | 9 | 13 | 14
   /** `title` of the problem body; the same for every answer with this reason. */
   readonly title: string
   /** What has happened: one sentence for the manual. */
@@ -93,9 +93,26 @@ export const REASONS: Readonly<Record<RefusedReason, ReasonEntry>> = {
     meaning: 'The credential allows no more requests at this moment, and stays good.',
     remedy: 'Wait as long as `Retry-After` says.',
   },
+  rate_limited: {
+    ...TOO_MANY,
+    meaning: 'More requests came than the server lets through in this time; none was used or charged for.',
+    remedy: 'Wait as long as `Retry-After` says, and repeat the request with the same credential.',
+  },
+  address_denied: {
+    status: 403,
+    grpcStatus: 7,
+    title: 'Forbidden',
+    meaning: 'The server answers nothing to this client’s network, paid or not.',
+    remedy: 'Ask the seller; do not pay.',
+  },
   challenge_limit: {
     ...TOO_MANY,
     meaning: 'Too many unpaid requests came from this network; no invoice is made for now.',
+    remedy: 'Wait as long as `Retry-After` says; paid requests go through all the while.',
+  },
+  challenge_capacity: {
+    ...UNAVAILABLE,
+    meaning: 'More invoices are asked for than the server makes in this time, all clients together.',
     remedy: 'Wait as long as `Retry-After` says; paid requests go through all the while.',
   },
   lightning_unavailable: {
@@ -107,6 +124,21 @@ export const REASONS: Readonly<Record<RefusedReason, ReasonEntry>> = {
     ...UNAVAILABLE,
     meaning: 'The seller’s books cannot be written right now; nothing was used.',
     remedy: 'Repeat the request with the same credential after `Retry-After`.',
+  },
+  price_unavailable: {
+    ...UNAVAILABLE,
+    meaning:
+      'The seller’s price for this request cannot be had right now: its pricer or its rate is out of reach.',
+    remedy:
+      'Repeat the request after `Retry-After`; credentials that were bought before mostly go on working.',
+  },
+  unpriceable: {
+    status: 400,
+    grpcStatus: 3,
+    title: 'Request Without A Price',
+    meaning:
+      'The request leaves out, or says twice, something that its price depends on; `detail` says what.',
+    remedy: 'Send the request with what `detail` names; nothing was charged.',
   },
   idempotency_invalid: {
     status: 400,

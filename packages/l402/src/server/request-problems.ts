@@ -30,7 +30,8 @@ export const REQUEST_PROBLEMS: Readonly<Record<RequestProblemCode, RequestProble
   body_too_large: {
     status: 413,
     title: 'Content Too Large',
-    meaning: 'A request with an `Idempotency-Key` has a larger body than can be compared with a later one.',
+    meaning:
+      'The body is larger than the route takes or, with an `Idempotency-Key`, than can be compared with a later one.',
     remedy: 'Send a smaller body, or no `Idempotency-Key`; nothing was charged.',
   },
 }

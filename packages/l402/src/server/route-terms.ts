@@ -4,13 +4,16 @@ import { isCapability } from '../core/conditions/capabilities.ts'
 import { parseDuration } from '../core/duration.ts'
 import { type ConditionsOffer, readConditions } from './conditions-offer.ts'
 import type { Grants, RouteTerms } from './gate.ts'
+import { type RoutePolicyOffer, routePolicy } from './limits/route-policy.ts'
 import type { Charge } from './metering/charge.ts'
 import { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
+import { looksPriced } from './pricing/price-capability.ts'
+import type { Pricer } from './pricing/pricer.ts'
 
 /** What a seller writes about a route besides its match. */
-export interface RouteOffer {
-  /** e.g. `10 sat`, or millisatoshi as a bigint. Needed unless `free`. */
-  readonly price?: string | bigint
+export interface RouteOffer extends RoutePolicyOffer {
+  /** e.g. `10 sat`, or millisatoshi as a bigint, or what says it for each request. Needed unless `free` or `skipInvoice`. */
+  readonly price?: string | bigint | Pricer
   /** What one payment buys; one call if left out. */
   readonly grants?: {
     /** Admitted requests. */
@@ -51,12 +54,17 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
       throw new RangeError(`invalid ${at}: expected either free or a price, got both`)
     if (offer.charge !== undefined || offer.conditions !== undefined)
       throw new RangeError(`invalid ${at}: a free route sells nothing, expected no charge and no conditions`)
-    return { service, name, free: true, priceMsat: 0n, grants: {}, capability }
+    if (offer.freebie !== undefined || offer.skipInvoice === true)
+      throw new RangeError(`invalid ${at}: expected neither freebie nor skipInvoice on a free route`)
+    const policy = routePolicy(service, name, offer)
+    return { service, name, free: true, priceMsat: 0n, grants: {}, capability, ...policy }
   }
-  if (offer.price === undefined)
+  if (offer.price === undefined && offer.skipInvoice !== true)
     throw new RangeError(`invalid ${at}: expected a price, e.g. 10 sat, or free: true`)
-  const priceMsat = typeof offer.price === 'bigint' ? offer.price : parseAmount(offer.price)
-  if (priceMsat <= 0n)
+  const pricer = typeof offer.price === 'object' ? offer.price : undefined
+  if (pricer !== undefined) checkPricer(at, pricer, offer)
+  const priceMsat = readPrice(offer.price)
+  if (offer.price !== undefined && priceMsat <= 0n && pricer === undefined)
     throw new RangeError(`invalid price of ${at}: expected more than 0; a free route says free: true`)
   if (priceMsat > MAX_AMOUNT_MSAT)
     throw new RangeError(`invalid price of ${at}: expected at most 21 million bitcoin`)
@@ -67,16 +75,37 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
     name,
     free: false,
     priceMsat,
+    ...(pricer === undefined ? {} : { pricer }),
     grants: grantsOf(at, offer.grants, charge),
     ...(charge === undefined ? {} : { charge }),
     ...(conditions === undefined ? {} : { conditions }),
     capability,
+    ...routePolicy(service, name, offer),
   }
 }
 
-/** The capability that binds a credential to the route it was sold for: the match itself, commas percent-encoded. */
+function readPrice(price: string | bigint | Pricer | undefined): bigint {
+  if (price === undefined || typeof price === 'object') return 0n
+  return typeof price === 'bigint' ? price : parseAmount(price)
+}
+
+/** What binds credentials to the price they were bought at needs a capability to do it with, and a route that sells requests. */
+function checkPricer(at: string, pricer: Pricer, offer: RouteOffer): void {
+  if (pricer.binds === 'route') return
+  if (offer.anyCapability === true)
+    throw new RangeError(`invalid ${at}: expected no anyCapability, since its price depends on the request`)
+  if (offer.charge !== undefined)
+    throw new RangeError(
+      `invalid ${at}: expected one price for its credit, not one that depends on the request`,
+    )
+}
+
+/**
+ * The capability that binds a credential to the route it was sold for: the match itself, commas percent-encoded, and the
+ * semicolon of what would be taken for a price.
+ */
 export function routeCapability(name: string): string {
-  return name.replaceAll(',', '%2C')
+  return name.replaceAll(',', '%2C').replaceAll(/;(?=(?:msat|of)=)/g, '%3B')
 }
 
 /** Leaves a macaroon of 8 KiB (rule V6) enough room for what holders append. */
@@ -88,6 +117,8 @@ function checkCapability(capability: string, name: string): void {
     throw new RangeError(
       `invalid capability of "${name}": expected at most 1024 bytes of text without commas or control characters`,
     )
+  if (looksPriced(capability))
+    throw new RangeError(`invalid capability of "${name}": expected none with ";msat=" or ";of=" in it`)
 }
 
 /**

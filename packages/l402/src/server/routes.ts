@@ -1,4 +1,11 @@
 import { coversPaths, matchesPath, type PathPattern } from '../core/conditions/paths.ts'
+import {
+  askHeaders,
+  coversHeaders,
+  type HeaderCondition,
+  headersKey,
+  readHeaderConditions,
+} from './route-headers.ts'
 import { comparableRequest, parseMethods, parseRoutePattern, withoutParameters } from './route-pattern.ts'
 
 /** A route whose paths something else decides, such as an operator's RE2 pattern. */
@@ -9,11 +16,17 @@ export interface RouteMatcher {
   readonly path: { test(path: string): boolean }
   /** What the operator wrote; for tables and messages. */
   readonly source: string
+  /** What every path it takes begins with, where that is known; for telling which routes are never reached. */
+  readonly prefix?: string
+  /** Whether it is known to take every path; for the same. */
+  readonly everything?: boolean
 }
 
 /** What {@link compileRoutes} takes: `[METHOD[,METHOD]] PATH` or a matcher, and what to answer for it. */
 export interface RouteSpec<T> {
   readonly match: string | RouteMatcher
+  /** What header lines must hold besides. */
+  readonly headers?: readonly HeaderCondition[]
   readonly value: T
 }
 
@@ -25,6 +38,8 @@ export interface CompiledRoute<T> {
   readonly source: string
   /** `undefined`: any method. GET covers HEAD. */
   readonly methods: readonly string[] | undefined
+  /** With names in lower case; `undefined`: whatever the header lines are. */
+  readonly headers: readonly HeaderCondition[] | undefined
   readonly value: T
 }
 
@@ -33,9 +48,13 @@ export interface RouteTable<T> {
   readonly routes: readonly CompiledRoute<T>[]
   /**
    * The route of a request. `path` must come from `normaliseTarget`. HEAD is matched as GET. Where a reader who cuts
-   * `;parameters` off would come to another route, none matches.
+   * `;parameters` off would come to another route, none matches; nor where a header line that decides comes twice.
+   *
+   * `lines` are the raw header lines. Left out, for a preflight, conditions on them are taken to be met.
    */
-  match(method: string, path: string): CompiledRoute<T> | undefined
+  match(method: string, path: string, lines?: readonly string[]): CompiledRoute<T> | undefined
+  /** The header fields, in lower case, that routes have conditions on. */
+  readonly headerNames: ReadonlySet<string>
   /** The methods some route takes on this path, HEAD with GET; `'any'` if one takes any, empty if none matches. */
   methodsFor(path: string): readonly string[] | 'any'
 }
@@ -47,9 +66,14 @@ export interface UnreachableRoute {
   readonly coveredBy: { readonly index: number; readonly source: string }
 }
 
+type Lines = readonly string[] | undefined
+
 interface Entry<T> extends CompiledRoute<T> {
   /** `undefined` for a matcher. */
   readonly pattern: PathPattern | undefined
+  /** Of a matcher. */
+  readonly prefix: string | undefined
+  readonly everything: boolean
   test(path: string): boolean
 }
 
@@ -79,23 +103,30 @@ export function compileRoutes<T>(specs: readonly RouteSpec<T>[]): RouteTable<T> 
     else exact.set(path, [...(exact.get(path) ?? []), entry])
   }
 
-  const find = (method: string, path: string): Entry<T> | undefined => {
-    const named = exact.get(path)?.find((entry) => takes(entry, method))
+  const find = (method: string, path: string, lines: Lines): Entry<T> | undefined => {
+    const named = exact.get(path)?.find((entry) => takes(entry, method) && mayMeet(entry, lines))
     for (const entry of patterns) {
       if (named !== undefined && entry.index > named.index) break
-      if (takes(entry, method) && entry.test(path)) return entry
+      if (takes(entry, method) && entry.test(path) && mayMeet(entry, lines)) return entry
     }
     return named
   }
 
   return {
     routes: entries,
-    match(method, path) {
+    headerNames: new Set(entries.flatMap(({ headers }) => headers?.map(({ name }) => name) ?? [])),
+    match(method, path, lines) {
       const asked = method === 'HEAD' ? 'GET' : method
       const text = comparableRequest(path)
-      const found = find(asked, text)
+      const found = find(asked, text, lines)
+      if (
+        found?.headers !== undefined &&
+        lines !== undefined &&
+        askHeaders(found.headers, lines) === 'unclear'
+      )
+        return undefined
       const bare = withoutParameters(text)
-      return bare === undefined || found === find(asked, bare) ? found : undefined
+      return bare === undefined || found === find(asked, bare, lines) ? found : undefined
     },
     methodsFor(path) {
       const text = comparableRequest(path)
@@ -124,14 +155,33 @@ export function unreachableRoutes<T>(specs: readonly RouteSpec<T>[]): readonly U
   return found
 }
 
-function compileEntry<T>({ match, value }: RouteSpec<T>, index: number): Entry<T> {
+function compileEntry<T>({ match, headers, value }: RouteSpec<T>, index: number): Entry<T> {
   if (typeof match === 'string') {
     const { methods, path } = parseRoutePattern(match)
-    return { index, source: match, methods, value, pattern: path, test: (text) => matchesPath(path, text) }
+    const test = (text: string): boolean => matchesPath(path, text)
+    const conditions = readHeaderConditions(headers, match)
+    return {
+      index,
+      source: match,
+      methods,
+      headers: conditions,
+      value,
+      pattern: path,
+      prefix: undefined,
+      everything: false,
+      test,
+    }
   }
-  const { source, path } = match
+  const { source, path, prefix, everything = false } = match
   const methods = match.methods === undefined ? undefined : parseMethods(match.methods, source)
-  return { index, source, methods, value, pattern: undefined, test: (text) => path.test(text) }
+  const test = (text: string): boolean => path.test(text)
+  const conditions = readHeaderConditions(headers, source)
+  return { index, source, methods, headers: conditions, value, pattern: undefined, prefix, everything, test }
+}
+
+/** An unclear line counts here: the route is found, and then nobody gets it. */
+function mayMeet<T>({ headers }: Entry<T>, lines: Lines): boolean {
+  return headers === undefined || lines === undefined || askHeaders(headers, lines) !== 'no'
 }
 
 function takes<T>(entry: Entry<T>, method: string): boolean {
@@ -147,18 +197,32 @@ function takesAllOf<T>(wide: Entry<T>, narrow: Entry<T>): boolean {
   if (wide.methods !== undefined && !(narrow.methods?.every((method) => takes(wide, method)) ?? false)) {
     return false
   }
-  if (narrow.pattern === undefined) return false
+  if (!coversHeaders(wide.headers, narrow.headers)) return false
+  if (wide.everything) return true
+  if (narrow.pattern === undefined) return coversMatcher(wide, narrow)
   if (wide.pattern !== undefined) return coversPaths(wide.pattern, narrow.pattern)
   const path = exactPath(narrow)
   return path !== undefined && wide.test(path)
 }
 
+/** Of an expression only its text and what its paths begin with are known. */
+function coversMatcher<T>({ pattern, source }: Entry<T>, narrow: Entry<T>): boolean {
+  if (pattern === undefined) return pathText(source) === pathText(narrow.source)
+  const folder = `/${pattern.segments.join('/')}${pattern.segments.length === 0 ? '' : '/'}`
+  return pattern.rest && !pattern.segments.includes(null) && narrow.prefix?.startsWith(folder) === true
+}
+
+/** A matcher's text without its methods. */
+function pathText(source: string): string {
+  return source.replace(/^[A-Z,-]+ /, '')
+}
+
 function refuseDuplicates<T>(entries: readonly Entry<T>[]): void {
   const seen = new Map<string, Entry<T>>()
   for (const entry of entries) {
-    const { pattern, methods, source } = entry
+    const { pattern, methods, headers, source } = entry
     const path = pattern === undefined ? source : JSON.stringify(pattern)
-    const key = `${methods?.join(',') ?? ''} ${path}`
+    const key = `${methods?.join(',') ?? ''} ${path} ${headersKey(headers)}`
     const earlier = seen.get(key)
     if (earlier !== undefined) {
       throw new TypeError(

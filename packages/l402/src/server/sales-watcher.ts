@@ -4,6 +4,7 @@ import { encodeHex } from '../core/bytes.ts'
 import type { Summary } from '../core/clear.ts'
 import type { SaleFacts, SoldGrants } from '../stores/journal.ts'
 import { redemptionOf } from './admission.ts'
+import type { IssuedChallenge } from './challenger.ts'
 import type { Grants, RouteTerms } from './gate.ts'
 import type { VerifiedCredential } from './verify.ts'
 
@@ -29,11 +30,28 @@ export interface SalesWatcher {
 }
 
 /** What a route sells, as the journal keeps it. */
-export function soldGrants({ calls, creditMsat, validSeconds }: Grants): SoldGrants {
+function soldGrants({ calls, creditMsat, validSeconds }: Grants): SoldGrants {
   return { calls: calls ?? null, creditMsat: creditMsat ?? null, validSeconds: validSeconds ?? null }
 }
 
-/** The facts that a credential shows. What it cost is known to whoever made the invoice; the route's price is a guess. */
+/** What is sold if this challenge is paid. Handed out again, it is the same sale. */
+export function challengedSale(
+  { service, name, grants }: RouteTerms,
+  { paymentHash, tokenId, amountMsat, expiresAt }: IssuedChallenge,
+): ChallengedSale {
+  return {
+    ...{ paymentHash, tokenId, service, route: name, amountMsat, amountExact: true },
+    grants: soldGrants(grants),
+    callsKey: null,
+    endsAtMs: null,
+    payableUntil: expiresAt,
+  }
+}
+
+/**
+ * The facts that a credential shows. What it cost is known to whoever made the invoice; the route's price is a guess, and
+ * where a pricer says it there is none.
+ */
 export function saleOf(route: RouteTerms, verified: VerifiedCredential, summary: Summary): SaleFacts {
   const [first] = summary.counters
   const counted = route.grants.calls !== undefined && first?.kind === 'max_calls'
@@ -43,7 +61,7 @@ export function saleOf(route: RouteTerms, verified: VerifiedCredential, summary:
     tokenId: verified.tokenId,
     service: route.service,
     route: route.name,
-    amountMsat: route.priceMsat,
+    amountMsat: route.pricer === undefined ? route.priceMsat : null,
     amountExact: false,
     grants: {
       calls: counted ? Number(first.limit) : null,

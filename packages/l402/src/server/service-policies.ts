@@ -1,8 +1,9 @@
 import type { Enforceable, ServicePolicy } from '../core/clear.ts'
+import { type AddressLists, deniedBy } from './limits/address-lists.ts'
 import { checkServiceName } from './route-terms.ts'
 
 /** What a service says of its credentials. */
-export interface ServiceOptions {
+export interface ServiceOptions extends AddressLists {
   /** Tier in the `services` caveat, 0 to 255; 0 if left out. */
   readonly tier?: number
   /** What to do with conditions nobody here knows (protocol §5); `skip` if left out, as the specification demands. */
@@ -30,4 +31,24 @@ export function servicePolicies(
     policies.set(service, { service, tier, unknownCaveats, knownServices, enforced })
   }
   return policies
+}
+
+/**
+ * Whether a client is to be denied by the lists of the server or of a service; `undefined` where there are none.
+ *
+ * @throws RangeError for what is not a block.
+ */
+export function addressPolicy(
+  server: AddressLists,
+  services: Readonly<Record<string, AddressLists>>,
+): ((service: string, address: string) => boolean) | undefined {
+  const everywhere = deniedBy(server)
+  const byService = new Map(
+    Object.entries(services).flatMap(([name, lists]) => {
+      const denied = deniedBy(lists)
+      return denied === undefined ? [] : [[name, denied] as const]
+    }),
+  )
+  if (everywhere === undefined && byService.size === 0) return undefined
+  return (service, address) => everywhere?.(address) === true || byService.get(service)?.(address) === true
 }

@@ -14,7 +14,7 @@ export interface Standing {
   readonly summary: Summary | Refusal
   /** The pass of a credential that counts nothing, made once. */
   readonly timePass: Pass
-  /** Whether the sale has been told of (see `SalesWatcher`). */
+  /** Whether the sale has been told of (see `SalesWatcher`), or nobody wants to hear of it. */
   told: boolean
 }
 
@@ -41,6 +41,8 @@ export interface VerdictCache {
    */
   judgeStored(text: string, headers: HeaderLines, stored: StoredLookup): Promise<Verdict>
   readonly size: number
+  /** How many verdicts were found here, and how many had to be made. */
+  readonly lookups: { readonly hits: number; readonly misses: number }
 }
 
 /** The credential's standing with a service; its caveats are read once. */
@@ -73,6 +75,7 @@ export function verdictCache(keys: KeyRing, capacity: number): VerdictCache {
   let young = new Map<string, Verdict>()
   let old = new Map<string, Verdict>()
   let youngWeight = 0
+  const lookups = { hits: 0, misses: 0 }
 
   function keep(key: string, verdict: Verdict): void {
     const weight = weightOf(verdict)
@@ -87,16 +90,22 @@ export function verdictCache(keys: KeyRing, capacity: number): VerdictCache {
   }
 
   return {
+    lookups,
     judge(text, headers) {
       const key = sha256Text(text)
       const hit = young.get(key)
-      if (hit !== undefined) return hit
+      if (hit !== undefined) {
+        lookups.hits++
+        return hit
+      }
       const aged = old.get(key)
       if (aged !== undefined) {
         old.delete(key)
         keep(key, aged)
+        lookups.hits++
         return aged
       }
+      lookups.misses++
       const verdict = judgeHeaders(headers, keys)
       if (verdict.credentials.length > 0) keep(key, verdict)
       return verdict

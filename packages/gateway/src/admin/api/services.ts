@@ -3,7 +3,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { routeSchema, serviceSchema } from '../../config/schema.ts'
-import { amount } from '../../config/values.ts'
 import type { Control, ServiceDocument } from '../control.ts'
 import {
   type ApiAnswer,
@@ -166,7 +165,7 @@ export const serviceOperations: readonly Operation[] = [
     params: { name: nameParam, index: indexParam },
     headers: ['If-Match'],
     body: z.strictObject({ price: z.unknown() }),
-    described: z.strictObject({ price: amount }),
+    described: z.strictObject({ price: routeSchema.shape.price }),
     answers: { 200: shownService },
     subject: routeName,
     handle: (call) =>

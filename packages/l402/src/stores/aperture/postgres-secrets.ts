@@ -11,6 +11,11 @@ const IDLE_MS = 30_000
 /** SQLSTATEs of a table, column or type that is not there: it is another program's database. */
 const NO_SUCH_THING = /^(?:42P01|42703|42883|42804|3F000)$/
 
+/** SQLSTATEs and system errors of a connection that the server has ended, or the network. */
+const CUT = /^(?:57P0[12]|ECONNRESET|EPIPE)$/
+/** The driver's own words for the same. */
+const CUT_TEXT = /^(?:Connection terminated unexpectedly|Client has encountered a connection error)/
+
 // As text, whatever `bytea_output` says.
 const FIND = `SELECT encode(secret, 'hex') AS secret FROM secrets WHERE hash = $1`
 
@@ -26,8 +31,16 @@ export async function postgresSecrets({
   const pool = await openPool(url, place, timeoutMs)
 
   async function find(hash: Uint8Array): Promise<string | undefined> {
-    const { rows } = await pool.query<{ secret: string }>(FIND, [Buffer.from(hash)])
-    return rows[0]?.secret
+    for (let cut = 0; ; cut++) {
+      try {
+        const { rows } = await pool.query<{ secret: string }>(FIND, [Buffer.from(hash)])
+        return rows[0]?.secret
+      } catch (error) {
+        // A connection that idled over a restart of the server shows it when it is used next. The pool throws it away then;
+        // all of them may be such ones, and the one after those is new.
+        if (!wasCut(error) || cut >= MAX_CONNECTIONS) throw error
+      }
+    }
   }
 
   try {
@@ -76,6 +89,11 @@ async function openPool(url: string, place: string, timeoutMs: number): Promise<
     // What the parser says may hold a part of the URL.
     throw unreadable(place, 'its address cannot be used')
   }
+}
+
+function wasCut(error: unknown): boolean {
+  const { message = '', code } = error as { message?: string; code?: unknown }
+  return typeof code === 'string' ? CUT.test(code) : CUT_TEXT.test(message)
 }
 
 /** The address without user and password. */

@@ -13,6 +13,7 @@ import type {
   ReserveRequest,
   RevocationTarget,
 } from '../ledger.ts'
+import { type BatchListener, timeBatch } from '../lib/batches.ts'
 import {
   checkClaim,
   checkCredit,
@@ -43,10 +44,18 @@ const PRUNE_ON_MS = 1_000
 
 type Chore = 'poll' | 'sweep' | 'claims' | 'prune'
 
+/** What the ledger of a connection works with. */
+export interface PostgresLedgerOptions {
+  readonly now: () => number
+  readonly schema: string
+  readonly onBatch: BatchListener | undefined
+}
+
 /** A ledger over a {@link Link}: gathers calls, sends them one statement at a time. */
 export class PostgresLedger implements Ledger {
   readonly #link: Link
   readonly #schema: string
+  readonly #onBatch: BatchListener | undefined
   readonly #now: () => number
   readonly #books: OpenBooks
   readonly #claims: OpenClaims
@@ -59,7 +68,8 @@ export class PostgresLedger implements Ledger {
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
-  constructor(link: Link, { now, schema }: { readonly now: () => number; readonly schema: string }) {
+  constructor(link: Link, { now, schema, onBatch }: PostgresLedgerOptions) {
+    this.#onBatch = onBatch
     this.#link = link
     this.#schema = schema
     this.#now = now
@@ -268,10 +278,14 @@ export class PostgresLedger implements Ledger {
     const { connection, owner } = session
     const foreign = await usesHeld(connection, this.#books.foreign(calls))
     const batch = this.#books.build(calls, owner, foreign)
-    const [row] = await connection.run(BATCH, batch.values).catch((error: unknown) => {
-      if (connection.over) this.#books.doubt(batch)
-      throw error
-    })
+    const done = timeBatch(this.#onBatch, calls.length)
+    const [row] = await connection
+      .run(BATCH, batch.values)
+      .finally(done)
+      .catch((error: unknown) => {
+        if (connection.over) this.#books.doubt(batch)
+        throw error
+      })
     const answer = readBatch(batch, row)
     // What was refused as revoked is known to be revoked when the caller hears of it.
     await this.#chores.catchUp(session, answer.latest).catch(() => {})

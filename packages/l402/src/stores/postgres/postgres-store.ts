@@ -1,4 +1,5 @@
 import type { Ledger } from '../ledger.ts'
+import type { BatchListener } from '../lib/batches.ts'
 import type { ServerOptions } from './connection.ts'
 import { Link } from './link.ts'
 import { PostgresLedger } from './postgres-ledger.ts'
@@ -13,12 +14,14 @@ export interface PostgresStoreOptions extends ServerOptions {
   readonly now?: () => number
   /** How long connecting, and each statement, may take; default 5,000. */
   readonly timeoutMs?: number
-  /** How often revocations are looked for that no notification told of; default 500. */
+  /** How often revocations are looked for that no notification told of; default 300. */
   readonly pollMs?: number
   /** How often owners that died are looked for; default 5,000. */
   readonly sweepMs?: number
   /** How often what has ended is removed; default 60,000. */
   readonly pruneMs?: number
+  /** Told of every batch that was written or failed; must not throw. */
+  readonly onBatch?: BatchListener
 }
 
 /**
@@ -41,7 +44,7 @@ export interface PostgresStoreOptions extends ServerOptions {
  */
 export async function postgresStore(options: PostgresStoreOptions): Promise<Ledger> {
   const { schema = 'turnpike', timeoutMs = 5_000, now = Date.now } = options
-  const { pollMs = 500, sweepMs = 5_000, pruneMs = 60_000 } = options
+  const { pollMs = 300, sweepMs = 5_000, pruneMs = 60_000 } = options
   checkSchemaName(schema)
   const { url, host, port, user, password, database, ssl } = options
   const server = Object.fromEntries(
@@ -58,7 +61,7 @@ export async function postgresStore(options: PostgresStoreOptions): Promise<Ledg
     onRevocation: () => ledger?.hearRevocation(),
   }
   const first = await openSession(session)
-  ledger = new PostgresLedger(new Link(session, first), { now, schema })
+  ledger = new PostgresLedger(new Link(session, first), { now, schema, onBatch: options.onBatch })
   try {
     await ledger.start(first, { pollMs, sweepMs, pruneMs })
   } catch (error) {

@@ -1,4 +1,5 @@
 import { L402Error } from '../../core/errors.ts'
+import { type BatchListener, timeBatch } from '../lib/batches.ts'
 import type { Write } from './batch.ts'
 import { unavailable } from './faults.ts'
 import type { Line } from './line.ts'
@@ -33,6 +34,7 @@ export interface QueueOptions {
   readonly maxBatch: number
   /** This owner was taken for dead and begins anew. */
   readonly onLapse: () => void
+  readonly onBatch: BatchListener | undefined
 }
 
 /** Calls without an answer end the connection, so that there are hardly ever more than one call's worth. */
@@ -108,7 +110,9 @@ export class Queue {
   }
 
   async #runBatch(batch: readonly Operation[]): Promise<void> {
+    const ended = timeBatch(this.#options.onBatch, batch.length)
     const outcome = await this.#call(batch)
+    ended()
     this.#done(batch)
     if (outcome instanceof L402Error) for (const { reject } of batch) reject(outcome)
     else for (const { settle } of batch) settle(outcome)

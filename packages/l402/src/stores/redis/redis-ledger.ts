@@ -13,6 +13,7 @@ import type {
   ReserveRequest,
   RevocationTarget,
 } from '../ledger.ts'
+import type { BatchListener } from '../lib/batches.ts'
 import {
   checkClaim,
   checkCredit,
@@ -57,6 +58,7 @@ export interface RedisLedgerOptions {
   readonly leaseMs: number
   readonly maxBatch: number
   readonly onWarning: (message: string) => void
+  readonly onBatch: BatchListener | undefined
   readonly onClose: () => void
 }
 
@@ -78,7 +80,7 @@ export class RedisLedger implements Ledger {
   #closing: Promise<void> | undefined
 
   constructor(books: Books, line: Line, options: RedisLedgerOptions) {
-    const { now, maxBatch, onWarning } = options
+    const { now, maxBatch, onBatch, onWarning } = options
     this.#options = options
     this.#line = line
     const session = new Session(books)
@@ -87,7 +89,7 @@ export class RedisLedger implements Ledger {
       this.#recorded.clear()
       onWarning(LAPSE_WARNING)
     }
-    const queue = new Queue({ books, line, session, news }, { now, maxBatch, onLapse })
+    const queue = new Queue({ books, line, session, news }, { now, maxBatch, onLapse, onBatch })
     this.#session = session
     this.#queue = queue
     this.#upkeep = new Upkeep({ queue, session, news }, options)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { isL402Error } from '../../core/errors.ts'
 import type { Ledger } from '../ledger.ts'
+import type { BatchListener } from '../lib/batches.ts'
 import { durabilityWarnings, readSettings } from './durability.ts'
 import { incompatible, unavailable } from './faults.ts'
 import { announcements, ledgerKeys } from './keys.ts'
@@ -28,6 +29,8 @@ export interface RedisStoreOptions {
   readonly leaseMs?: number
   /** Most operations in one call of the script; default 128. */
   readonly maxBatch?: number
+  /** Told of every batch that was written or failed; must not throw. */
+  readonly onBatch?: BatchListener
 }
 
 /**
@@ -91,6 +94,7 @@ export async function redisStore(options: RedisStoreOptions): Promise<Ledger> {
       leaseMs,
       maxBatch,
       onWarning,
+      onBatch: options.onBatch,
       onClose: () => ears.drop(),
     })
     await ledger.start()

@@ -1,4 +1,5 @@
 import { L402Error } from '../../core/errors.ts'
+import { type BatchListener, timeBatch } from '../lib/batches.ts'
 import { AnswerReader } from './answers.ts'
 import { BatchWriter } from './batch.ts'
 import type { EngineThread } from './thread.ts'
@@ -16,6 +17,7 @@ export interface BatchQueueOptions {
   readonly now: () => number
   /** Sees every reply before those that wait for it. */
   readonly learn: (reply: Reply | L402Error) => void
+  readonly onBatch: BatchListener | undefined
 }
 
 /** Gathers what is asked while a batch is on its way, and sends it as the next one (group commit). */
@@ -58,9 +60,11 @@ export class BatchQueue {
     this.#busy = batch.length > 0
     if (!this.#busy) return
     this.#pending = []
-    const { thread, now, learn } = this.#options
+    const { thread, now, learn, onBatch } = this.#options
+    const done = timeBatch(onBatch, batch.length)
     thread.send({ do: 'batch', batch: this.#writer.take(), nowMs: now() }, (reply) => {
       learn(reply)
+      done()
       settleAll(batch, reply)
       this.#flushSoon()
     })

@@ -14,6 +14,7 @@ import type {
   ReserveRequest,
   RevocationTarget,
 } from '../ledger.ts'
+import type { BatchListener } from '../lib/batches.ts'
 import {
   checkClaim,
   checkCredit,
@@ -41,12 +42,14 @@ export interface SqliteStoreOptions {
   readonly now?: () => number
   /** How long a lock of another process is waited for; default 5,000. */
   readonly busyTimeoutMs?: number
-  /** How often revocations by other processes are looked for; default 500. */
+  /** How often revocations by other processes are looked for; default 300. */
   readonly pollMs?: number
   /** How often owners that died are looked for; default 5,000. */
   readonly sweepMs?: number
   /** How often what has ended is removed; default 60,000. */
   readonly pruneMs?: number
+  /** Told of every batch that was written or failed; must not throw. */
+  readonly onBatch?: BatchListener
 }
 
 /** How long requests have the thread for themselves when one run of pruning was not enough. */
@@ -107,12 +110,13 @@ class SqliteLedger implements Ledger {
 
   constructor(options: SqliteStoreOptions, owner: Owner, revocations: RevocationSet) {
     const { file, now = Date.now, busyTimeoutMs = 5_000 } = options
-    const { pollMs = 500, sweepMs = 5_000, pruneMs = 60_000 } = options
+    const { pollMs = 300, sweepMs = 5_000, pruneMs = 60_000 } = options
     this.#owner = owner
     this.#revocations = revocations
     this.#now = now
     this.#thread = new EngineThread({ file, owner: owner.id, busyTimeoutMs })
-    this.#queue = new BatchQueue({ thread: this.#thread, now, learn: (reply) => this.#learn(reply) })
+    const learn = (reply: Reply | L402Error): void => this.#learn(reply)
+    this.#queue = new BatchQueue({ thread: this.#thread, now, learn, onBatch: options.onBatch })
     const every = (ms: number, what: 'poll' | 'sweep'): NodeJS.Timeout =>
       setInterval(() => this.#thread.send({ do: what }, (reply) => this.#learn(reply)), ms).unref()
     const prune = setInterval(() => this.#prune(), pruneMs).unref()

@@ -1,0 +1,182 @@
+/** The workers: started, asked, told of new orders, restarted when they die. */
+
+import cluster, { type Worker } from 'node:cluster'
+import { fileURLToPath } from 'node:url'
+import type { Logger } from 'pino'
+import { CommandError, exitCode } from '../cli/exit.ts'
+import { describeError } from '../log.ts'
+import type { MetricValues } from '../metrics/metrics.ts'
+import type { FirstOrders, MainCalls, Orders, WorkerCalls } from './calls.ts'
+import { channelTo } from './channels.ts'
+import { connectPeer, type Handlers, type Peer } from './rpc.ts'
+
+/** What a crew is made of. */
+export interface CrewOptions {
+  readonly size: number
+  /** Answers what workers ask. */
+  readonly handlers: Handlers<MainCalls>
+  readonly log: Logger
+  /** Told that a worker has ended, with what it had counted when it was last asked. */
+  readonly onEnded: (counted: MetricValues | undefined) => void
+}
+
+interface Member {
+  readonly worker: Worker
+  readonly peer: Peer<WorkerCalls>
+  /** It serves. */
+  ready: boolean
+  counted: MetricValues | undefined
+}
+
+const workerFile = new URL(
+  import.meta.url.endsWith('.ts') ? './worker-process.ts' : './worker-process.js',
+  import.meta.url,
+)
+
+const START_MS = 60_000
+const FIRST_WAIT_MS = 100
+const LONGEST_WAIT_MS = 30_000
+/** A worker that served for so long has died for another reason than the one before it. */
+const STEADY_MS = 60_000
+
+/** So many processes that serve. */
+export class Crew {
+  readonly #options: CrewOptions
+  readonly #members = new Set<Member>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  // Processes that load their program while the rest of the gateway opens.
+  readonly #fresh: Worker[]
+  #orders: FirstOrders | undefined
+  #turn: Promise<unknown> = Promise.resolve()
+  #waitMs = FIRST_WAIT_MS
+  #ending = false
+
+  constructor(options: CrewOptions) {
+    this.#options = options
+    cluster.setupPrimary({
+      exec: fileURLToPath(workerFile),
+      args: [],
+      // The warning that Node's SQLite is experimental is not for the log.
+      execArgv: [...process.execArgv, '--disable-warning=ExperimentalWarning'],
+      serialization: 'advanced',
+      silent: false,
+    })
+    this.#fresh = Array.from({ length: options.size }, () => cluster.fork())
+  }
+
+  /** How many workers serve. */
+  get serving(): number {
+    return [...this.#members].filter(({ ready }) => ready).length
+  }
+
+  /** Lets all begin; answers the URLs they serve. Throws what the first of them threw. */
+  async start(orders: FirstOrders): Promise<readonly string[]> {
+    this.#orders = orders
+    const all = await Promise.all(Array.from({ length: this.#options.size }, () => this.#startOne()))
+    return all[0] ?? []
+  }
+
+  async #startOne(): Promise<readonly string[]> {
+    const worker = this.#fresh.shift() ?? cluster.fork()
+    const peer = connectPeer<MainCalls, WorkerCalls>(channelTo(worker), this.#options.handlers)
+    const member: Member = { worker, peer, ready: false, counted: undefined }
+    this.#members.add(member)
+    const startedAt = performance.now()
+    worker.on('error', () => {})
+    worker.once('exit', (code, signal) => {
+      this.#members.delete(member)
+      this.#options.onEnded(member.counted)
+      if (this.#ending || !member.ready) return
+      this.#options.log.error({ worker: worker.id, code, signal }, 'a worker ended; another is started')
+      if (performance.now() - startedAt > STEADY_MS) this.#waitMs = FIRST_WAIT_MS
+      this.#startLater()
+    })
+    const orders = this.#orders
+    try {
+      if (orders === undefined) throw new TypeError('expected orders before a worker is started')
+      const listen = await peer.call('start', orders, START_MS)
+      // A reload that came meanwhile did not reach it.
+      if (this.#orders !== orders) {
+        await peer.call('prepare', this.#orders ?? orders)
+        await peer.call('commit', undefined)
+      }
+      member.ready = true
+      return listen
+    } catch (error) {
+      worker.kill('SIGKILL')
+      throw error
+    }
+  }
+
+  #startLater(): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      if (this.#ending) return
+      this.#startOne().catch((error: unknown) => {
+        if (this.#ending) return
+        this.#options.log.error({ fault: describeError(error) }, 'a worker could not be started')
+        this.#startLater()
+      })
+    }, this.#waitMs)
+    this.#timers.add(timer)
+    this.#waitMs = Math.min(LONGEST_WAIT_MS, this.#waitMs * 2)
+  }
+
+  /**
+   * Has every worker build what `next` comes to; what is answered puts it in force in all of them. Throws, and none changes,
+   * when one cannot.
+   */
+  prepare(next: Orders): Promise<() => Promise<void>> {
+    const turn = this.#turn.then(async () => {
+      const members = [...this.#members].filter(({ ready }) => ready)
+      await Promise.all(members.map(({ peer }) => peer.call('prepare', next, START_MS)))
+      return async () => {
+        if (this.#orders !== undefined) this.#orders = { ...this.#orders, ...next }
+        // Who does not answer is gone; the worker in its place begins with these orders.
+        await Promise.allSettled(members.map(({ peer }) => peer.call('commit', undefined)))
+      }
+    })
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  /** What each worker has counted; what it had counted before where it does not answer in time. */
+  async metrics(): Promise<readonly MetricValues[]> {
+    const all = await Promise.all(
+      [...this.#members].map(async (member) => {
+        if (!member.ready) return []
+        member.counted = await member.peer.call('metrics', undefined, 2_000).catch(() => member.counted)
+        return member.counted === undefined ? [] : [member.counted]
+      }),
+    )
+    return all.flat()
+  }
+
+  reopenLogs(): void {
+    for (const { peer } of this.#members) peer.call('reopen', undefined).catch(() => {})
+  }
+
+  /** Lets all finish what runs, at most `timeoutMs`, and ends them; answers whether all was finished. */
+  async stop(timeoutMs: number): Promise<boolean> {
+    this.#ending = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    for (const worker of this.#fresh.splice(0)) worker.kill('SIGKILL')
+    const members = [...this.#members]
+    const finished = await Promise.all(
+      members.map(async ({ worker, peer, ready }) => {
+        const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+        const done = ready ? await peer.call('stop', undefined, timeoutMs).catch(() => false) : true
+        worker.kill('SIGKILL')
+        await gone
+        return done
+      }),
+    )
+    return finished.every((done) => done)
+  }
+
+  /** Throws `CommandError` unless all workers serve; for readiness. */
+  async checkAllServe(): Promise<void> {
+    if (this.serving < this.#options.size)
+      throw new CommandError(exitCode.failed, `${this.serving} of ${this.#options.size} workers serve`)
+  }
+}

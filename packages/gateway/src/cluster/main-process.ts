@@ -1,0 +1,124 @@
+/** A gateway of several processes: what must be one is here, what serves is in the workers. */
+
+import { localLimits } from '@turnpike/l402/server'
+import { openLedger, openLightning } from '../assemble.ts'
+import type { Config } from '../config/config.ts'
+import { startControl } from '../control.ts'
+import { Closers, type Gateway, type GatewayParts, ownSample, unavailable } from '../gateway.ts'
+import { exposeTogether, lastingValues } from '../metrics/aggregate.ts'
+import { createMetrics, type Exposition, type MetricValues } from '../metrics/metrics.ts'
+import { watchLedger } from '../metrics/watched.ts'
+import { watchLightning } from '../metrics/watched-lightning.ts'
+import { openSalesDesk } from '../sales/sales-desk.ts'
+import { Crew } from './crew.ts'
+
+/** How much longer than `drainTimeout` workers may take to end. */
+const ENDING_MS = 10_000
+
+/**
+ * Starts the Lightning backend, the limits, the admin listener and `first.workers` workers; resolves when all of them serve.
+ * Throws `CommandError` with the exit code of what could not be started.
+ */
+export async function startCluster(first: Config, parts: GatewayParts): Promise<Gateway> {
+  const { keys, env, log, control } = parts
+  const closers = new Closers(log)
+  const warn = (message: string): void => log.warn(message)
+  let config = first
+  let draining = false
+  try {
+    const limits = localLimits()
+
+    // Counts of workers that have ended, so that no total ever falls.
+    let ended: readonly MetricValues[] = []
+    let deaths = 0
+    const crew = new Crew({
+      size: config.workers,
+      handlers: {
+        createInvoice: (request) => invoices.createInvoice(request),
+        lookupInvoice: (paymentHash) => invoices.lookupInvoice(paymentHash),
+        pingLightning: () => invoices.ping(),
+        takeLimits: (asks) => limits.take(asks),
+        giveBackLimits: (asks) => limits.giveBack(asks),
+        saleChallenged: (sale) => desk.watcher.challenged(sale),
+        saleRedeemed: (sale) => desk.watcher.redeemed(sale),
+        saleExhausted: (sale) => desk.watcher.exhausted(sale),
+      },
+      log,
+      onEnded(counted) {
+        deaths++
+        if (counted !== undefined) ended = [...ended, counted]
+      },
+    })
+    closers.add(() => crew.stop(0))
+    const metrics = createMetrics(undefined)
+    const onBatch = ({ operations, durationMs }: { operations: number; durationMs: number }): void =>
+      metrics.ledgerBatch(operations, durationMs / 1000)
+    const opened = await openLedger(config, { warn, onBatch }).catch(unavailable)
+    closers.add(() => opened.close())
+    const ledger = watchLedger(opened, metrics)
+    const lightning = await openLightning(config, env).catch(unavailable)
+    closers.add(() => lightning.invoices.close())
+    const invoices = watchLightning(lightning.invoices, metrics)
+    const selling = { ledger, lightning: lightning.invoices, metrics, config, log }
+    const desk = await openSalesDesk(selling).catch(unavailable)
+    closers.add(() => desk.close())
+    const sample = ownSample()
+    closers.add(() => sample.close())
+    const listen = await crew.start({
+      ...{ config, keys, sampleUrl: await sample.urlFor(config) },
+      ...{ network: invoices.network, capabilities: invoices.invoiceCapabilities },
+    })
+    const expose = async (): Promise<Exposition> => {
+      // Who ends from here on is among the living still.
+      const before = ended
+      const lasting = await lastingValues(before)
+      if (ended === before) ended = [lasting]
+      return exposeTogether([...(await crew.metrics()), lasting, await metrics.values()])
+    }
+    metrics.add(
+      'gauge',
+      { name: 'turnpike_workers_serving', help: 'Workers that serve.' },
+      () => crew.serving,
+    )
+    metrics.add(
+      'counter',
+      { name: 'turnpike_worker_deaths_total', help: 'Workers that ended by themselves.' },
+      () => deaths,
+    )
+    const admin = await startControl({
+      ...{ config, ledger, invoices, wallet: lightning.wallet, desk, control, log },
+      metrics: { expose },
+      isDraining: () => draining,
+      checks: { workers: () => crew.checkAllServe() },
+    })
+    closers.add(() => admin.close())
+
+    const reload: Gateway['reload'] = async (next, nextKeys) => {
+      const commitDesk = desk.prepare(next)
+      const commit = await crew.prepare({
+        config: next,
+        keys: nextKeys,
+        sampleUrl: await sample.urlFor(next),
+      })
+      commitDesk()
+      config = next
+      log.level = next.log.level
+      await commit()
+    }
+    return {
+      listen,
+      admin: admin.url,
+      reload,
+      reopenLogs: () => crew.reopenLogs(),
+      async stop() {
+        draining = true
+        const finished = await crew.stop(config.drainTimeoutMs + ENDING_MS)
+        await closers.closeAll()
+        return finished
+      },
+    }
+  } catch (error) {
+    await closers.closeAll()
+    throw error
+  }
+}

@@ -1,0 +1,29 @@
+import { tooManyAnswer } from '../answers.ts'
+import type { Decision, GateRequest } from '../gate.ts'
+import type { LimitAsk, LimitAuthority } from './authority.ts'
+
+/** Goes on with a request that is within all its rates; `undo` takes it out of them again. */
+type Throttled = (undo: () => void) => Decision | Promise<Decision>
+
+/** Lets a request go on where each of these has room, and counts it in all of them; else 429, counted in none. */
+export type Throttle = (
+  request: GateRequest,
+  asks: readonly LimitAsk[],
+  go: Throttled,
+) => Decision | Promise<Decision>
+
+/** See {@link Throttle}. Synchronous where authority and request are. */
+export function createThrottle(limits: LimitAuthority): Throttle {
+  return (request, asks, go) => {
+    if (asks.length === 0) return go(() => {})
+    const act = (waitMs: number): Decision | Promise<Decision> =>
+      waitMs > 0 ? rateLimited(request, waitMs) : go(() => limits.giveBack(asks))
+    const waitMs = limits.take(asks)
+    return typeof waitMs === 'number' ? act(waitMs) : waitMs.then(act)
+  }
+}
+
+function rateLimited(request: GateRequest, waitMs: number): Decision {
+  const detail = 'more requests than are let through in this time; nothing was used'
+  return tooManyAnswer(request, 'rate_limited', detail, Math.ceil(waitMs / 1000))
+}
