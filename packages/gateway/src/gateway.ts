@@ -61,7 +61,9 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     closers.push(() => opened.close())
     const storedKeys = await openStoredKeys(config).catch(unavailable)
     closers.push(async () => storedKeys?.close())
-    const lightning = await openLightning(config, env).catch(unavailable)
+    const lightning = await openLightning(config, { env, warn: (message) => log.warn(message) }).catch(
+      unavailable,
+    )
     closers.push(() => lightning.invoices.close())
 
     const metrics: Metrics = createMetrics({
