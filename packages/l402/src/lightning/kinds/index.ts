@@ -1,6 +1,8 @@
 /** All kinds of backends that configuration files and `fare wallet add` know. */
 
+import { clnKind, lnbitsKind, phoenixdKind } from './http.ts'
 import { lndKind } from './lnd.ts'
+import { albyhubKind, nwcKind } from './nwc.ts'
 import type { BackendKind, Role } from './settings.ts'
 
 export {
@@ -16,7 +18,14 @@ export {
 } from './settings.ts'
 
 /** In the order of the documentation. */
-export const backendKinds: readonly BackendKind[] = [lndKind]
+export const backendKinds: readonly BackendKind[] = [
+  lndKind,
+  clnKind,
+  phoenixdKind,
+  lnbitsKind,
+  nwcKind,
+  albyhubKind,
+]
 
 /** The kind of this name that can be used so, or `undefined`. */
 export function findKind(name: string, role: Role): BackendKind | undefined {

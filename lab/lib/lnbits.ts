@@ -1,0 +1,96 @@
+/** A real LNbits on a lab node. `LAB_LNBITS` names a virtual environment with it (`pip install lnbits 'bitstring<5'`). */
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, openSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import type { LabNode } from './lightning.ts'
+
+const venv = process.env['LAB_LNBITS'] ?? join(homedir(), '.cache', 'turnpike-lab', 'lnbits')
+export const hasLnbits: boolean = existsSync(join(venv, 'bin', 'lnbits'))
+
+/** A server with wallets of its own. */
+export interface LabLnbits {
+  readonly url: string
+  /** Makes a wallet. */
+  wallet(name: string): Promise<{ readonly adminkey: string; readonly inkey: string }>
+  /** Stops it and starts it again. */
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Starts LNbits on a node, in a folder. */
+export async function startLnbits(node: LabNode, folder: string): Promise<LabLnbits> {
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const data = join(folder, `lnbits-${node.name}`)
+  mkdirSync(data, { recursive: true })
+  const python = join(venv, 'bin', 'python')
+  const where = execFileSync(python, [
+    '-c',
+    'import lnbits, os; print(os.path.dirname(os.path.dirname(lnbits.__file__)))',
+  ])
+  const log = openSync(join(data, 'lnbits.log'), 'a')
+  let child: ChildProcess
+  const start = async (): Promise<void> => {
+    child = spawn(join(venv, 'bin', 'lnbits'), ['--host', '127.0.0.1', '--port', String(port)], {
+      // It looks for its static files under the folder it is started in.
+      cwd: String(where).trim(),
+      stdio: ['ignore', log, log],
+      env: {
+        ...process.env,
+        LNBITS_BACKEND_WALLET_CLASS: 'LndRestWallet',
+        LND_REST_ENDPOINT: node.rest,
+        LND_REST_CERT: node.tls,
+        LND_REST_MACAROON: node.adminMacaroon,
+        LNBITS_DATA_FOLDER: data,
+        LNBITS_ADMIN_UI: 'false',
+        LNBITS_RATE_LIMIT_NO: '100000',
+      },
+    })
+    const ready = () =>
+      fetch(`${url}/api/v1/health`).then(
+        ({ status }) => status,
+        () => 0,
+      )
+    await expect.poll(ready, { timeout: 90_000 }).toBe(200)
+  }
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null) return
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGTERM')
+    const limit = setTimeout(() => child.kill('SIGKILL'), 10_000)
+    await gone
+    clearTimeout(limit)
+  }
+  process.on('exit', () => child?.kill('SIGKILL'))
+  await start()
+  return {
+    url,
+    async wallet(name) {
+      const answer = await fetch(`${url}/api/v1/account`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ name }),
+      })
+      return (await answer.json()) as { adminkey: string; inkey: string }
+    },
+    async restart() {
+      await stop()
+      await start()
+    },
+    close: stop,
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
