@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, openSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import type { LabNode } from './lightning.ts'
 
 const venv = process.env['LAB_LNBITS'] ?? join(homedir(), '.cache', 'turnpike-lab', 'lnbits')
@@ -55,7 +55,7 @@ export async function startLnbits(node: LabNode, folder: string): Promise<LabLnb
         ({ status }) => status,
         () => 0,
       )
-    await expect.poll(ready, { timeout: 90_000 }).toBe(200)
+    await vi.waitFor(async () => expect(await ready()).toBe(200), { timeout: 90_000, interval: 200 })
   }
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null) return

@@ -59,6 +59,9 @@ async function startRelay(): Promise<{ readonly url: string; close(): Promise<vo
   }
 }
 
+/** Any point of the curve: the generator. */
+const SOME_KEY = '79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'
+
 const METHODS = ['get_info', 'get_balance', 'make_invoice', 'lookup_invoice', 'pay_invoice'] as const
 
 interface Service {
@@ -89,7 +92,7 @@ export async function startNwc(node: LabNode): Promise<LabNwc> {
       const [walletSecret, clientSecret] = [randomHex(), randomHex()]
       const connection = (pubkey: string) =>
         `nostr+walletconnect://${pubkey}?relay=${encodeURIComponent(relay.url)}&secret=${clientSecret}`
-      const probe = new sdk.NWCClient({ nostrWalletConnectUrl: connection('00'.repeat(32)) })
+      const probe = new sdk.NWCClient({ nostrWalletConnectUrl: connection(SOME_KEY) })
       const keys = new sdk.NWCWalletServiceKeyPair(walletSecret, probe.publicKey)
       probe.close()
       const service = new sdk.NWCWalletService({ relayUrls: [relay.url] })
