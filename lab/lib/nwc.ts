@@ -175,6 +175,7 @@ async function outgoing(node: LabNode, hash: string): Promise<object | undefined
   )) as {
     payments: {
       payment_hash: string
+      payment_request: string
       status: string
       payment_preimage: string
       fee_msat: string
@@ -186,6 +187,8 @@ async function outgoing(node: LabNode, hash: string): Promise<object | undefined
   const state = { SUCCEEDED: 'settled', FAILED: 'failed' }[found.status] ?? 'pending'
   const result = {
     type: 'outgoing',
+    invoice: found.payment_request,
+    payment_hash: hash,
     state,
     preimage: found.payment_preimage,
     fees_paid: Number(found.fee_msat),
@@ -201,7 +204,14 @@ async function incoming(node: LabNode, hash: string): Promise<object | undefined
     { SETTLED: 'settled', ACCEPTED: 'accepted', CANCELED: 'failed' }[String(found['state'])] ?? 'pending'
   const expires_at = Number(found['creation_date']) + Number(found['expiry'])
   return {
-    result: { type: 'incoming', state, expires_at, amount: Number(found['value_msat']) },
+    result: {
+      type: 'incoming',
+      invoice: found['payment_request'],
+      payment_hash: hash,
+      state,
+      expires_at,
+      amount: Number(found['value_msat']),
+    },
     error: undefined,
   }
 }

@@ -1,6 +1,7 @@
 /** The kinds that are reached by an address and a secret. */
 
 import { clnInvoiceCapabilities, clnPaymentCapabilities } from '../cln/capabilities.ts'
+import { eclairInvoiceCapabilities, eclairPaymentCapabilities } from '../eclair/capabilities.ts'
 import { lnbitsInvoiceCapabilities, lnbitsPaymentCapabilities } from '../lnbits/capabilities.ts'
 import { phoenixdInvoiceCapabilities, phoenixdPaymentCapabilities } from '../phoenixd/capabilities.ts'
 import {
@@ -44,6 +45,31 @@ export const clnKind: BackendKind = {
   async openWallet(values, context) {
     const { clnWallet } = await import('../cln/index.ts')
     return await clnWallet({ ...(await common(values, context)), rune: await secretOf(values, 'rune') })
+  },
+}
+
+/** Eclair. */
+export const eclairKind: BackendKind = {
+  name: 'eclair',
+  title: 'Eclair',
+  tested: 'fixture',
+  receives: eclairInvoiceCapabilities,
+  pays: eclairPaymentCapabilities,
+  settings: [
+    { name: 'url', type: 'url', required: true, what: 'its API such as http://127.0.0.1:8080' },
+    { name: 'password', type: 'secret', required: true, what: 'the file of eclair.api.password' },
+    COMMON.tlsCert,
+    COMMON.proxy,
+    COMMON.network,
+  ],
+  async openInvoices(values, context) {
+    const { eclair } = await import('../eclair/index.ts')
+    return await eclair({ ...(await common(values, context)), password: await secretOf(values, 'password') })
+  },
+  async openWallet(values, context) {
+    const { eclairWallet } = await import('../eclair/index.ts')
+    const password = await secretOf(values, 'password')
+    return await eclairWallet({ ...(await common(values, context)), password })
   },
 }
 

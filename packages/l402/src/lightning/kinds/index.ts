@@ -1,6 +1,6 @@
 /** All kinds of backends that configuration files and `fare wallet add` know. */
 
-import { clnKind, lnbitsKind, phoenixdKind } from './http.ts'
+import { clnKind, eclairKind, lnbitsKind, phoenixdKind } from './http.ts'
 import { lndKind } from './lnd.ts'
 import { albyhubKind, nwcKind } from './nwc.ts'
 import type { BackendKind, Role } from './settings.ts'
@@ -21,6 +21,7 @@ export {
 export const backendKinds: readonly BackendKind[] = [
   lndKind,
   clnKind,
+  eclairKind,
   phoenixdKind,
   lnbitsKind,
   nwcKind,

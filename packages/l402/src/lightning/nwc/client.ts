@@ -66,8 +66,14 @@ export async function openNwc(options: NwcOptions, methods: readonly string[]): 
   }
 }
 
+// Its log may hold whole answers, preimages included.
+const nothing = (): void => {}
+const silent = { debug: nothing, info: nothing, log: nothing, warn: nothing, error: nothing, trace: nothing }
+
 async function newClient(connection: string): Promise<NwcClient> {
-  let sdk: { readonly NWCClient: new (options: { nostrWalletConnectUrl: string }) => NwcClient }
+  let sdk: {
+    readonly NWCClient: new (options: { nostrWalletConnectUrl: string; logger: object }) => NwcClient
+  }
   try {
     // Its types hang on conditions that not every resolver tries.
     const name = '@getalby/sdk/nwc'
@@ -79,7 +85,7 @@ async function newClient(connection: string): Promise<NwcClient> {
     )
   }
   try {
-    return new sdk.NWCClient({ nostrWalletConnectUrl: connection })
+    return new sdk.NWCClient({ nostrWalletConnectUrl: connection, logger: silent })
   } catch {
     // Its message may repeat the connection string.
     throw new TypeError('nwc: connection: expected "nostr+walletconnect://…?relay=…&secret=…"')
