@@ -143,6 +143,9 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
         subject: 'payments',
         invoices: await lndSeller(),
         payments,
+        // It works its payments off one after the other.
+        patienceMs: 60_000,
+        atOnce: 3,
         sends: (to, body) => to.endsWith('/api/v1/payments') && body.includes('"out":true'),
         open: {
           wrongCredential: () => lnbitsWallet({ url, key: inkey }),

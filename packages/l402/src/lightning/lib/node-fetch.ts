@@ -32,6 +32,10 @@ export function nodeFetch({ tlsCert, proxy }: NodeFetchOptions): typeof globalTh
   const agents = { keepAlive: true, maxSockets: 64 }
   const plain = new http.Agent(agents)
   const secure = new https.Agent({ ...agents, ...tls })
+  if (socks !== undefined) {
+    Object.assign(plain, { createConnection: through(socks, undefined) })
+    Object.assign(secure, { createConnection: through(socks, tls) })
+  }
 
   const send = (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
     const url = new URL(String(input))
@@ -42,7 +46,6 @@ export function nodeFetch({ tlsCert, proxy }: NodeFetchOptions): typeof globalTh
       headers: Object.fromEntries(new Headers(init.headers)),
       agent: isTls ? secure : plain,
       ...(signal ? { signal } : {}),
-      ...(socks === undefined ? {} : { agent: false, createConnection: through(socks, url, tls) }),
     }
     return new Promise((resolve, reject) => {
       const request = (isTls ? https : http).request(url, options)
@@ -88,22 +91,29 @@ function socksAddress(proxy: string): { readonly host: string; readonly port: nu
   return { host: url.hostname, port: Number(url.port || 1080) }
 }
 
+/** An agent's way of connecting: through the proxy, and with `tls` secured there. */
 function through(
   socks: { readonly host: string; readonly port: number },
-  url: URL,
-  tls: object,
-): (options: unknown, done: (error: Error | null, socket: Duplex) => void) => undefined {
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
-  return (_, done) => {
+  tls: object | undefined,
+): (
+  target: { readonly host?: string; readonly port?: number | string },
+  done: (error: Error | null, socket?: Duplex) => void,
+) => undefined {
+  return (target, done) => {
+    const host = (target.host ?? '').replace(/^\[|\]$/g, '')
+    const port = Number(target.port)
     connectThroughSocks(socks, { host, port }).then(
       (socket) => {
-        if (url.protocol === 'http:') return done(null, socket)
+        if (tls === undefined) {
+          done(null, socket)
+          // It was stopped so that nothing is lost in between.
+          socket.resume()
+          return
+        }
         const servername = /^[\d.]+$|:/.test(host) ? {} : { servername: host }
-        const secured = connectTls({ socket, host, ...servername, ...tls })
-        done(null, secured)
+        done(null, connectTls({ socket, host, ...servername, ...tls }))
       },
-      (error: Error) => done(error, undefined as unknown as Duplex),
+      (error: Error) => done(error),
     )
     return undefined
   }

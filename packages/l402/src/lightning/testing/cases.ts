@@ -40,6 +40,8 @@ export interface LightningUnderTest {
   readonly secrets?: readonly string[]
   /** Most that a fee may be here: 0 where both ends share a channel. Default 0. */
   readonly mostFeeMsat?: bigint
+  /** Milliseconds a payment may take here; default 20 seconds. */
+  readonly patienceMs?: number
   /** Payments at once that are tried; default 8. */
   readonly atOnce?: number
   close(): Promise<void>

@@ -25,7 +25,9 @@ function detailOf(outcome: PaymentOutcome | undefined): string {
 
 /** Pays an invoice of the bench; throws unless that is proven. */
 export async function paid({ it }: Bench, created: CreatedInvoice): Promise<PaymentOutcome> {
-  const outcome = await it.payments?.pay(requestFor(created, { maxFeeMsat: it.mostFeeMsat ?? 0n }))
+  const outcome = await it.payments?.pay(
+    requestFor(created, { maxFeeMsat: it.mostFeeMsat ?? 0n, timeoutMs: it.patienceMs ?? 20_000 }),
+  )
   expectPaid(outcome, created.paymentHash)
   return outcome ?? { status: 'not_found' }
 }
