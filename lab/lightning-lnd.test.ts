@@ -1,9 +1,9 @@
 /** The conformance kit on real lnd nodes. Needs the lab: `TURNPIKE_LAB`, or `../shared/lab`. */
 
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sha256 } from '@noble/hashes/sha2.js'
 import { type LndOptions, lnd, lndWallet } from '@turnpike/l402/lightning/lnd'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nodeFetch } from '../packages/l402/src/lightning/lib/node-fetch.ts'
@@ -112,7 +112,7 @@ describe.skipIf(!hasLab)(hasLab ? 'lnd' : 'SKIPPED: no lab', () => {
     const terms = { amountMsat: 5000n, memo: 'on delivery', expirySeconds: 600 }
     for (const end of ['settled', 'cancelled'] as const) {
       const preimage = crypto.getRandomValues(new Uint8Array(32))
-      const paymentHash = sha256(preimage)
+      const paymentHash = new Uint8Array(createHash('sha256').update(preimage).digest())
       const created = await lightning.createHoldInvoice({ ...terms, paymentHash })
       const paying = wallet.pay({ ...created, maxFeeMsat: 0n, timeoutMs: 30_000 })
       await expect.poll(() => lightning.lookupInvoice(paymentHash)).toBe('accepted')

@@ -36,6 +36,8 @@ export async function startLnbits(node: LabNode, folder: string): Promise<LabLnb
   let child: ChildProcess
   const start = async (): Promise<void> => {
     child = spawn(join(venv, 'bin', 'lnbits'), ['--host', '127.0.0.1', '--port', String(port)], {
+      // It starts processes of its own, which end with its group.
+      detached: true,
       // It looks for its static files under the folder it is started in.
       cwd: String(where).trim(),
       stdio: ['ignore', log, log],
@@ -60,12 +62,13 @@ export async function startLnbits(node: LabNode, folder: string): Promise<LabLnb
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null) return
     const gone = new Promise((resolve) => child.once('exit', resolve))
-    child.kill('SIGTERM')
-    const limit = setTimeout(() => child.kill('SIGKILL'), 10_000)
+    signalGroup(child, 'SIGTERM')
+    const limit = setTimeout(() => signalGroup(child, 'SIGKILL'), 10_000)
     await gone
     clearTimeout(limit)
+    signalGroup(child, 'SIGKILL')
   }
-  process.on('exit', () => child?.kill('SIGKILL'))
+  process.on('exit', () => signalGroup(child, 'SIGKILL'))
   await start()
   return {
     url,
@@ -82,6 +85,16 @@ export async function startLnbits(node: LabNode, folder: string): Promise<LabLnb
       await start()
     },
     close: stop,
+  }
+}
+
+/** To the program and what it has started; nothing where all have ended. */
+function signalGroup(child: ChildProcess | undefined, signal: NodeJS.Signals): void {
+  if (child?.pid === undefined) return
+  try {
+    process.kill(-child.pid, signal)
+  } catch {
+    // All gone.
   }
 }
 

@@ -53,7 +53,7 @@ export function chooseWallet(choice: WalletChoice, env: NodeJS.ProcessEnv): Chos
  *
  * @throws UsageError for a setting that cannot be meant, `lightning_unavailable` or `lightning_invalid` in plain words.
  */
-export async function openWallet({ backend, settings }: WalletEntry): Promise<PaymentBackend> {
+async function openWallet({ backend, settings }: WalletEntry): Promise<PaymentBackend> {
   const kind = findKind(backend, 'pay')
   if (kind?.openWallet === undefined) throw new UsageError(`no backend "${backend}"`)
   try {

@@ -125,12 +125,6 @@ export async function secretOf(values: SettingValues, name: string): Promise<str
   return await readTextFile(`${name}File`, file)
 }
 
-/** The same where it may be left out. */
-export async function secretOrNone(values: SettingValues, name: string): Promise<string | undefined> {
-  const given = values[`${name}File`] ?? values[name]
-  return given === undefined ? undefined : await secretOf(values, name)
-}
-
 /** `fetch` for an address that may have a certificate of its own or be behind a proxy. */
 export async function fetchOf(values: SettingValues): Promise<{ readonly fetch?: typeof globalThis.fetch }> {
   const { tlsCertFile, proxy } = values

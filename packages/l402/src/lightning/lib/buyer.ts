@@ -53,8 +53,3 @@ export function buyerWallet(parts: BuyerParts): PaymentBackend {
 }
 
 const NOT_FOUND: PaymentOutcome = { status: 'not_found' }
-
-/** The look-up of a wallet that has none. */
-export async function noLookup(): Promise<PaymentOutcome> {
-  return { status: 'unknown', detail: 'the wallet cannot look payments up' }
-}

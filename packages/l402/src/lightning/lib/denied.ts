@@ -4,7 +4,7 @@ import { L402Error } from '../../core/errors.ts'
 import { errorText, failCall, type Rest, type RestAnswer } from './rest.ts'
 
 /** A fault that says which credential was refused, and what to do. */
-export function refusedCredential(rest: Rest, what: string, hint: string): L402Error {
+function refusedCredential(rest: Rest, what: string, hint: string): L402Error {
   return new L402Error('lightning_unavailable', `${rest.who} refused the ${what}: ${hint}`)
 }
 

@@ -21,7 +21,7 @@ export type RestOutcome =
   | { readonly kind: 'lost'; readonly detail: string }
 
 /** One call. */
-export interface RestCall {
+interface RestCall {
   readonly method?: 'GET' | 'POST' | 'DELETE'
   readonly json?: unknown
   /** Sent as `application/x-www-form-urlencoded`. */
@@ -52,7 +52,7 @@ export interface RestOptions {
 }
 
 /** How long a look-up, an invoice or any other small thing may take. */
-export const CALL_MS = 15_000
+const CALL_MS = 15_000
 const LONGEST_TIMER = 2 ** 31 - 1
 const MOST_BYTES = 4 * 1024 * 1024
 

@@ -35,7 +35,7 @@ export interface NwcWallet {
 }
 
 /** How long a wallet may take to answer anything but a payment. */
-export const NWC_MS = 15_000
+const NWC_MS = 15_000
 
 /** Connects, and checks network and permissions. */
 export async function openNwc(options: NwcOptions, methods: readonly string[]): Promise<NwcWallet> {
