@@ -66,14 +66,22 @@ export async function openNwc(options: NwcOptions, methods: readonly string[]): 
   }
 }
 
-// Its log may hold whole answers, preimages included.
-const nothing = (): void => {}
-const silent = { debug: nothing, info: nothing, log: nothing, warn: nothing, error: nothing, trace: nothing }
+/** The part of the package's client that is used: its public methods write whole answers, preimages included, to the console. */
+interface SdkClient {
+  executeNip47Request(
+    method: string,
+    params: object,
+    isValid: (result: unknown) => boolean,
+    timeouts: { readonly replyTimeout: number },
+  ): Promise<unknown>
+  close(): void
+}
+
+/** A payment may take its time. */
+const PAY_MS = 90_000
 
 async function newClient(connection: string): Promise<NwcClient> {
-  let sdk: {
-    readonly NWCClient: new (options: { nostrWalletConnectUrl: string; logger: object }) => NwcClient
-  }
+  let sdk: { readonly NWCClient: new (options: { nostrWalletConnectUrl: string }) => SdkClient }
   try {
     // Its types hang on conditions that not every resolver tries.
     const name = '@getalby/sdk/nwc'
@@ -84,11 +92,22 @@ async function newClient(connection: string): Promise<NwcClient> {
       'NWC needs the package @getalby/sdk; install it beside this one',
     )
   }
+  let client: SdkClient
   try {
-    return new sdk.NWCClient({ nostrWalletConnectUrl: connection, logger: silent })
+    client = new sdk.NWCClient({ nostrWalletConnectUrl: connection })
   } catch {
     // Its message may repeat the connection string.
     throw new TypeError('nwc: connection: expected "nostr+walletconnect://…?relay=…&secret=…"')
+  }
+  const ask = (method: string, params: object, replyTimeout = NWC_MS): Promise<unknown> =>
+    client.executeNip47Request(method, params, () => true, { replyTimeout })
+  return {
+    getInfo: () => ask('get_info', {}),
+    getBalance: () => ask('get_balance', {}),
+    makeInvoice: (request) => ask('make_invoice', request),
+    lookupInvoice: (request) => ask('lookup_invoice', request),
+    payInvoice: (request) => ask('pay_invoice', request, PAY_MS),
+    close: () => client.close(),
   }
 }
 
