@@ -51,7 +51,7 @@ export async function startCluster(first: Config, { keys, env, log }: GatewayPar
     const opened = await openLedger(config, { warn, onBatch }).catch(unavailable)
     closers.add(() => opened.close())
     const ledger = watchLedger(opened, metrics)
-    const lightning = await openLightning(config, env).catch(unavailable)
+    const lightning = await openLightning(config, { env, warn }).catch(unavailable)
     closers.add(() => lightning.invoices.close())
     const invoices = watchLightning(lightning.invoices, metrics)
     const sample = ownSample()

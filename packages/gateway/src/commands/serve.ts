@@ -75,7 +75,14 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
     try {
       if (ready !== undefined) writeReadyFile(ready, gateway)
       const where = { listen: gateway.listen, admin: gateway.admin }
-      log.info({ version: programVersion(), ...where, lightning: config.lightning.backend }, 'serving')
+      log.info(
+        {
+          version: programVersion(),
+          ...where,
+          lightning: config.lightning.map(({ backend }) => backend).join(', '),
+        },
+        'serving',
+      )
       const loadAllKeys = (found: Config): readonly StoredKey[] => {
         // A key that was made up stays for the whole run.
         const madeUp = keys.length === 1 && !found.keys.explicit && !hasKeyFile(found)
