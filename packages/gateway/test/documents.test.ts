@@ -16,7 +16,7 @@ function shown(document: string): string[] {
 const load = (text: string) =>
   parseConfig(text, { file: 'turnpike.yaml', folder: root, env: {}, sandbox: true })
 
-describe.each(['README.md', 'docs/entitlements.md'])('the configurations in %s', (document) => {
+describe.each(['README.md', 'docs/entitlements.md', 'docs/gateway.md', 'docs/pricing.md'])('the configurations in %s', (document) => {
   it.each(shown(document).map((text, index) => [index + 1, text] as const))(
     'are right: number %i',
     (_, text) => {
