@@ -4,9 +4,15 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { configurationPage } from './docs/configuration.ts'
 import { errorsPage } from './docs/errors.ts'
+import { lightningPage } from './docs/lightning.ts'
 
-const pages: Readonly<Record<string, () => string>> = { 'docs/errors.md': errorsPage }
+const pages: Readonly<Record<string, () => string>> = {
+  'docs/configuration.md': configurationPage,
+  'docs/errors.md': errorsPage,
+  'docs/lightning.md': lightningPage,
+}
 
 const check = process.argv.includes('--check')
 for (const [path, make] of Object.entries(pages)) {

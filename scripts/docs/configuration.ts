@@ -1,5 +1,8 @@
 import { z } from 'zod'
+import { listenSchema } from '../../packages/gateway/src/config/listen.ts'
+import { priceSchemas } from '../../packages/gateway/src/config/pricing.ts'
 import { fileSchema, routeSchema, serviceSchema } from '../../packages/gateway/src/config/schema.ts'
+import { tlsSchema } from '../../packages/gateway/src/config/tls.ts'
 import { table } from './table.ts'
 
 /** What of a JSON schema stands in the tables. */
@@ -30,6 +33,18 @@ export function configurationPage(): string {
 
 ${rows(fileSchema)}
 
+### \`listen\` as a table
+
+${rows(listenSchema)}
+
+### \`tls\`
+
+${rows(tlsSchema)}
+
+### \`lightning\`
+
+The backends and their settings are in [lightning.md](lightning.md).
+
 ## A service: \`services.NAME\`
 
 ${rows(serviceSchema)}
@@ -37,6 +52,14 @@ ${rows(serviceSchema)}
 ## A route: \`services.NAME.routes[]\`
 
 ${rows(routeSchema)}
+
+### \`price\` as a table
+
+One of these; what they mean is in [pricing.md](pricing.md).
+
+${Object.values(priceSchemas)
+  .map((schema) => rows(schema))
+  .join('\n\n')}
 `
 }
 

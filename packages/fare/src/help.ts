@@ -1,3 +1,4 @@
+import { walletKinds } from './config-file.ts'
 import { EXIT_MEANINGS } from './exit-codes.ts'
 
 /** `fare --help`. */
@@ -7,6 +8,8 @@ usage
   fare [get] URL [options]      fetch; pay when it must, within the budget
   fare quote URL [options]      what it would cost, and whether policy would pay; pays nothing
   fare tokens list              what was bought
+  fare wallet add NAME --backend B [--url U] [--…-file F]   where the money comes from: ${walletKinds()}
+  fare wallet list | test [NAME] | use NAME | remove NAME
   fare budget show              limits in force, and what has been spent
   fare budget set [--host H] [--request 100sat] [--hour 1ksat] [--day 5ksat] [--total 50ksat] [--count N/1d]
                                 "none" lifts a limit
@@ -22,7 +25,7 @@ money
   --no-pay          use what is in the purse, never pay
   --quote ID        pay exactly the invoice that fare quote showed; its URL need not be typed again
   --pay-again       buy anew where what was paid is not served
-  --wallet NAME     which wallet pays
+  --wallet NAME     which wallet pays (FARE_WALLET, else the one of fare wallet use)
   --sandbox         play money of a gateway started with turnpike serve --sandbox
                     (FARE_SANDBOX_URL, else http://127.0.0.1:8403)
 
@@ -36,5 +39,6 @@ ${Object.entries(EXIT_MEANINGS)
   .join('\n')}
 
 files
+  $FARE_HOME, else $XDG_CONFIG_HOME/fare: config.yaml (wallets; secrets stay in files of their own)
   $FARE_HOME, else $XDG_DATA_HOME/fare: purse.db (credentials are bearer secrets: keep it private)
 `

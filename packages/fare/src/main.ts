@@ -12,12 +12,14 @@ import { payments } from './commands/payments.ts'
 import { quote } from './commands/quote.ts'
 import { recover } from './commands/recover.ts'
 import { tokens } from './commands/tokens.ts'
+import { wallet } from './commands/wallet.ts'
+import { ConfigError } from './config-file.ts'
 import { type Ending, EXIT, EXIT_OF, type ExitCode } from './exit-codes.ts'
 import { HELP } from './help.ts'
 
 type Command = (args: readonly string[], streams: Streams, env: NodeJS.ProcessEnv) => Promise<ExitCode>
 
-const COMMANDS = { get, quote, tokens, budget, payments, recover } satisfies Record<string, Command>
+const COMMANDS = { get, quote, wallet, tokens, budget, payments, recover } satisfies Record<string, Command>
 
 /** Runs `fare` and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -88,7 +90,7 @@ function isCommand(word: string): word is CommandName {
 }
 
 function endingOf(error: unknown): Ending {
-  if (error instanceof UsageError) return 'usage'
+  if (error instanceof UsageError || error instanceof ConfigError) return 'usage'
   return isL402Error(error) ? error.code : 'failed'
 }
 

@@ -8,3 +8,9 @@ export function purseFile(env: NodeJS.ProcessEnv): string {
   const folder = env['FARE_HOME'] || join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'fare')
   return join(folder, 'purse.db')
 }
+
+/** The settings: `$FARE_HOME/config.yaml`, else `$XDG_CONFIG_HOME/fare/config.yaml`, else `~/.config/fare/config.yaml`. */
+export function configFile(env: NodeJS.ProcessEnv): string {
+  const folder = env['FARE_HOME'] || join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'fare')
+  return join(folder, 'config.yaml')
+}

@@ -42,7 +42,12 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
       const { fetch, close } = plainFetch({ insecure: run.insecure ?? false })
       closers.unshift(close)
       return buyer({
-        wallet: wallet.open,
+        wallet: async () => {
+          const opened = await wallet.open()
+          // Its connections would keep this process from ending.
+          closers.unshift(() => opened.close())
+          return opened
+        },
         walletName: wallet.name,
         purse,
         fetch,

@@ -3,6 +3,8 @@
 import { BlockList, isIP } from 'node:net'
 import { dpopVerifier } from '@turnpike/l402/dpop'
 import type { InvoiceBackend } from '@turnpike/l402/lightning'
+import { failover } from '@turnpike/l402/lightning/failover'
+import { findKind, type OpenContext } from '@turnpike/l402/lightning/kinds'
 import { sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
 import {
   compileRoutes,
@@ -25,7 +27,8 @@ import { postgresStore } from '@turnpike/l402/store/postgres'
 import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
-import type { Config, RouteConfig, ServiceConfig } from './config/config.ts'
+import { CommandError, exitCode } from './cli/exit.ts'
+import type { Config, LightningConfig, RouteConfig, ServiceConfig } from './config/config.ts'
 import { offerOf } from './config/limits.ts'
 import { routeSpec } from './config/match.ts'
 import { destinationOf } from './destination.ts'
@@ -67,13 +70,52 @@ export async function openStoredKeys({ keys: { aperture } }: Config): Promise<St
   return apertureSecrets(aperture.kind === 'sqlite' ? { file: aperture.file } : { url: aperture.url })
 }
 
-/** Opens the Lightning backend. Throws `lightning_unavailable` or `sandbox_forbidden`. */
+/**
+ * Opens the Lightning backends; several are asked in order. One that cannot be reached now is tried again later, as
+ * long as another works. Throws `lightning_unavailable`, `lightning_invalid` or `sandbox_forbidden`.
+ */
 export async function openLightning(
-  { network }: Config,
-  env: Readonly<Record<string, string | undefined>>,
+  { network, lightning }: Config,
+  {
+    env,
+    warn,
+  }: {
+    readonly env: Readonly<Record<string, string | undefined>>
+    readonly warn: (message: string) => void
+  },
 ): Promise<OpenLightning> {
-  const sandbox = await sandboxLightning({ env, ...(network === undefined ? {} : { network }) })
-  return { invoices: sandbox, wallet: sandboxRoutes(sandbox) }
+  const context = network === undefined ? {} : { network }
+  if (lightning[0]?.backend === 'sandbox') {
+    const sandbox = await sandboxLightning({ env, ...context })
+    return { invoices: sandbox, wallet: sandboxRoutes(sandbox) }
+  }
+  const openers = lightning.map(({ backend, settings }) => ({
+    name: backend,
+    open: () => openBackend(backend, settings, context),
+  }))
+  const [only] = openers
+  const invoices =
+    only !== undefined && openers.length === 1
+      ? await only.open()
+      : await failover({ backends: openers, onEvent: warn })
+  return { invoices, wallet: undefined }
+}
+
+async function openBackend(
+  backend: string,
+  settings: LightningConfig['settings'],
+  context: OpenContext,
+): Promise<InvoiceBackend> {
+  const kind = findKind(backend, 'receive')
+  if (kind?.openInvoices === undefined) throw new Error(`no backend ${backend}`)
+  try {
+    return await kind.openInvoices(settings, context)
+  } catch (error) {
+    // A setting that only the backend itself can judge.
+    if (error instanceof TypeError || error instanceof RangeError)
+      throw new CommandError(exitCode.config, `turnpike: lightning: ${error.message}`)
+    throw error
+  }
 }
 
 /** The gate of a configuration. */

@@ -109,7 +109,7 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
     closers.add(() => opened.close())
     const storedKeys = await openStoredKeys(config).catch(unavailable)
     closers.add(async () => storedKeys?.close())
-    const found = host?.lightning ?? (await openLightning(config, env).catch(unavailable))
+    const found = host?.lightning ?? (await openLightning(config, { env, warn }).catch(unavailable))
     closers.add(() => found.invoices.close())
     // Loaded only where it is wanted: it costs some megabytes.
     const tracing =

@@ -1,5 +1,6 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { UsageError } from './usage-error.ts'
+import { WALLET_FLAGS } from './wallet-options.ts'
 
 /** Options that every command takes. */
 const COMMON = {
@@ -49,6 +50,7 @@ const BUDGET = {
 
 const PAYMENTS = { ...COMMON, limit: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
 const RECOVER = { ...COMMON, wallet: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
+const WALLET: ParseArgsOptionsConfig = { ...COMMON, backend: { type: 'string' }, ...WALLET_FLAGS }
 
 /** The options of each command. */
 export const OPTIONS = {
@@ -58,9 +60,10 @@ export const OPTIONS = {
   tokens: COMMON,
   payments: PAYMENTS,
   recover: RECOVER,
+  wallet: WALLET,
 } as const
 
-const EVERY: ParseArgsOptionsConfig = { ...BUDGET, ...PAYMENTS, ...GET }
+const EVERY: ParseArgsOptionsConfig = { ...WALLET, ...BUDGET, ...PAYMENTS, ...GET }
 
 /** Index of the first word that is neither an option nor its value; -1 where there is none. */
 export function firstWord(argv: readonly string[]): number {

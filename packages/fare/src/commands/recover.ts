@@ -1,11 +1,12 @@
-import { formatAmount } from '@turnpike/l402'
+import { encodeHex, formatAmount } from '@turnpike/l402'
+import type { Recovered } from '@turnpike/l402/client'
 import { toJson } from '../cli/json.ts'
 import { OPTIONS, parseOptions } from '../cli/options.ts'
 import type { Streams } from '../cli/streams.ts'
 import { columns, printable } from '../cli/text.ts'
 import { UsageError } from '../cli/usage-error.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { openSession } from '../session.ts'
+import { openSession, type Session } from '../session.ts'
 
 /** `fare recover`: looks every open payment up in its wallet and finishes what can be finished. Pays nothing. */
 export async function recover(
@@ -17,10 +18,7 @@ export async function recover(
   if (positionals.length > 0) throw new UsageError(`fare recover takes no argument, got "${positionals[0]}"`)
   const session = openSession(env)
   try {
-    // Looking up spends nothing, so the wallet that was asked to pay need not be named again.
-    const asked = (await session.purse.openPayments()).some(({ wallet }) => wallet === 'sandbox')
-    const sandbox = values.sandbox ?? (values.wallet === undefined && asked)
-    const found = await session.buyer({ sandbox, wallet: values.wallet }).recover()
+    const found = await recoverAll(session, values)
     const open = found.some(({ state }) => state === 'unknown')
     const exitCode = open ? EXIT.paymentUnknown : EXIT.fetched
     if (values.json) await streams.out(toJson({ ok: !open, exitCode, recovered: found }))
@@ -40,3 +38,42 @@ export async function recover(
     await session.close()
   }
 }
+
+/** Looking up spends nothing, so every wallet that was asked to pay is asked; they need not be named again. */
+async function recoverAll(
+  session: Session,
+  { sandbox, wallet }: { readonly sandbox?: boolean | undefined; readonly wallet?: string | undefined },
+): Promise<readonly Recovered[]> {
+  if (wallet !== undefined || sandbox)
+    return await session.buyer({ sandbox: sandbox ?? false, wallet }).recover()
+  const { purse } = session
+  const unproven = (await purse.payments(MOST_UNPROVEN)).filter(({ state }) => state === 'paid_unproven')
+  const open = [...(await purse.openPayments()), ...unproven]
+  const owners = new Map(open.map((one) => [encodeHex(one.paymentHash), one.wallet]))
+  const found = new Map<string, Recovered>()
+  for (const name of new Set(owners.values())) {
+    const { recovered } = await recoverWith(session, name)
+    for (const one of recovered) {
+      // Another wallet's word counts only where it settles the matter.
+      const own = owners.get(one.paymentHash) === name
+      if (own || one.state === 'settled' || !found.has(one.paymentHash)) found.set(one.paymentHash, one)
+    }
+  }
+  return [...found.values()]
+}
+
+async function recoverWith(
+  session: Session,
+  name: string,
+): Promise<{ readonly recovered: readonly Recovered[] }> {
+  const known = name === '' || name === 'none' ? undefined : name
+  try {
+    return { recovered: await session.buyer({ sandbox: false, wallet: known }).recover() }
+  } catch (error) {
+    // A wallet that has been removed meanwhile: what it paid stays open, and is told so.
+    if (!(error instanceof UsageError)) throw error
+    return { recovered: await session.buyer({ sandbox: true, wallet: undefined }).recover() }
+  }
+}
+
+const MOST_UNPROVEN = 1_000

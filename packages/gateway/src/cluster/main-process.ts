@@ -56,7 +56,7 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
     const opened = await openLedger(config, { warn, onBatch }).catch(unavailable)
     closers.add(() => opened.close())
     const ledger = watchLedger(opened, metrics)
-    const lightning = await openLightning(config, env).catch(unavailable)
+    const lightning = await openLightning(config, { env, warn }).catch(unavailable)
     closers.add(() => lightning.invoices.close())
     const invoices = watchLightning(lightning.invoices, metrics)
     const selling = { ledger, lightning: lightning.invoices, metrics, config, log }

@@ -5,7 +5,13 @@ import type { Charge } from '@turnpike/l402/server'
 import { adminTokens } from '../admin/admin-token.ts'
 import { readArguments } from '../cli/arguments.ts'
 import { exitCode } from '../cli/exit.ts'
-import { addressUrl, type Config, type RouteConfig, type ServiceConfig } from '../config/config.ts'
+import {
+  addressUrl,
+  type Config,
+  type LightningConfig,
+  type RouteConfig,
+  type ServiceConfig,
+} from '../config/config.ts'
 import { formatIssue } from '../config/issue.ts'
 import { loadKeys, MissingKeysError } from '../config/key-file.ts'
 import { loadConfig } from '../config/load.ts'
@@ -76,13 +82,19 @@ function describeStore(store: Config['store']): string {
   }
 }
 
+/** Where invoices come from, without secrets. */
+function describeLightning({ backend, settings: { url } }: LightningConfig): string {
+  if (backend === 'sandbox') return 'sandbox (play money)'
+  return url === undefined || !/^https?:/.test(url) ? backend : `${backend} at ${new URL(url).host}`
+}
+
 /** What a configuration does, as text. */
 function describeConfig(config: Config): string {
   const { limit } = config.challenges
   const facts = [
     ['listen', config.listen.map(addressUrl).join(', ')],
     ['admin', addressUrl(config.admin.listen)],
-    ['lightning', `${config.lightning.backend} (play money)`],
+    ['lightning', config.lightning.map(describeLightning).join(', then ')],
     ['store', describeStore(config.store)],
     [
       'challenges',

@@ -91,7 +91,14 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
     try {
       if (ready !== undefined) writeReadyFile(ready, gateway)
       const where = { listen: gateway.listen, admin: gateway.admin }
-      log.info({ version: programVersion(), ...where, lightning: config.lightning.backend }, 'serving')
+      log.info(
+        {
+          version: programVersion(),
+          ...where,
+          lightning: config.lightning.map(({ backend }) => backend).join(', '),
+        },
+        'serving',
+      )
       await serveUntilStopped(gateway, { control, log, signals })
     } finally {
       if (ready !== undefined) removeFile(ready)

@@ -1,70 +1,10 @@
-/** `lightning` and `store`: which of the documented backends the file asks for, and whether this version has it. */
+/** `store` and `keys.aperture`: which of the documented stores the file asks for. */
 
 import { resolve } from 'node:path'
 import { redisPlace } from '@turnpike/l402/store/redis'
-import { nearestName } from '../cli/nearest.ts'
 import type { ApertureConfig, StoreConfig } from './config.ts'
 import type { ConfigIssue } from './issue.ts'
 import type { YamlSource } from './yaml-source.ts'
-
-/** Backends of the documented surface that this version does not have. */
-const LATER_BACKENDS = ['lnd', 'cln', 'phoenixd', 'lnbits', 'nwc']
-
-const EXPECTED_LIGHTNING = 'expected "sandbox" (known: sandbox)'
-
-/** Whether the file asks for the sandbox, as far as it can be told. Pushes what is wrong. */
-export function readLightning(
-  source: YamlSource,
-  { sandbox }: { sandbox: boolean },
-  issues: ConfigIssue[],
-): void {
-  // --sandbox counts whatever the file says, so what it says need not work here.
-  if (sandbox) return
-  const value = source.get(['lightning'])
-  if (value === undefined) {
-    const message = 'the key "lightning" is missing, expected "lightning: sandbox" (or run with --sandbox)'
-    issues.push({ position: source.locate([]), message })
-    return
-  }
-  const table = typeof value === 'object' && value !== null && !Array.isArray(value)
-  const path = table && Object.hasOwn(value, 'backend') ? ['lightning', 'backend'] : ['lightning']
-  const backend = table ? source.get(['lightning', 'backend']) : value
-  const position = source.locate(path)
-  const name = path.join('.')
-  if (backend === 'sandbox') {
-    const extra = table ? Object.keys(value).filter((key) => key !== 'backend') : []
-    for (const key of extra) {
-      const where = source.locateKey(['lightning', key])
-      issues.push({
-        position: where,
-        message: `unknown key "${key}", expected only "backend" for the sandbox`,
-      })
-    }
-    return
-  }
-  if (backend === undefined) {
-    issues.push({
-      position,
-      message: 'lightning: the key "backend" is missing, expected { backend: sandbox }',
-    })
-    return
-  }
-  if (typeof backend !== 'string') {
-    issues.push({ position, message: `${name}: not the name of a backend, ${EXPECTED_LIGHTNING}` })
-    return
-  }
-  if (LATER_BACKENDS.includes(backend)) {
-    const message = `${name}: the backend "${backend}" is not available yet, ${EXPECTED_LIGHTNING}; --sandbox runs with play money whatever the file says`
-    issues.push({ position, message })
-    return
-  }
-  const near = nearestName(backend, ['sandbox', ...LATER_BACKENDS])
-  const meant = near === undefined ? '' : ` Did you mean "${near}"?`
-  const shown = source.isSubstituted(path)
-    ? 'the variable names no backend'
-    : `unknown backend ${JSON.stringify(backend)}`
-  issues.push({ position, message: `${name}: ${shown}, ${EXPECTED_LIGHTNING}.${meant}` })
-}
 
 /** Where the books are; `undefined` after pushing what is wrong. */
 export function readStore(

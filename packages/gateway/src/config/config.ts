@@ -1,6 +1,7 @@
 /** A configuration that has been read and found right: every default filled in, every unit resolved. */
 
 import type { Network } from '@turnpike/l402/lightning'
+import type { SettingValues } from '@turnpike/l402/lightning/kinds'
 import type { Charge, CorsPolicy, Grants, HeaderCondition, MintedConditions } from '@turnpike/l402/server'
 import type { ForwardingConfig } from './forwarding.ts'
 import type { Position } from './issue.ts'
@@ -37,6 +38,14 @@ export type StoreConfig =
   | { readonly kind: 'postgres'; readonly url: string }
   /** With its password; `place` is the same without, for messages. */
   | { readonly kind: 'redis'; readonly url: string; readonly place: string }
+
+/** One Lightning backend. */
+export interface LightningConfig {
+  /** `sandbox`, `lnd`, … */
+  readonly backend: string
+  /** By key; file names absolute. May hold secrets, so it is not for messages. */
+  readonly settings: SettingValues
+}
 
 /** Where Aperture keeps its root keys. */
 export type ApertureConfig =
@@ -134,7 +143,8 @@ export interface Config {
   readonly tls: TlsConfig | undefined
   /** `undefined`: whatever the backend is on. */
   readonly network: Network | undefined
-  readonly lightning: { readonly backend: 'sandbox' }
+  /** In the order they are asked; the sandbox only alone. */
+  readonly lightning: readonly LightningConfig[]
   readonly store: StoreConfig
   readonly keys: KeysConfig
   /** In the order written. */

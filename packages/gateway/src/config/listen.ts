@@ -7,7 +7,7 @@ import { section } from './section.ts'
 import { flag, listenAddress } from './values.ts'
 import type { YamlSource } from './yaml-source.ts'
 
-const listenSchema = section('host:port, or a table such as { address: 0.0.0.0:443, tls: true }', {
+export const listenSchema = section('host:port, or a table such as { address: 0.0.0.0:443, tls: true }', {
   address: listenAddress.describe('Where to listen, as host:port; port 0 is any free one.'),
   tls: flag
     .optional()

@@ -342,9 +342,24 @@ describe('a wrong configuration is told by file, line and column', () => {
       /:2:28: .*path has empty or encoded/,
     ],
     [
-      'lnd',
+      'lnd without a macaroon',
       top('').replace('sandbox', '{ backend: lnd, url: "https://127.0.0.1:8080" }'),
-      /:2:23: lightning\.backend: the backend "lnd" is not available yet, expected "sandbox"/,
+      /:2:12: lightning: the key "macaroonFile" is missing, expected the file of a macaroon/,
+    ],
+    [
+      'lnd with wrong settings',
+      top('').replace('sandbox', '{ backend: lnd, url: 8080, macaroonFile: a, macaroon: "00", tls: b }'),
+      /:2:33: lightning: url: expected its REST address/,
+      /:2:\d+: lightning: macaroon: given twice, expected a file or a value/,
+      /:2:\d+: lightning: unknown key "tls", expected one of url, macaroonFile, macaroon, tlsCertFile/,
+    ],
+    [
+      'the sandbox among others',
+      top('').replace(
+        'sandbox',
+        '[sandbox, { backend: lnd, url: "https://127.0.0.1:8080", macaroonFile: a }]',
+      ),
+      /:2:12: lightning: the sandbox is play money, expected it alone or not at all/,
     ],
     [
       'an unknown backend',

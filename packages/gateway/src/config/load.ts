@@ -4,10 +4,11 @@ import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { CommandError, exitCode } from '../cli/exit.ts'
-import { readAperture, readLightning, readStore } from './backends.ts'
+import { readAperture, readStore } from './backends.ts'
 import type { Config, ListenAddress } from './config.ts'
 import { describeFaults } from './faults.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
+import { readLightning } from './lightning.ts'
 import { readAddressLists, readEconomics } from './limits.ts'
 import { readListen } from './listen.ts'
 import { readAccess, readTracing } from './observing.ts'
@@ -84,7 +85,7 @@ export function parseConfig(
   const issues: ConfigIssue[] = []
   const parsed = fileSchema.safeParse(top)
   if (!parsed.success) issues.push(...describeFaults(source, [], parsed.error))
-  readLightning(source, { sandbox: options.sandbox }, issues)
+  const lightning = readLightning(source, { sandbox: options.sandbox, folder }, issues)
   const store = readStore(source, folder, issues)
   const aperture = readAperture(source, folder, issues)
   const listen = readListen(source, issues)
@@ -95,7 +96,7 @@ export function parseConfig(
   const data = parsed.data
   const admin = data.admin?.listen ?? { host: '127.0.0.1', port: 8403 }
   checkListeners(source, listen, admin, issues)
-  if (data.network === 'mainnet') {
+  if (data.network === 'mainnet' && lightning.some(({ backend }) => backend === 'sandbox')) {
     const message =
       'network: the sandbox is play money and never runs on mainnet, expected "regtest" or no network'
     issues.push({ position: source.locate(['network']), message })
@@ -122,7 +123,7 @@ export function parseConfig(
     listen,
     tls,
     network: data.network,
-    lightning: { backend: 'sandbox' },
+    lightning,
     store,
     keys: {
       files: (named ? (data.keys?.file ?? []) : ['turnpike.key']).map((name) => resolve(folder, name)),

@@ -78,7 +78,7 @@ const asked = {
 }
 
 /** One schema for each kind of price that is a table. */
-const priceSchemas = {
+export const priceSchemas = {
   hook: section('a price such as { hook: "http://127.0.0.1:9100/price", most: 1 ksat }', {
     hook: text('an http or https URL').describe('The URL that is asked for the price with a POST of JSON.'),
     ...asked,

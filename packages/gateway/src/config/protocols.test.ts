@@ -65,7 +65,7 @@ describe('listen and tls', () => {
       /:1:\d+: listen\[0\]\.tls: there is no certificate, expected a top-level "tls/,
     ],
     ['listen: { adress: 1.2.3.4:1 }', /unknown key "adress", expected "address"/],
-    ['listen: { tls: false }', /listen\[0\]\.address: not an address, expected host:port/],
+    ['listen: { tls: false }', /listen\.address: not an address, expected host:port/],
     ['tls: { certFile: a.crt }', /:1:\d+: tls: the key "keyFile" is missing, expected a file name/],
     [
       'tls: { certFile: none.crt, keyFile: a.key }',
@@ -95,7 +95,7 @@ describe('listen and tls', () => {
 describe('how an upstream is spoken to', () => {
   it('is read with the files it names', () => {
     const [h2c] = parse(service('upstream: h2c://127.0.0.1:9000/base/')).services
-    expect(h2c).toMatchObject({ upstream: 'h2c://127.0.0.1:9000/base', upstreamSide: {} })
+    expect(h2c).toMatchObject({ upstreams: ['h2c://127.0.0.1:9000/base'], upstreamSide: {} })
     const text =
       'upstream: https://a.test\n    protocol: h2\n    upstreamTls: { caFile: a.crt, certFile: b.crt, keyFile: b.key, serverName: b.test }'
     const side = parse(service(text)).services[0]?.upstreamSide

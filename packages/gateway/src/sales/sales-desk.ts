@@ -1,5 +1,6 @@
 /** Everything about sales that runs beside the data plane: journal, recorder, refunds, webhooks, live events. */
 
+import type { InvoiceBackend } from '@turnpike/l402/lightning'
 import type { Journal, SaleEvent, SalesWatcher, Subscribers } from '@turnpike/l402/server'
 import { memoryJournal } from '@turnpike/l402/store/memory'
 import { postgresJournal } from '@turnpike/l402/store/postgres'
@@ -15,7 +16,7 @@ import { createDeliveries } from '../webhooks/deliver.ts'
 import { type EventHub, eventHub } from './event-hub.ts'
 import { createRecorder } from './recorder.ts'
 import { createRefunds, type Refunds } from './refunds.ts'
-import { type SettlementSource, watchSettlements } from './settlements.ts'
+import { watchSettlements } from './settlements.ts'
 
 /** Opens the journal of a configuration's store; after the ledger. Throws like the ledger. */
 function openJournal({ store }: Pick<Config, 'store'>): Promise<Journal> {
@@ -34,7 +35,8 @@ function openJournal({ store }: Pick<Config, 'store'>): Promise<Journal> {
 /** What a desk works with. */
 interface SalesDeskOptions {
   readonly ledger: Pick<Ledger, 'credit' | 'read'>
-  readonly lightning: SettlementSource
+  /** The very backend: what is wrapped around it may not tell of settlements. */
+  readonly lightning: InvoiceBackend
   readonly config: Config
   readonly metrics: Pick<Metrics, 'settled'>
   readonly log: Logger

@@ -1,25 +1,15 @@
 /** Listens to the node for what has been paid, where the backend can tell. */
 
 import { encodeHex } from '@turnpike/l402'
+import type { InvoiceBackend } from '@turnpike/l402/lightning'
 import type { Logger } from 'pino'
 import { describeError } from '../log.ts'
-
-/** The part of a backend that tells of settlements; those without it are told of by redemption alone. */
-export interface SettlementSource {
-  /** Of every backend; so that anything at all is not taken for one. */
-  ping(): Promise<void>
-  settlements?(from: { readonly after?: string; readonly signal: AbortSignal }): AsyncIterable<{
-    readonly paymentHash: Uint8Array
-    readonly amountMsat: bigint
-    readonly cursor: string
-  }>
-}
 
 const RETRY_MS = [500, 2_000, 10_000, 30_000]
 
 /** Calls back for each settlement until the answered function is called. */
 export function watchSettlements(
-  source: SettlementSource,
+  source: InvoiceBackend,
   onSettled: (paymentHash: string, amountMsat: bigint) => void,
   log: Pick<Logger, 'warn'>,
 ): () => void {

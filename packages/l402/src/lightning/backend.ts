@@ -31,8 +31,29 @@ export interface CreatedInvoice {
   readonly expiresAt: number
 }
 
-/** What a backend knows of an invoice of its own. */
-export type InvoiceState = 'open' | 'settled' | 'expired' | 'unknown'
+/**
+ * What a backend knows of an invoice of its own. `accepted`: paid, and held until it is settled or cancelled (hold
+ * invoices only). `unknown`: it never made such an invoice.
+ */
+export type InvoiceState = 'open' | 'accepted' | 'settled' | 'cancelled' | 'expired' | 'unknown'
+
+/** An invoice that has been paid. */
+export interface Settlement {
+  /** 32 bytes. */
+  readonly paymentHash: Uint8Array
+  /** What came in, in millisatoshi. */
+  readonly amountMsat: bigint
+  /** Where to go on after this one: give it as `after`. Opaque text of the backend's own. */
+  readonly cursor: string
+}
+
+/** Which settlements to be told of. */
+export interface SettlementsFrom {
+  /** The cursor of the last settlement that was dealt with; left out: only those from now on. */
+  readonly after?: string
+  /** Ends the stream. */
+  readonly signal: AbortSignal
+}
 
 /** What a seller's backend can do. */
 export interface InvoiceCapabilities {
@@ -40,6 +61,12 @@ export interface InvoiceCapabilities {
   readonly exactMsat: boolean
   /** Can say whether an invoice has been settled. */
   readonly looksUp: boolean
+  /** Tells of settlements as they happen, also of those it was not listening for (`settlements`). Left out: no. */
+  readonly subscribes?: boolean
+  /** Takes an unpaid invoice back (`cancelInvoice`). Left out: no. */
+  readonly cancels?: boolean
+  /** Holds what is paid until it is settled or cancelled (`createHoldInvoice`, `settleHoldInvoice`). Left out: no. */
+  readonly holds?: boolean
 }
 
 /**
@@ -52,6 +79,17 @@ export interface InvoiceBackend {
   createInvoice(request: InvoiceRequest): Promise<CreatedInvoice>
   /** State of an invoice this backend made, by its 32-byte payment hash. */
   lookupInvoice(paymentHash: Uint8Array): Promise<InvoiceState>
+  /**
+   * Settled invoices from a point on, each once and in order, until the signal ends it. Never reads a node's whole
+   * history. Throws `lightning_unavailable` when the connection is lost: go on after the last cursor.
+   */
+  settlements?(from: SettlementsFrom): AsyncIterable<Settlement>
+  /** Makes an invoice unpayable; answers the state it is in then (`settled` where the payer was quicker). */
+  cancelInvoice?(paymentHash: Uint8Array): Promise<InvoiceState>
+  /** An invoice whose preimage is the caller's: what is paid is `accepted` until settled or cancelled. */
+  createHoldInvoice?(request: InvoiceRequest & { readonly paymentHash: Uint8Array }): Promise<CreatedInvoice>
+  /** Takes what an accepted hold invoice holds. */
+  settleHoldInvoice?(preimage: Uint8Array): Promise<void>
   /** Throws `lightning_unavailable` when invoices could not be made right now. Cheap; for readiness probes. */
   ping(): Promise<void>
   close(): Promise<void>
@@ -92,6 +130,10 @@ export interface PaymentCapabilities {
   readonly capsFees: boolean
   /** Finds a payment by its hash, so that an unknown one can be resumed. */
   readonly looksUp: boolean
+  /** Pays exact millisatoshi; left out: yes. */
+  readonly exactMsat?: boolean
+  /** Says what there is to spend. Left out: yes. */
+  readonly tellsBalance?: boolean
 }
 
 /** Pays invoices. */
@@ -107,5 +149,7 @@ export interface PaymentBackend {
   lookupPayment(paymentHash: Uint8Array): Promise<PaymentOutcome>
   /** Spendable millisatoshi, or `null` where the wallet does not say. */
   balanceMsat(): Promise<bigint | null>
+  /** Throws `lightning_unavailable` when nothing could be paid right now. Pays nothing. */
+  ping?(): Promise<void>
   close(): Promise<void>
 }

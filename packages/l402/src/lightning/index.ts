@@ -9,4 +9,6 @@ export type {
   PaymentCapabilities,
   PaymentOutcome,
   PayRequest,
+  Settlement,
+  SettlementsFrom,
 } from './backend.ts'

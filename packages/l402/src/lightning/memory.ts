@@ -54,6 +54,7 @@ export interface MemoryLightning extends InvoiceBackend, PaymentBackend {
   /** While true, the backend cannot be reached. */
   offline: boolean
   balanceMsat(): Promise<bigint>
+  ping(): Promise<void>
   /** All that the seller has received. */
   sellerBalanceMsat(): Promise<bigint>
   /** Ends a payment that was left pending. */

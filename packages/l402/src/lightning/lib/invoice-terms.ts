@@ -1,6 +1,7 @@
 /** Terms that any invoice must keep to. */
 
 import { encodeUtf8 } from '../../core/bytes.ts'
+import { L402Error } from '../../core/errors.ts'
 import type { InvoiceRequest } from '../backend.ts'
 
 /** All the bitcoin there will be. */
@@ -20,4 +21,17 @@ export function checkInvoiceRequest({ amountMsat, memo, expirySeconds }: Invoice
   if (!Number.isSafeInteger(expirySeconds) || expirySeconds < 1 || expirySeconds > MAX_EXPIRY_SECONDS) {
     throw new RangeError(`expirySeconds must be a whole number from 1 to ${MAX_EXPIRY_SECONDS}`)
   }
+}
+
+/** Throws `lightning_unavailable` once a backend has been closed. */
+export function assertOpen(who: string, ended: AbortSignal): void {
+  if (ended.aborted) throw new L402Error('lightning_unavailable', `${who}: closed`)
+}
+
+/** What comes before every invoice: terms that can be met, a backend that is open, a caller that still wants it. */
+export function beginInvoice(who: string, request: InvoiceRequest, ended: AbortSignal): void {
+  checkInvoiceRequest(request)
+  assertOpen(who, ended)
+  if (request.signal?.aborted)
+    throw new L402Error('lightning_unavailable', `${who}: making the invoice was aborted`)
 }

@@ -47,10 +47,17 @@ function objectOf(text: string): JsonAnswer {
   }
 }
 
-const NEVER_CONNECTED = ['ECONNREFUSED', 'ConnectionRefused', 'UND_ERR_CONNECT_TIMEOUT']
+const NEVER_CONNECTED = [
+  'ECONNREFUSED',
+  'ConnectionRefused',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+]
 
-/** Node and Deno say it in the cause, Bun in the error itself. */
-function wasRefused(error: unknown): boolean {
+/** Whether no connection came about, so that nothing was sent. Node and Deno say it in the cause, Bun in the error itself. */
+export function wasRefused(error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
     if ('code' in at && NEVER_CONNECTED.includes(String(at.code))) return true
     // The platform's fetch connects to no port of this list (fetch.spec.whatwg.org, "bad port").

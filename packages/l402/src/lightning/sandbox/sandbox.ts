@@ -27,6 +27,7 @@ import { checkSandboxOptions, type SandboxOptions } from './settings.ts'
 
 /** Both ends of a play-money Lightning channel. */
 export interface Sandbox extends InvoiceBackend, PaymentBackend {
+  ping(): Promise<void>
   readonly network: Network
   /** The largest amount that one payment can carry, in millisatoshi. */
   readonly maxPayableMsat: bigint

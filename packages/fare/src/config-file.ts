@@ -1,0 +1,90 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { checkSettings, findKind, kindsFor, type SettingValues } from '@turnpike/l402/lightning/kinds'
+import { parse, stringify } from 'yaml'
+
+/** One wallet that is set up. */
+export interface WalletEntry {
+  /** `lnd`, `nwc`, … */
+  readonly backend: string
+  readonly settings: SettingValues
+}
+
+/** `config.yaml`. */
+export interface FareConfig {
+  /** The wallet that pays when none is named. */
+  readonly wallet: string | undefined
+  readonly wallets: ReadonlyMap<string, WalletEntry>
+}
+
+/** What a wallet may be called. */
+export const WALLET_NAME: RegExp = /^[a-z0-9][a-z0-9._-]{0,31}$/i
+
+/** The file is wrong: told by its name, never with a value out of it. */
+export class ConfigError extends Error {}
+
+/** Reads the file; one that is not there is empty. Throws {@link ConfigError}. */
+export function readConfig(file: string): FareConfig {
+  if (!existsSync(file)) return { wallet: undefined, wallets: new Map() }
+  let value: unknown
+  try {
+    value = parse(readFileSync(file, 'utf8')) ?? {}
+  } catch {
+    throw new ConfigError(`${file}: expected YAML`)
+  }
+  const fail = (what: string): never => {
+    throw new ConfigError(`${file}: ${what}`)
+  }
+  if (!isTable(value)) return fail('expected a table with "wallet" and "wallets"')
+  const { wallet, wallets = {}, ...rest } = value
+  const [unknown] = Object.keys(rest)
+  if (unknown !== undefined) fail(`unknown key "${unknown}", expected "wallet" and "wallets"`)
+  if (wallet !== undefined && typeof wallet !== 'string') fail('wallet: expected the name of a wallet')
+  if (!isTable(wallets)) return fail('wallets: expected a table of wallets by name')
+  const read = new Map<string, WalletEntry>()
+  for (const [name, entry] of Object.entries(wallets)) {
+    if (!WALLET_NAME.test(name)) fail(`wallets: "${name}" is no name, expected letters, digits, dots, dashes`)
+    if (!isTable(entry) || typeof entry['backend'] !== 'string')
+      return fail(`wallets.${name}: the key "backend" is missing, expected one of ${walletKinds()}`)
+    const { backend, ...settings } = entry
+    const kind = findKind(String(backend), 'pay')
+    if (kind === undefined)
+      return fail(`wallets.${name}.backend: no such backend, expected one of ${walletKinds()}`)
+    const [fault] = checkSettings(kind, 'pay', settings)
+    if (fault !== undefined) fail(`wallets.${name}: ${fault.message}`)
+    const texts = Object.entries(settings).map(([key, one]) => [key, String(one)])
+    read.set(name, { backend: kind.name, settings: Object.fromEntries(texts) })
+  }
+  if (typeof wallet === 'string' && !read.has(wallet)) fail(`wallet: there is no wallet "${wallet}"`)
+  return { wallet: typeof wallet === 'string' ? wallet : undefined, wallets: read }
+}
+
+/** Writes the file, for its owner alone; whoever reads it sees all of it or the one before. */
+export function writeConfig(file: string, { wallet, wallets }: FareConfig): void {
+  const table = Object.fromEntries(
+    [...wallets].map(([name, { backend, settings }]) => [name, { backend, ...settings }]),
+  )
+  const draft = `${file}.${process.pid}.tmp`
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  try {
+    writeFileSync(draft, stringify({ ...(wallet === undefined ? {} : { wallet }), wallets: table }), {
+      mode: 0o600,
+    })
+    // A draft that lay there keeps its own mode otherwise.
+    chmodSync(draft, 0o600)
+    renameSync(draft, file)
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
+
+/** The kinds of wallets, for messages. */
+export function walletKinds(): string {
+  return kindsFor('pay')
+    .map(({ name }) => name)
+    .join(', ')
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

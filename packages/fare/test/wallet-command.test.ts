@@ -1,0 +1,87 @@
+/** `fare wallet`: set up, listed, removed; secrets stay in their files. */
+
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { newBuyer } from './support/fare.ts'
+
+const LND = ['--backend', 'lnd', '--url', 'https://127.0.0.1:1', '--macaroon-file', 'pay.macaroon']
+const buyerOf = () => newBuyer('http://127.0.0.1:9')
+
+describe('fare wallet', () => {
+  it('adds wallets, of which the first pays, and removes them', async () => {
+    const buyer = buyerOf()
+    expect((await buyer.run(['wallet', 'list'])).out).toContain('No wallet is set up')
+    const added = await buyer.run(['wallet', 'add', 'home', ...LND, '--tls-cert-file', 'tls.cert'])
+    expect(added).toMatchObject({ code: 0, err: '' })
+    expect((await buyer.run(['wallet', 'add', 'second', ...LND])).code).toBe(0)
+    const file = join(buyer.home, 'config.yaml')
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    const written = readFileSync(file, 'utf8')
+    expect(written).toMatch(/^wallet: home$/m)
+    // A file's name is absolute, whatever the folder it was typed in.
+    expect(written).toMatch(/macaroonFile: \/.*pay\.macaroon$/m)
+    const listed = JSON.parse((await buyer.run(['wallet', 'list', '--json'])).out)
+    expect(listed.wallets).toEqual([
+      { name: 'home', backend: 'lnd', pays: true, where: 'https://127.0.0.1:1' },
+      { name: 'second', backend: 'lnd', pays: false, where: 'https://127.0.0.1:1' },
+    ])
+    expect((await buyer.run(['wallet', 'use', 'second'])).code).toBe(0)
+    expect((await buyer.run(['wallet', 'list'])).out).toMatch(/second {2}lnd {6}yes/)
+    expect((await buyer.run(['wallet', 'remove', 'second'])).code).toBe(0)
+    expect(JSON.parse((await buyer.run(['wallet', 'list', '--json'])).out).wallets).toHaveLength(1)
+  })
+
+  it.each([
+    [['wallet'], /expected: fare wallet add/],
+    [['wallet', 'add', 'x'], /--backend: expected one of lnd/],
+    [['wallet', 'add', 'x', '--backend', 'lnb'], /--backend: expected one of lnd/],
+    [['wallet', 'add', 'x', '--backend', 'lnd'], /expected --url: its REST address/],
+    [['wallet', 'add', 'x', '--backend', 'lnd', '--url', 'https://h'], /expected --macaroon-file: the file/],
+    [['wallet', 'add', 'x', ...LND.with(3, 'h')], /--url: expected its REST address/],
+    [['wallet', 'add', 'a b', ...LND], /cannot be a wallet's name/],
+    [['wallet', 'add', 'sandbox', ...LND], /cannot be a wallet's name/],
+    // A secret in a command line is for everybody to read.
+    [['wallet', 'add', 'x', ...LND, '--macaroon', '00'], /Unknown option '--macaroon'/],
+    [['wallet', 'list', '--url', 'https://h'], /takes no settings/],
+    [['wallet', 'remove', 'x'], /no wallet "x"; none is set up/],
+    [['wallet', 'test', 'x'], /no wallet "x"; there are sandbox/],
+  ])('says what is wrong with %j', async (args, says) => {
+    const ran = await buyerOf().run(args)
+    expect(ran).toMatchObject({ code: 2, out: '' })
+    expect(ran.err).toMatch(says)
+  })
+
+  it('names a wallet that cannot be reached, and what to do about a file that is not there', async () => {
+    const buyer = buyerOf()
+    await buyer.run(['wallet', 'add', 'home', ...LND])
+    const none = await buyer.run(['wallet', 'test'])
+    expect(none).toMatchObject({ code: 7, out: '' })
+    expect(none.err).toMatch(/^fare: macaroonFile: .*pay\.macaroon: there is no such file/)
+    const macaroon = join(buyer.home, 'pay.macaroon')
+    writeFileSync(macaroon, 'secret')
+    await buyer.run(['wallet', 'add', 'away', ...LND.with(5, macaroon)])
+    const away = await buyer.run(['wallet', 'test', 'away'])
+    expect(away).toMatchObject({ code: 7, out: '' })
+    expect(away.err).toBe('fare: lnd at 127.0.0.1:1: nothing answers there\n')
+  })
+
+  it('does not go on with a configuration it does not understand', async () => {
+    const buyer = buyerOf()
+    await buyer.run(['wallet', 'add', 'home', ...LND])
+    const file = join(buyer.home, 'config.yaml')
+    for (const [text, says] of [
+      ['{', /expected YAML/],
+      ['wallets: []', /expected a table of wallets/],
+      ['walet: home', /unknown key "walet"/],
+      ['wallet: home', /there is no wallet "home"/],
+      ['wallets: { home: { backend: lnx } }', /no such backend, expected one of lnd/],
+      ['wallets: { home: { backend: lnd, url: "https://h" } }', /the key "macaroonFile" is missing/],
+    ] as const) {
+      writeFileSync(file, text)
+      const ran = await buyer.run(['wallet', 'list'])
+      expect(ran).toMatchObject({ code: 2, out: '' })
+      expect(ran.err).toMatch(says)
+    }
+  })
+})

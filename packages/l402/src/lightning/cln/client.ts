@@ -1,0 +1,58 @@
+/** Core Lightning's own REST plugin: every method of the node, behind a rune. */
+
+import { L402Error } from '../../core/errors.ts'
+import type { Network } from '../../core/network.ts'
+import { networkNamed } from '../lib/networks.ts'
+import { answerOf, errorText, failCall, type Rest, type RestAnswer, restClient } from '../lib/rest.ts'
+import { type JsonObject, objectOf, textOf } from '../lib/values.ts'
+
+/** How to reach a Core Lightning node. */
+export interface ClnOptions {
+  /** Its clnrest address, e.g. `https://127.0.0.1:3010`. */
+  readonly url: string
+  /** A rune that allows the methods needed, and no others. A secret. */
+  readonly rune: string
+  /** The network it must be on. */
+  readonly network?: Network
+  readonly fetch?: typeof globalThis.fetch
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+}
+
+/** @throws TypeError for a rune that is none. */
+export function clnClient({ url, rune, fetch }: ClnOptions): Rest {
+  if (!/^[\w=-]{40,}$/.test(rune))
+    throw new TypeError('cln: rune: expected what lightning-cli createrune has made')
+  return restClient({ name: 'Core Lightning', url, headers: { rune }, fetch })
+}
+
+/** Calls a method. Throws `lightning_unavailable` naming the method that the rune does not allow. */
+export async function callCln(
+  rest: Rest,
+  method: string,
+  json: JsonObject,
+  { signal, timeoutMs }: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number } = {},
+): Promise<JsonObject> {
+  const call = { method: 'POST', json, signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) } as const
+  const answer = answerOf(rest, await rest.call(`v1/${method}`, call))
+  checkRune(rest, method, answer)
+  if (answer.status !== 200 && answer.status !== 201) failCall(rest, answer)
+  if (answer.body === undefined) failCall(rest, answer)
+  return objectOf(answer.body)
+}
+
+/** Throws where the rune does not allow a method. */
+export function checkRune(rest: Rest, method: string, { status, body }: RestAnswer): void {
+  const { code } = objectOf(body)
+  if (status !== 401 && status !== 403 && code !== 1501 && code !== 1502) return
+  const why = textOf(errorText(body), 'not allowed')
+  throw new L402Error(
+    'lightning_unavailable',
+    `${rest.who} refused the rune for ${method}: ${why}; make one with: lightning-cli createrune`,
+  )
+}
+
+/** The node's network. */
+export async function clnNetwork(rest: Rest): Promise<Network> {
+  return networkNamed(rest.who, (await callCln(rest, 'getinfo', {}))['network'])
+}

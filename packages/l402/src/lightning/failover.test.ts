@@ -1,0 +1,121 @@
+import { expect, it } from 'vitest'
+import { isL402Error, L402Error } from '../core/errors.ts'
+import type { InvoiceBackend } from './backend.ts'
+import { failover } from './failover.ts'
+import { memoryLightning } from './memory.ts'
+
+const terms = { amountMsat: 1000n, memo: 'a page', expirySeconds: 60 }
+const of = (name: string, backend: InvoiceBackend) => ({ name, open: async () => backend })
+
+it('asks the next one when the first fails, and the first again after its rest', async () => {
+  let now = 1_000_000
+  const [a, b] = [memoryLightning(), memoryLightning()]
+  const heard: string[] = []
+  const options = { failuresToOpen: 2, restMs: 1000, now: () => now }
+  const both = await failover({
+    backends: [of('a', a), of('b', b)],
+    onEvent: (message) => heard.push(message),
+    ...options,
+  })
+  const first = await both.createInvoice(terms)
+  expect(await a.lookupInvoice(first.paymentHash)).toBe('open')
+  a.offline = true
+  for (let i = 0; i < 3; i++)
+    expect(await b.lookupInvoice((await both.createInvoice(terms)).paymentHash)).toBe('open')
+  expect(heard).toHaveLength(1)
+  a.offline = false
+  expect(await b.lookupInvoice((await both.createInvoice(terms)).paymentHash)).toBe('open')
+  now += 1001
+  expect(await a.lookupInvoice((await both.createInvoice(terms)).paymentHash)).toBe('open')
+  expect(heard.at(-1)).toContain('works again')
+})
+
+it('looks an invoice up where it was made, and does not call it unknown while its maker is away', async () => {
+  const [a, b] = [memoryLightning(), memoryLightning()]
+  const both = await failover({ backends: [of('a', a), of('b', b)] })
+  const early = await a.createInvoice(terms)
+  a.offline = true
+  const made = await both.createInvoice(terms)
+  expect(await both.lookupInvoice(made.paymentHash)).toBe('open')
+  await expect(both.lookupInvoice(early.paymentHash)).rejects.toThrow('offline')
+  a.offline = false
+  expect(await both.lookupInvoice(early.paymentHash)).toBe('open')
+  expect(await both.lookupInvoice(new Uint8Array(32))).toBe('unknown')
+})
+
+it('does not wait for one that hangs', async () => {
+  const real = memoryLightning()
+  const hanging: InvoiceBackend = {
+    network: 'regtest',
+    invoiceCapabilities: real.invoiceCapabilities,
+    createInvoice: () => new Promise(() => {}),
+    lookupInvoice: async () => 'unknown',
+    ping: async () => {},
+    close: async () => {},
+  }
+  const both = await failover({ backends: [of('hangs', hanging), of('works', real)], patienceMs: 20 })
+  expect(await real.lookupInvoice((await both.createInvoice(terms)).paymentHash)).toBe('open')
+})
+
+it('sends what is too much for one to the next, and refuses what is too much for all', async () => {
+  let free = (): void => {}
+  const gate = new Promise<void>((resolve) => {
+    free = resolve
+  })
+  const slow = (backend: InvoiceBackend): InvoiceBackend => ({
+    network: backend.network,
+    invoiceCapabilities: backend.invoiceCapabilities,
+    createInvoice: (request) => gate.then(() => backend.createInvoice(request)),
+    lookupInvoice: (hash) => backend.lookupInvoice(hash),
+    ping: async () => {},
+    close: async () => {},
+  })
+  const [a, b] = [memoryLightning(), memoryLightning()]
+  const both = await failover({ backends: [of('a', slow(a)), of('b', slow(b))], atOnce: 1 })
+  const two = [both.createInvoice(terms), both.createInvoice(terms)]
+  await expect(both.createInvoice(terms)).rejects.toThrow(
+    'no Lightning backend can make an invoice right now',
+  )
+  free()
+  const [first, second] = await Promise.all(two)
+  expect(await a.lookupInvoice(first?.paymentHash ?? new Uint8Array(32))).toBe('open')
+  expect(await b.lookupInvoice(second?.paymentHash ?? new Uint8Array(32))).toBe('open')
+})
+
+it('starts with those that are there, and opens the others later', async () => {
+  let now = 0
+  let there = false
+  const real = memoryLightning()
+  const late = {
+    name: 'late',
+    open: async () => {
+      if (!there) throw new L402Error('lightning_unavailable', 'late: nothing answers there')
+      return real
+    },
+  }
+  const both = await failover({ backends: [late, of('b', memoryLightning())], now: () => now, restMs: 10 })
+  there = true
+  now += 11
+  expect(await real.lookupInvoice((await both.createInvoice(terms)).paymentHash)).toBe('open')
+  await expect(
+    failover({
+      backends: [{ ...late, open: () => Promise.reject(new L402Error('lightning_unavailable', 'gone')) }],
+    }),
+  ).rejects.toThrow('gone')
+})
+
+it('refuses backends on different networks', async () => {
+  const backends = [of('a', memoryLightning()), of('b', memoryLightning({ network: 'mainnet' }))]
+  const error = await failover({ backends }).catch((thrown: unknown) => thrown)
+  expect(isL402Error(error, 'lightning_invalid')).toBe(true)
+})
+
+it('is unready only when none of them can be reached', async () => {
+  const [a, b] = [memoryLightning(), memoryLightning()]
+  const both = await failover({ backends: [of('a', a), of('b', b)] })
+  a.offline = true
+  await both.ping()
+  b.offline = true
+  await expect(both.ping()).rejects.toThrow('no Lightning backend can be reached')
+  await expect(both.createInvoice(terms)).rejects.toThrow('offline')
+})

@@ -1,0 +1,178 @@
+/** LNbits, by the keys of one of its wallets: the invoice key sells, the admin key pays. */
+
+import { encodeHex } from '../../core/bytes.ts'
+import { L402Error } from '../../core/errors.ts'
+import type { Network } from '../../core/network.ts'
+import type { InvoiceBackend, InvoiceState, PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
+import { buyerWallet } from '../lib/buyer.ts'
+import { expectOk } from '../lib/denied.ts'
+import { readInvoice } from '../lib/invoice-facts.ts'
+import { expectNetwork } from '../lib/networks.ts'
+import {
+  answerOf,
+  errorText,
+  failCall,
+  lookupAnswer,
+  notUnderstood,
+  paymentAnswer,
+  type Rest,
+  type RestAnswer,
+  restClient,
+} from '../lib/rest.ts'
+import { seller } from '../lib/seller.ts'
+import { hash32, type JsonObject, listOf, objectOf, textOf, wholeOf } from '../lib/values.ts'
+import { lnbitsInvoiceCapabilities, lnbitsPaymentCapabilities } from './capabilities.ts'
+
+/** How to reach an LNbits wallet. */
+export interface LnbitsOptions {
+  /** The server, e.g. `https://lnbits.example.com`. */
+  readonly url: string
+  /** The wallet's invoice key (to sell) or admin key (to pay). A secret. */
+  readonly key: string
+  /** The network it must be on; left out: whatever its invoices are for. */
+  readonly network?: Network
+  readonly fetch?: typeof globalThis.fetch
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+}
+
+const INVOICE_KEY = { what: 'key', hint: 'expected the invoice key of the wallet ("Invoice/read key")' }
+const ADMIN_KEY = { what: 'key', hint: 'expected the admin key of the wallet, as only that one pays' }
+
+/**
+ * Invoices of an LNbits wallet, in whole satoshis. Give it the invoice key, which cannot pay.
+ *
+ * @throws TypeError for settings that cannot be meant, `lightning_unavailable` or `lightning_invalid`.
+ */
+export async function lnbits(options: LnbitsOptions): Promise<InvoiceBackend> {
+  const rest = client(options)
+  const { now = Date.now } = options
+  await readWallet(rest, INVOICE_KEY)
+  const network = expectNetwork(rest.who, await findNetwork(rest), options.network)
+  return seller({
+    who: rest.who,
+    network,
+    capabilities: lnbitsInvoiceCapabilities,
+    async create({ amountMsat, memo, expirySeconds, signal }) {
+      const json = {
+        out: false,
+        unit: 'sat',
+        amount: Number(amountMsat / 1000n),
+        memo,
+        expiry: expirySeconds,
+      }
+      const outcome = await rest.call('api/v1/payments', { method: 'POST', json, signal })
+      const made = objectOf(expectOk(rest, answerOf(rest, outcome), INVOICE_KEY).body)
+      return { invoice: made['bolt11'] ?? made['payment_request'], paymentHash: hash32(made['payment_hash']) }
+    },
+    async lookup(paymentHash): Promise<InvoiceState> {
+      const answer = answerOf(rest, await rest.call(`api/v1/payments/${encodeHex(paymentHash)}`))
+      if (answer.status === 404) return 'unknown'
+      const body = objectOf(expectOk(rest, answer, INVOICE_KEY).body)
+      if (typeof body['paid'] !== 'boolean') failCall(rest, answer)
+      if (body['paid']) return 'settled'
+      const { bolt11 } = objectOf(body['details'])
+      const { expiresAt } = readInvoice(rest.who, bolt11)
+      return now() / 1000 >= expiresAt ? 'expired' : 'open'
+    },
+    ping: async () => void (await readWallet(rest, INVOICE_KEY)),
+  })
+}
+
+/**
+ * A wallet on an LNbits server. It holds no fee limit of the caller's: the server's own counts.
+ *
+ * @throws like {@link lnbits}.
+ */
+export async function lnbitsWallet(options: LnbitsOptions): Promise<PaymentBackend> {
+  const rest = client(options)
+  await readWallet(rest, ADMIN_KEY)
+  await checkMayPay(rest)
+  const network = expectNetwork(rest.who, await findNetwork(rest), options.network)
+  const lookup = (paymentHash: Uint8Array): Promise<PaymentOutcome> => findPayment(rest, paymentHash)
+  return buyerWallet({
+    who: rest.who,
+    network,
+    capabilities: lnbitsPaymentCapabilities,
+    lookup,
+    send: (request) => send(rest, request, lookup),
+    balance: async () => wholeOf((await readWallet(rest, ADMIN_KEY))['balance']) ?? null,
+    ping: async () => void (await readWallet(rest, ADMIN_KEY)),
+    now: options.now,
+  })
+}
+
+async function send(
+  rest: Rest,
+  { invoice, timeoutMs, paymentHash }: PayRequest,
+  lookup: (paymentHash: Uint8Array) => Promise<PaymentOutcome>,
+): Promise<PaymentOutcome> {
+  const call = {
+    method: 'POST',
+    json: { out: true, bolt11: invoice },
+    timeoutMs: timeoutMs + 30_000,
+  } as const
+  const answer = paymentAnswer(rest, await rest.call('api/v1/payments', call))
+  if ('detail' in answer) return answer
+  // Its error may stand for "could not be sent" and for "cannot say": its books know.
+  const known = await lookup(paymentHash)
+  if (known.status !== 'not_found') return known
+  const refused = answer.status >= 400 && answer.status < 500
+  return refused
+    ? { status: 'failed', detail: textOf(errorText(answer.body), 'refused') }
+    : notUnderstood(answer)
+}
+
+async function findPayment(rest: Rest, paymentHash: Uint8Array): Promise<PaymentOutcome> {
+  const answer = lookupAnswer(await rest.call(`api/v1/payments/${encodeHex(paymentHash)}`))
+  if ('detail' in answer) return answer
+  if (answer.status === 404 && errorText(answer.body) !== '') return { status: 'not_found' }
+  return answer.status === 200 ? paymentOf(objectOf(answer.body), answer) : notUnderstood(answer)
+}
+
+function paymentOf(body: JsonObject, answer: RestAnswer): PaymentOutcome {
+  const details = objectOf(body['details'])
+  const status = body['status'] ?? details['status']
+  // A wallet of the same server may be the payee: its incoming half carries the same hash.
+  if (typeof details['amount'] === 'number' && details['amount'] > 0) return { status: 'not_found' }
+  if (status === 'failed') return { status: 'failed', detail: 'the payment failed' }
+  if (body['paid'] !== true) return status === 'pending' ? { status: 'pending' } : notUnderstood(answer)
+  const fee = Number(details['fee'])
+  if (!Number.isSafeInteger(fee)) return notUnderstood(answer)
+  const feeMsat = BigInt(Math.abs(fee))
+  const preimage = hash32(body['preimage'])
+  return preimage === undefined ? { status: 'paid_unproven', feeMsat } : { status: 'paid', preimage, feeMsat }
+}
+
+function client({ url, key, fetch }: LnbitsOptions): Rest {
+  if (!/^[\w-]{16,128}$/.test(key)) throw new TypeError('lnbits: key: expected the key of a wallet')
+  return restClient({ name: 'LNbits', url, headers: { 'x-api-key': key }, fetch })
+}
+
+async function readWallet(rest: Rest, key: typeof ADMIN_KEY): Promise<JsonObject> {
+  const answer = answerOf(rest, await rest.call('api/v1/wallet'))
+  // Older servers say 404 for a key they do not know.
+  const denied = answer.status === 404 ? { ...answer, status: 401 } : answer
+  const body = objectOf(expectOk(rest, denied, key).body)
+  return wholeOf(body['balance']) === undefined ? failCall(rest, answer) : body
+}
+
+/** Pays an invoice that is none: the server looks at the key first. */
+async function checkMayPay(rest: Rest): Promise<void> {
+  const json = { out: true, bolt11: 'none' }
+  const answer = answerOf(rest, await rest.call('api/v1/payments', { method: 'POST', json }))
+  if (answer.status === 401 || answer.status === 403) expectOk(rest, answer, ADMIN_KEY)
+}
+
+/** The newest payment's invoice tells the network, and the first one ever is made for it. */
+async function findNetwork(rest: Rest): Promise<Network> {
+  const listed = answerOf(rest, await rest.call('api/v1/payments?limit=1'))
+  const newest = objectOf(listOf(listed.body)[0])['bolt11']
+  if (typeof newest === 'string' && newest.startsWith('ln')) return readInvoice(rest.who, newest).network
+  const json = { out: false, unit: 'sat', amount: 1, memo: 'which network is this?', expiry: 60 }
+  const answer = answerOf(rest, await rest.call('api/v1/payments', { method: 'POST', json }))
+  const made = objectOf(expectOk(rest, answer, INVOICE_KEY).body)
+  const invoice = made['bolt11'] ?? made['payment_request']
+  if (invoice === undefined) throw new L402Error('lightning_invalid', `${rest.who}: made no invoice`)
+  return readInvoice(rest.who, invoice).network
+}
