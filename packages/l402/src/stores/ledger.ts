@@ -89,11 +89,17 @@ export interface RateUse {
   readonly limit: bigint
   /** Length of the window in milliseconds; ≥ 1, at most 2^50. */
   readonly windowMs: number
+  /** Milliseconds since 1970 from which on no credential can name this window; `null` or left out: never. */
+  readonly endsAtMs?: number | null
 }
 
 /** Whether all windows had room. */
 export type Paced =
-  | { readonly ok: true }
+  | {
+      readonly ok: true
+      /** How many more requests each window admits right now, in the order of the request; from 0. */
+      readonly left: readonly number[]
+    }
   | {
       readonly ok: false
       /** Index of the first window without room. */
@@ -186,7 +192,7 @@ export interface Ledger {
   unclaim(key: Uint8Array): Promise<void>
   /**
    * Removes what nothing can refer to any more: counters, accounts and redemptions a day after their end, windows two
-   * hours after they are empty, marks and outcomes as long after their time. What is reserved is never touched. The
+   * hours after they are empty or a day after their end, whichever comes first, marks and outcomes as long after their time. What is reserved is never touched. The
    * ledger does it by itself every minute, a bounded number of rows at a time; answers how many rows this call removed.
    */
   prune(): Promise<number>

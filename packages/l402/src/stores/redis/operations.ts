@@ -86,7 +86,8 @@ function ratesText(rates: readonly RateUse[]): string {
   if (rates.length > MAX_COUNT) throw new RangeError('at most 65,535 windows can be asked at once')
   const most = BigInt(Number.MAX_SAFE_INTEGER)
   const texts = rates.map(
-    ({ key, limit, windowMs }) => raw(key) + short(limit < most ? limit : most) + short(windowMs),
+    ({ key, limit, windowMs, endsAtMs }) =>
+      raw(key) + short(limit < most ? limit : most) + short(windowMs) + endText(endsAtMs),
   )
   return u16(rates.length) + texts.join('')
 }

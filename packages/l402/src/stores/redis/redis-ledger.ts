@@ -170,7 +170,7 @@ export class RedisLedger implements Ledger {
   async pace(rates: readonly RateUse[]): Promise<Paced> {
     checkRates(rates)
     return this.#ask(paceOp(rates), (answers) => {
-      if (answers.next() === 'ok') return { ok: true }
+      if (answers.next() === 'ok') return { ok: true, left: rates.map(() => Number(answers.next())) }
       return { ok: false, failed: Number(answers.next()), retryAfterMs: Number(answers.next()) }
     })
   }

@@ -81,10 +81,11 @@ export class BatchWriter {
   pace(op: typeof Op.pace | typeof Op.unpace, rates: readonly RateUse[]): void {
     this.#out.byte(op)
     this.#out.u32(rates.length)
-    for (const { key, limit, windowMs } of rates) {
+    for (const { key, limit, windowMs, endsAtMs = null } of rates) {
       this.#out.put(key)
       this.#out.i64(limit < RATE_MAX ? limit : RATE_MAX)
       this.#out.f64(windowMs)
+      this.#out.time(endsAtMs)
     }
   }
 
@@ -162,5 +163,6 @@ export function readRates(reader: ByteReader): readonly RateUse[] {
     key: reader.take(32),
     limit: reader.i64(),
     windowMs: reader.f64(),
+    endsAtMs: reader.time(),
   }))
 }

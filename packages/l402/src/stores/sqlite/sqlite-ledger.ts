@@ -191,8 +191,8 @@ class SqliteLedger implements Ledger {
       },
       (answers) => {
         const failed = Number(answers.number())
-        const retryAfterMs = Number(answers.number())
-        return failed < 0 ? { ok: true } : { ok: false, failed, retryAfterMs }
+        if (failed >= 0) return { ok: false, failed, retryAfterMs: Number(answers.number()) }
+        return { ok: true, left: rates.map(() => Number(answers.number())) }
       },
     )
   }
