@@ -21,6 +21,7 @@ export type LedgerOperation =
   | 'once'
   | 'claim'
   | 'answer'
+  | 'serveClaim'
   | 'unclaim'
   | 'prune'
   | 'revoke'

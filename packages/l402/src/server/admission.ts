@@ -151,7 +151,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         return idempotencyAnswer(request, 'idempotency_conflict')
       case 'answered': {
         const answer = decodeAnswer(found.answer)
-        if (answer === null) return idempotencyAnswer(request, 'idempotency_unkept')
+        if (typeof answer === 'string') return idempotencyAnswer(request, `idempotency_${answer}`)
         return { outcome: 'replay', answer, tokenId: verified.tokenId }
       }
       case 'claimed': {

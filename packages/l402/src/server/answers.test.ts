@@ -54,6 +54,7 @@ describe('a credential that does not open the route', () => {
       'idempotency_conflict',
       'idempotency_running',
       'idempotency_unkept',
+      'idempotency_lost',
     ])
   })
 

@@ -149,6 +149,33 @@ export function describeMarks({ ledger, clock, restart }: LedgerPlace): void {
       expect(await ledger().claim(ran)).toEqual({ state: 'claimed' })
     })
 
+    it('that was being served comes to what was said of it if its process ends, and to its answer if not', async () => {
+      const claim = () => ({ key: freshKey(), digest: freshKey(), untilMs: clock.nowMs + 60_000 })
+      const [lost, answered, undone] = [claim(), claim(), claim()]
+      for (const one of [lost, answered, undone]) {
+        await ledger().claim(one)
+        await ledger().serveClaim(one.key, bytes('lost'))
+        expect(await ledger().claim(one)).toEqual({ state: 'running' })
+      }
+      await ledger().answer(answered.key, bytes('created'))
+      await ledger().unclaim(undone.key)
+      for (const { key } of [answered, undone, claim()])
+        await expect(ledger().serveClaim(key, bytes('lost'))).rejects.toMatchObject({
+          code: 'store_unavailable',
+        })
+      if (!(await restart())) return
+      const outcomes = await Promise.all([lost, answered, undone].map((one) => ledger().claim(one)))
+      expect(
+        outcomes.map((one) => ('answer' in one ? Buffer.from(one.answer).toString() : one.state)),
+      ).toEqual(['lost', 'created', 'claimed'])
+      expect(await ledger().claim({ ...lost, digest: freshKey() })).toEqual({ state: 'other' })
+      clock.nowMs = lost.untilMs
+      expect(await ledger().claim({ ...lost, untilMs: lost.untilMs + 5 })).toEqual({ state: 'claimed' })
+      // What was said of the one before says nothing of this one.
+      await restart()
+      expect(await ledger().claim({ ...lost, untilMs: lost.untilMs + 5 })).toEqual({ state: 'claimed' })
+    })
+
     it('that is given up can be made again, by whoever comes first', async () => {
       const claim = { key: freshKey(), digest: freshKey(), untilMs: clock.nowMs + 60_000 }
       await ledger().claim(claim)

@@ -182,10 +182,16 @@ export interface Ledger {
   /** Whether this mark (32 bytes) is seen for the first time; remembers it until `untilMs`. Throws `store_unavailable`. */
   once(mark: Uint8Array, untilMs: number): Promise<boolean>
   /**
-   * Begins a request that must have one outcome (rule 10). A claim whose process has died is nobody's any more. Throws
-   * `store_unavailable`.
+   * Begins a request that must have one outcome (rule 10). A claim whose process has died before {@link serveClaim} is
+   * nobody's any more. Throws `store_unavailable`.
    */
   claim(claim: Claim): Promise<ClaimOutcome>
+  /**
+   * The request of a claim of this ledger is being served, which cannot be undone: should this process die before
+   * {@link answer} or {@link unclaim}, `ifLost` is what came of it. Durable when it resolves; await it before
+   * {@link serve}. Throws `store_unavailable`, also when the claim is no longer this ledger's (see `serve`).
+   */
+  serveClaim(key: Uint8Array, ifLost: Uint8Array): Promise<void>
   /** Keeps the outcome of a claim of this ledger, whose meaning is the caller's. No-op without one. Throws `store_unavailable`. */
   answer(key: Uint8Array, answer: Uint8Array): Promise<void>
   /** Gives up a claim of this ledger: nothing has happened, and it may be executed again. No-op without one. */

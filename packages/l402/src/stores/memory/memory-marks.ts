@@ -22,6 +22,8 @@ export interface MemoryMarks {
   unpace(rates: readonly RateUse[]): void
   once(mark: Uint8Array, untilMs: number): boolean
   claim(claim: Claim): ClaimOutcome
+  /** Whether a claim runs. */
+  runs(key: Uint8Array): boolean
   answer(key: Uint8Array, answer: Uint8Array): void
   unclaim(key: Uint8Array): void
   /** How many were forgotten. */
@@ -75,6 +77,10 @@ export function memoryMarks(now: () => number): MemoryMarks {
       }
       if (!equalBytes(kept.digest, digest)) return { state: 'other' }
       return kept.answer === undefined ? { state: 'running' } : { state: 'answered', answer: kept.answer }
+    },
+    runs(key) {
+      const kept = claims.get(encodeHex(key))
+      return kept !== undefined && kept.answer === undefined
     },
     answer(key, answer) {
       const kept = claims.get(encodeHex(key))

@@ -113,8 +113,9 @@ export function claimOp({ key, digest, untilMs }: Claim): (batch: Batch, id: big
   return (batch, id) => batch.add(`Q${idText(id)}${text}`)
 }
 
-export function answerOp(key: Uint8Array, answer: Uint8Array): Write {
-  const text = `A${raw(key)}`
+/** What a claim comes to: at once (`A`), or if its owner dies (`P`). */
+export function answerOp(letter: 'A' | 'P', key: Uint8Array, answer: Uint8Array): Write {
+  const text = letter + raw(key)
   const kept = new Uint8Array(answer)
   return (batch) => {
     batch.add(text)

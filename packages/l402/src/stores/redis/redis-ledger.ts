@@ -210,9 +210,15 @@ export class RedisLedger implements Ledger {
     }
   }
 
+  async serveClaim(key: Uint8Array, ifLost: Uint8Array): Promise<void> {
+    checkKey(key, 'claim key')
+    const held = await this.#ask(answerOp('P', key, ifLost), isYes, { bytes: ifLost.length })
+    if (!held) throw lapsed()
+  }
+
   async answer(key: Uint8Array, answer: Uint8Array): Promise<void> {
     checkKey(key, 'claim key')
-    return this.#ask(answerOp(key, answer), nothing, { bytes: answer.length })
+    return this.#ask(answerOp('A', key, answer), nothing, { bytes: answer.length })
   }
 
   async unclaim(key: Uint8Array): Promise<void> {

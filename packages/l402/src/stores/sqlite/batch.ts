@@ -23,6 +23,7 @@ export const Op = {
   prune: 15,
   revoke: 16,
   ping: 17,
+  serveClaim: 18,
 } as const
 
 /** Larger limits of a rate count as this. */
@@ -102,8 +103,8 @@ export class BatchWriter {
     this.#out.f64(untilMs)
   }
 
-  answer(key: Uint8Array, answer: Uint8Array): void {
-    this.#out.byte(Op.answer)
+  answer(op: typeof Op.answer | typeof Op.serveClaim, key: Uint8Array, answer: Uint8Array): void {
+    this.#out.byte(op)
     this.#out.put(key)
     this.#out.u32(answer.length)
     this.#out.put(answer)

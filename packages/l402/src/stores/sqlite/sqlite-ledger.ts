@@ -228,10 +228,21 @@ class SqliteLedger implements Ledger {
     )
   }
 
+  async serveClaim(key: Uint8Array, ifLost: Uint8Array): Promise<void> {
+    const held = await this.#queue.ask(
+      (writer) => {
+        checkKey(key, 'claim key')
+        writer.answer(Op.serveClaim, key, ifLost)
+      },
+      (answers) => answers.flag(),
+    )
+    if (!held) throw lapsed()
+  }
+
   answer(key: Uint8Array, answer: Uint8Array): Promise<void> {
     return this.#queue.ask((writer) => {
       checkKey(key, 'claim key')
-      writer.answer(key, answer)
+      writer.answer(Op.answer, key, answer)
     }, nothing)
   }
 
