@@ -62,10 +62,12 @@ describe.skipIf(programs === undefined)(name, () => {
       const url = server.url()
       const ledgers = await Promise.all(Array.from({ length: 6 }, () => open({ url })))
       await Promise.all(ledgers.map((ledger) => ledger.ping()))
-      expect(server.sql(databaseOf(url), 'SELECT * FROM turnpike.ledger_version')).toBe('2')
+      expect(server.sql(databaseOf(url), 'SELECT * FROM turnpike.ledger_version')).toBe(
+        String(MIGRATIONS.length),
+      )
     })
 
-    it('of version 1 are brought to version 2: what was served counts, what was only reserved is given back', async () => {
+    it('of version 1 are brought to this version: what was served counts, what was only reserved is given back', async () => {
       const url = server.url()
       const counter = freshKey()
       const payer = freshRedemption()
@@ -90,14 +92,36 @@ describe.skipIf(programs === undefined)(name, () => {
       expect((await reserved(ledger, use(counter, 9n))).states).toEqual([{ used: 5n }])
     })
 
+    it('of version 2 are brought to this version, and keep windows, claims and answers', async () => {
+      const url = server.url()
+      const database = databaseOf(url)
+      const [window, running, done] = [freshKey(), freshKey(), freshKey()]
+      const hex = (bytes: Uint8Array): string => `'\\x${Buffer.from(bytes).toString('hex')}'`
+      server.sql(
+        database,
+        `SET ROLE turnpike; CREATE SCHEMA turnpike; SET search_path = turnpike; ${MIGRATIONS[0]}; ${MIGRATIONS[1]};
+         CREATE TABLE ledger_version(version integer NOT NULL); INSERT INTO ledger_version VALUES (2);
+         INSERT INTO owners(id, pid) VALUES (7, 0);
+         INSERT INTO windows VALUES (${hex(window)}, '{4000000000000}', '{1}', 4000000000000, 3814697);
+         INSERT INTO claims VALUES (${hex(running)}, ${hex(running)}, 7, NULL, 4000000000000),
+           (${hex(done)}, ${hex(done)}, NULL, 'done', 4000000000000)`,
+      )
+      const ledger = await open({ url })
+      const untilMs = 4_000_000_000_000
+      expect(await ledger.pace([{ key: window, limit: 1n, windowMs: 1_000 }])).toMatchObject({ ok: false })
+      expect(await ledger.claim({ key: running, digest: running, untilMs })).toEqual({ state: 'claimed' })
+      const kept = await ledger.claim({ key: done, digest: done, untilMs })
+      expect('answer' in kept && Buffer.from(kept.answer).toString()).toBe('done')
+    })
+
     it('of a newer version are refused and stay as they are', async () => {
       const url = server.url()
       await (await postgresStore({ url })).close()
       server.sql(databaseOf(url), 'UPDATE turnpike.ledger_version SET version = 99')
       expect(await faultOf(postgresStore({ url }))).toMatchObject({
         code: 'store_incompatible',
-        message: expect.stringMatching(/has version 99, this program knows up to 2: use the newer program/),
-        details: { version: 99, known: 2 },
+        message: expect.stringMatching(/has version 99, this program knows up to 3: use the newer program/),
+        details: { version: 99, known: 3 },
       })
       expect(count(url, 'owners')).toBe(0)
     })

@@ -3,17 +3,17 @@
 /** What a budget counts. */
 export type Unit = 'calls' | 'msat'
 
-/** One request that drew on budgets. Of calls, both costs are 1. */
+/** One request that drew on budgets, or several under one `Idempotency-Key`. Of calls, both costs are 1. */
 export interface Use {
   readonly costMsat: bigint
   /** What is reserved before the upstream is asked. */
   readonly estimateMsat: bigint
   /** Every byte of the answer came; else the connection broke before that. */
-  readonly whole: boolean
+  whole: boolean
   /** Some of the answer came. */
-  readonly seen: boolean
+  seen: boolean
   /** The upstream had begun to answer while the gateway lived. */
-  readonly answered: boolean
+  answered: boolean
   /** Whether the gateway lived on long enough to write down what it measured. */
   settled: boolean
 }

@@ -22,6 +22,8 @@ export interface Client {
 export interface Errand {
   readonly order: Order
   readonly idempotencyKey?: string
+  /** What all requests under the key have drawn so far: they are charged once at most, whatever becomes of each. */
+  readonly keyed?: { use: Use | undefined }
 }
 
 let orders = 0
@@ -50,15 +52,28 @@ export function createClient(scene: Scene): Client {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   let last: { readonly use: Use; readonly life: Life } | undefined
 
-  function note(credential: Credential, order: Order, outcome: Omit<Use, 'costMsat' | 'estimateMsat'>): Use {
+  type Outcome = Omit<Use, 'costMsat' | 'estimateMsat' | 'settled'>
+  function note(credential: Credential, { order, keyed }: Errand, outcome: Outcome): Use {
     const { ware, budgets } = credential
-    const use = { ...outcome, costMsat: ware.costMsat(order), estimateMsat: ware.estimateMsat }
+    const before = keyed?.use
+    if (before !== undefined) {
+      for (const what of ['whole', 'seen', 'answered'] as const) before[what] ||= outcome[what]
+      return before
+    }
+    const use: Use = {
+      settled: false,
+      ...outcome,
+      costMsat: ware.costMsat(order),
+      estimateMsat: ware.estimateMsat,
+    }
     for (const { uses } of budgets) uses.push(use)
+    if (keyed !== undefined) keyed.use = use
     return use
   }
 
   return {
-    async send(life, credential, { order, idempotencyKey }) {
+    async send(life, credential, errand) {
+      const { order, idempotencyKey } = errand
       const { ware, authorization } = credential
       const before = upstream.answered(order.id)
       const target = { route: ware.route, order }
@@ -70,7 +85,7 @@ export function createClient(scene: Scene): Client {
         if (answered) counts.answered++
         if (result.seen) counts.seen++
         if (!life.dead) faults.push(`cut off although the gateway lived: ${ware.route}, ${order.shape}`)
-        note(credential, order, { whole: false, seen: result.seen, answered, settled: false })
+        note(credential, errand, { whole: false, seen: result.seen, answered })
         return result
       }
       // The books do one thing after the other: what was before an answer has been written down before it.
@@ -83,10 +98,7 @@ export function createClient(scene: Scene): Client {
       } else if (result.replayed) counts.replayed++
       else {
         counts.served++
-        last = {
-          life,
-          use: note(credential, order, { whole: true, seen: true, answered: true, settled: false }),
-        }
+        last = { life, use: note(credential, errand, { whole: true, seen: true, answered: true }) }
         scene.moment('served')
       }
       return result
@@ -102,7 +114,8 @@ export function createClient(scene: Scene): Client {
 function unexpected({ status, body }: Response, { shape }: Order): string | undefined {
   if (status === 500 && shape === 'failed' && body === 'failed') return undefined
   if (status === 402) return /"code":"exhausted"/.test(body) ? undefined : `402 ${body.slice(0, 300)}`
-  if (status === 409 && /"code":"idempotency_running"/.test(body)) return undefined
+  // Whether an answer was lost, those know who repeat it.
+  if (status === 409 && /"code":"idempotency_(running|lost)"/.test(body)) return undefined
   return `${status} ${body.slice(0, 300)}`
 }
 

@@ -1,6 +1,7 @@
 /** Requests that must have one outcome however often they are sent (protocol §5 rule 10). */
 
 import type { Attempt } from '../attempt.ts'
+import type { Use } from '../budget.ts'
 import type { Order } from '../recording-upstream.ts'
 import { anyOf, type Client, orderFor } from './clients.ts'
 import type { Life, Scene } from './scene.ts'
@@ -8,11 +9,13 @@ import type { Picked, Stock } from './stock.ts'
 
 /** What came of all of them. */
 export interface RepeatCounts {
-  /** Keys whose answer came once. */
+  /** Keys whose answer came once, or was said to be lost. */
   readonly answered: number
+  /** Of those: whose answer was lost with the gateway that served it. */
+  readonly lost: number
   /** Keys of those whose request reached the upstream again after that. */
   readonly executedAgain: number
-  /** Repeats of those that got something else than the kept answer. */
+  /** Repeats of those that got something else than what was said before. */
   readonly notReplayed: number
 }
 
@@ -31,6 +34,12 @@ interface Repeat {
   readonly idempotencyKey: string
   /** How many requests had reached the upstream when the answer came. */
   executed: number | undefined
+  /** The answer was said to be lost. */
+  lost: boolean
+  /** What all requests under the key have drawn. */
+  use: Use | undefined
+  /** Whether one of them was cut off. */
+  cut: boolean
   busy: boolean
 }
 
@@ -48,7 +57,8 @@ export function createRepeats({ upstream, wares, faults }: Scene, stock: Stock):
     const picked = stock.pick(anyOf(wares.filter(({ route }) => route !== 'one')))
     if (picked === undefined) return undefined
     const order = orderFor(picked.credential, anyOf(SHAPES))
-    const made = { picked, order, idempotencyKey: `key-${order.id}`, executed: undefined, busy: false }
+    const nothing = { executed: undefined, lost: false, use: undefined, cut: false, busy: false }
+    const made: Repeat = { picked, order, idempotencyKey: `key-${order.id}`, ...nothing }
     all.add(made)
     return made
   }
@@ -57,11 +67,20 @@ export function createRepeats({ upstream, wares, faults }: Scene, stock: Stock):
     repeat.busy = true
     try {
       const { picked, order, idempotencyKey } = repeat
-      const result = await client.send(life, picked.credential, { order, idempotencyKey })
-      if (result.outcome === 'cut') return
+      const errand = { order, idempotencyKey, keyed: repeat }
+      const result = await client.send(life, picked.credential, errand)
+      if (result.outcome === 'cut') {
+        repeat.cut = true
+        return
+      }
       if (repeat.executed !== undefined) check(repeat, result)
       else if (result.outcome === 'served') repeat.executed = upstream.received(order.id)
-      else if (result.answer.status === 402) {
+      else if (isLost(result)) {
+        repeat.executed = upstream.received(order.id)
+        repeat.lost = true
+        if (!repeat.cut || repeat.executed === 0)
+          faults.push(`said to be lost, and ${repeat.executed === 0 ? 'never executed' : 'never cut off'}`)
+      } else if (result.answer.status === 402) {
         all.delete(repeat)
         await stock.exhausted(life, picked, result.answer)
       }
@@ -70,8 +89,8 @@ export function createRepeats({ upstream, wares, faults }: Scene, stock: Stock):
     }
   }
 
-  function check({ picked, order }: Repeat, result: Attempt): void {
-    if (result.outcome === 'served' && result.replayed) return
+  function check({ picked, order, lost }: Repeat, result: Attempt): void {
+    if (lost ? isLost(result) : result.outcome === 'served' && result.replayed) return
     notReplayed++
     const what = result.outcome === 'answered' ? `answered ${result.answer.status}` : 'executed'
     faults.push(`repeated after its answer, ${what}: ${picked.credential.ware.route}, ${order.shape}`)
@@ -88,7 +107,13 @@ export function createRepeats({ upstream, wares, faults }: Scene, stock: Stock):
     counts() {
       const answered = [...all].filter(({ executed }) => executed !== undefined)
       const again = answered.filter(({ order, executed }) => upstream.received(order.id) !== executed)
-      return { answered: answered.length, executedAgain: again.length, notReplayed }
+      const lost = answered.filter((repeat) => repeat.lost)
+      return { answered: answered.length, lost: lost.length, executedAgain: again.length, notReplayed }
     },
   }
+}
+
+/** Whether the gateway says that the request was executed and its answer is lost. */
+function isLost(result: Attempt): boolean {
+  return result.outcome === 'answered' && /"code":"idempotency_lost"/.test(result.answer.body)
 }

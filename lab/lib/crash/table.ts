@@ -25,7 +25,7 @@ export function table(name: string, { kills, counts, repeats, kinds, leftOver, f
     ...lines,
     `must be 0: ${sum(({ over }) => over)} granted twice, ${sum(({ free }) => free)} free, ${sum(({ lost }) => lost)} lost, ` +
       `${sum(({ miscredited }) => BigInt(miscredited))} accounts miscredited, ${leftOver} reservations left over, ` +
-      `${repeats.executedAgain} of ${repeats.answered} answered keys executed again, ${repeats.notReplayed} repeats not replayed, ` +
+      `${repeats.executedAgain} of ${repeats.answered} answered keys (${repeats.lost} as lost) executed again, ${repeats.notReplayed} repeats not replayed, ` +
       `${faults.length} other contradictions`,
   ].join('\n')
 }

@@ -22,6 +22,7 @@ export type LedgerOperation =
   | 'once'
   | 'claim'
   | 'answer'
+  | 'serveClaim'
   | 'unclaim'
   | 'prune'
   | 'revoke'

@@ -72,6 +72,7 @@ export function watchLedger(ledger: Ledger, metrics: Metrics): Ledger {
     unpace: (rates) => timed('unpace', ledger.unpace(rates)),
     once: (mark, untilMs) => timed('once', ledger.once(mark, untilMs)),
     claim: (claim) => timed('claim', ledger.claim(claim)),
+    serveClaim: (key, ifLost) => timed('serveClaim', ledger.serveClaim(key, ifLost)),
     answer: (key, answer) => timed('answer', ledger.answer(key, answer)),
     unclaim: (key) => timed('unclaim', ledger.unclaim(key)),
     prune: () => timed('prune', ledger.prune()),

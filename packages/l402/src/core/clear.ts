@@ -68,6 +68,8 @@ export interface RateLimit {
   /** 32 bytes, like {@link Counter.key}. */
   readonly key: Uint8Array
   readonly rate: Rate
+  /** Like {@link Counter.expiresAt}: no credential can name this window from then on. */
+  readonly expiresAt: number | null
 }
 
 /** A compiled caveat that a request must satisfy. */

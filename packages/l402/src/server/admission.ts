@@ -106,12 +106,14 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const uses = usesOf(candidate)
     const redemption = redemptionOf(verified, summary, service)
     await credit(redemption, summary, false)
+    let rateLefts: readonly number[] = []
     if (rates.length > 0) {
       const paced = await ledger.pace(rates)
       if (!paced.ok) return overRate(summary, paced)
+      rateLefts = paced.left
     }
     if (uses.length === 0) {
-      const answerHeaders = rateLimitLines([], summary.rates)
+      const answerHeaders = rateLimitLines([], summary.rates, rateLefts)
       if (claim === null && answerHeaders.length === 0)
         return { outcome: 'pass', entitlement: passEntitlement(verified, service) }
       const hold = { ledger, id: null, claim, keepBytes, answerHeaders }
@@ -128,7 +130,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
       if (!held.ok && again.ok) held = again
       if (!held.ok) return notReserved(candidate, uses, held.failed)
       taken = true
-      const answerHeaders = rateLimitLines(remainingOf(refunded ?? uses, held.states), summary.rates)
+      const answerHeaders = rateLimitLines(
+        remainingOf(refunded ?? uses, held.states),
+        summary.rates,
+        rateLefts,
+      )
       const hold = { ledger, id: held.id, claim, keepBytes, answerHeaders }
       return { outcome: 'pass', entitlement: countedEntitlement(verified, service, hold) }
     } finally {
@@ -153,7 +159,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         return idempotencyAnswer(request, 'idempotency_conflict')
       case 'answered': {
         const answer = decodeAnswer(found.answer)
-        if (answer === null) return idempotencyAnswer(request, 'idempotency_unkept')
+        if (typeof answer === 'string') return idempotencyAnswer(request, `idempotency_${answer}`)
         return { outcome: 'replay', answer, tokenId: verified.tokenId }
       }
       case 'claimed': {
@@ -223,10 +229,11 @@ function usesOf({ request, verified, summary }: Candidate): readonly CounterUse[
 }
 
 function ratesOf({ rates }: Summary): readonly RateUse[] {
-  return rates.map(({ key, rate }) => ({
+  return rates.map(({ key, rate, expiresAt }) => ({
     key,
     limit: rate.limit,
     windowMs: Math.min(Number(rate.seconds) * 1000, WINDOW_MAX_MS),
+    endsAtMs: endMs(expiresAt),
   }))
 }
 

@@ -55,6 +55,7 @@ describe('a credential that does not open the route', () => {
       'idempotency_conflict',
       'idempotency_running',
       'idempotency_unkept',
+      'idempotency_lost',
     ])
   })
 

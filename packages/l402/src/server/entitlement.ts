@@ -1,7 +1,7 @@
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Ledger } from '../stores/ledger.ts'
 import type { Entitlement, Settlement } from './gate.ts'
-import { encodeAnswer } from './idempotency.ts'
+import { encodeAnswer, LOST_ANSWER } from './idempotency.ts'
 import type { VerifiedCredential } from './verify.ts'
 
 const NO_HEADERS: HeaderLines = []
@@ -47,7 +47,19 @@ export function countedEntitlement(
 ): Entitlement {
   // Ended once: an answer that is kept must be the one that was charged.
   let ended: Promise<void> | undefined
+  let isServed = false
+  // Before anything is charged for good: else a repeat after a crash would be charged, too (rule 10).
+  async function serveClaim(key: Uint8Array): Promise<void> {
+    await ledger.serveClaim(key, LOST_ANSWER)
+    isServed = true
+  }
+  async function serve(): Promise<void> {
+    if (claim !== null) await serveClaim(claim)
+    if (id !== null) await ledger.serve(id)
+  }
   async function commit({ costMsat, answer }: Settlement): Promise<void> {
+    // Tried once: what is owed to the books does not wait for it.
+    if (claim !== null && !isServed) await serveClaim(claim).catch(() => {})
     if (id !== null) await insist(() => ledger.commit(id, costMsat))
     if (claim === null) return
     const kept = encodeAnswer(answer !== undefined && answer.body.length <= keepBytes ? answer : null)
@@ -64,7 +76,7 @@ export function countedEntitlement(
     counted: id !== null || claim !== null,
     keepBytes: claim === null ? null : keepBytes,
     answerHeaders,
-    serve: () => (id === null ? DONE : ledger.serve(id)),
+    serve,
     draw: (costMsat) => (id === null ? Promise.resolve(true) : ledger.draw(id, costMsat)),
     commit(settlement = {}) {
       ended ??= commit(settlement)

@@ -53,15 +53,37 @@ describe('_rate (protocol §5)', () => {
     passed(await self.ask(BUNDLE, paced))
   })
 
-  it('is said as a policy, and a rate of nothing admits nothing', async () => {
+  it('is said as a policy with what is left, and a rate of nothing admits nothing', async () => {
     const self = bench()
     const credential = narrowed(await self.buy(BUNDLE), 'weather_rate=5/60')
     expect(passed(await self.ask(BUNDLE, credential)).entitlement?.answerHeaders).toEqual([
       ...['RateLimit-Policy', '"calls";q=3, "rate";q=5;w=60'],
-      ...['RateLimit', '"calls";r=2'],
+      ...['RateLimit', '"calls";r=2, "rate";r=4'],
+    ])
+    const tighter = narrowed(credential, 'weather_rate=2/60', 'weather_rate=2/90')
+    expect(passed(await self.ask(BUNDLE, tighter)).entitlement?.answerHeaders).toEqual([
+      ...['RateLimit-Policy', '"calls";q=3, "rate";q=2;w=90'],
+      ...['RateLimit', '"calls";r=1, "rate";r=1'],
     ])
     const never = narrowed(credential, 'weather_rate=0/60')
     expect(refused(await self.ask(BUNDLE, never)).status).toBe(429)
+  })
+
+  it('of any length leaves no row behind when its credential is over', async () => {
+    const self = bench()
+    const sold = await self.buy(PASS)
+    for (let n = 0; n < 5; n++) passed(await self.ask(PASS, narrowed(sold, `weather_rate=1/${10 ** 12 + n}`)))
+    self.clock += 30 * 3_600_000
+    expect(await self.ledger.prune()).toBe(5)
+    // Without an end, a holder needs a paid call for each.
+    const bundle = await self.buy(BUNDLE)
+    for (const seconds of [10 ** 12, 10 ** 13])
+      await passed(
+        await self.ask(BUNDLE, narrowed(bundle, `weather_rate=1/${seconds}`)),
+      ).entitlement?.commit()
+    self.clock += 3_650 * 24 * 3_600_000
+    expect(await self.ledger.prune()).toBe(0)
+    expect(refused(await self.ask(BUNDLE, narrowed(bundle, 'weather_rate=1/1000000000000'))).status).toBe(429)
   })
 
   it.each(['1/0', '01/60', '-1/60', '1', 'x/60', '1/60s', ' 1/60', `1/${'9'.repeat(400)}x`])(

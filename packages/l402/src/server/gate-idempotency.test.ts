@@ -1,5 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { BUNDLE, bench, FREE, METERED, narrowed, PASS, passed, refused } from '../../test/gate-bench.ts'
+import { sqliteStore } from '../stores/sqlite/index.ts'
 import type { Decision, Entitlement, GateRequest, StoredAnswer } from './gate.ts'
 
 const digest = (n: number): Uint8Array => new Uint8Array(32).fill(n)
@@ -55,6 +59,30 @@ describe('Idempotency-Key (protocol §5 rule 10)', () => {
     expect((await self.ask(BUNDLE, undefined, keyed(credential, 'last'))).outcome).toBe('replay')
     const soon = narrowed(credential, `weather_valid_until=${self.clock / 1000 + 60}`)
     expect((await self.ask(BUNDLE, undefined, keyed(soon, 'last'))).outcome).toBe('replay')
+  })
+
+  it('charges once where the server stops before the answer is kept, and never executes again what was served', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'turnpike-idempotency-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const file = join(folder, 'ledger.db')
+    const before = bench({ ledger: sqliteStore({ file }) })
+    const [credential, pass] = [await before.buy(BUNDLE), await before.buy(PASS)]
+    const asked = async (self: typeof before, key: string) =>
+      self.ask(BUNDLE, undefined, keyed(credential, key))
+    await held(await asked(before, 'served')).serve()
+    held(await asked(before, 'begun'))
+    await held(await before.ask(PASS, undefined, keyed(pass, 'passed'))).serve()
+    await before.ledger.close()
+
+    const after = bench({ ledger: sqliteStore({ file }) })
+    const lost = { status: 409, reason: 'idempotency_lost' }
+    expect(refused(await asked(after, 'served'))).toMatchObject(lost)
+    expect(refused(await after.ask(PASS, undefined, keyed(pass, 'passed')))).toMatchObject(lost)
+    await held(await asked(after, 'begun')).commit({ answer: created })
+    expect((await asked(after, 'begun')).outcome).toBe('replay')
+    expect(await after.gate.balance(['Authorization', credential])).toMatchObject({
+      services: [{ budgets: [{ limit: 3n, left: 1n }] }],
+    })
   })
 
   it('answers 409 to another body, and 409 with Retry-After while the first is running', async () => {

@@ -188,6 +188,7 @@ export type RefusedReason =
   | 'idempotency_conflict'
   | 'idempotency_running'
   | 'idempotency_unkept'
+  | 'idempotency_lost'
 
 /** The request is answered here, and the resource must not see it (rule S8). */
 export interface Refused {

@@ -56,6 +56,9 @@ function hashOf(purpose: string, fixed: Uint8Array, ...texts: readonly string[])
   return sha256(concatBytes(...parts))
 }
 
+/** What the ledger keeps of a request whose answer was lost with the process that served it. */
+export const LOST_ANSWER: Uint8Array = new Uint8Array([0])
+
 /** What the ledger keeps of an answer; `null`: it was too large. */
 export function encodeAnswer(answer: StoredAnswer | null): Uint8Array {
   if (answer === null) return new Uint8Array(0)
@@ -66,9 +69,9 @@ export function encodeAnswer(answer: StoredAnswer | null): Uint8Array {
   return concatBytes(length, head, body)
 }
 
-/** The other way round. */
-export function decodeAnswer(bytes: Uint8Array): StoredAnswer | null {
-  if (bytes.length === 0) return null
+/** The other way round. `unkept`: it was too large; `lost`: see {@link LOST_ANSWER}. */
+export function decodeAnswer(bytes: Uint8Array): StoredAnswer | 'unkept' | 'lost' {
+  if (bytes.length <= LOST_ANSWER.length) return bytes.length === 0 ? 'unkept' : 'lost'
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0)
   const text = decodeUtf8(bytes.subarray(4, 4 + length)) ?? ''
   const { status, headers } = JSON.parse(text) as { status: number; headers: HeaderLines }

@@ -12,9 +12,14 @@ const NO_LINES: HeaderLines = []
 
 /**
  * `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers): what is left of calls and of credit, of each
- * kind the budget with the least; credit in msat. A `_rate` is said as a policy with its window in seconds.
+ * kind the budget with the least; credit in msat; and of the `_rate`s the one that admits least right now, with its window
+ * in seconds. `rateLefts`: how many requests each still admits.
  */
-export function rateLimitLines(budgets: readonly Remaining[], rates: Summary['rates']): HeaderLines {
+export function rateLimitLines(
+  budgets: readonly Remaining[],
+  rates: Summary['rates'],
+  rateLefts: readonly number[],
+): HeaderLines {
   const policies: string[] = []
   const left: string[] = []
   for (const kind of ['calls', 'credit'] as const) {
@@ -23,11 +28,14 @@ export function rateLimitLines(budgets: readonly Remaining[], rates: Summary['ra
     policies.push(`"${kind}";q=${clamp(least.limit)}${kind === 'credit' ? ';qu="msat"' : ''}`)
     left.push(`"${kind}";r=${clamp(least.left)}`)
   }
-  const rate = rates.at(-1)?.rate
-  if (rate !== undefined) policies.push(`"rate";q=${clamp(rate.limit)};w=${clamp(rate.seconds)}`)
+  const least = rateLefts.length === 0 ? Number.NaN : Math.min(...rateLefts)
+  const rate = rates[rateLefts.lastIndexOf(least)]?.rate
+  if (rate !== undefined) {
+    policies.push(`"rate";q=${clamp(rate.limit)};w=${clamp(rate.seconds)}`)
+    left.push(`"rate";r=${clamp(BigInt(least))}`)
+  }
   if (policies.length === 0) return NO_LINES
-  const lines = ['RateLimit-Policy', policies.join(', ')]
-  return left.length === 0 ? lines : [...lines, 'RateLimit', left.join(', ')]
+  return ['RateLimit-Policy', policies.join(', '), 'RateLimit', left.join(', ')]
 }
 
 /** The same for a request beyond a `_rate`: nothing is left of it for so many seconds. */

@@ -166,4 +166,11 @@ export const REASONS: Readonly<Record<RefusedReason, ReasonEntry>> = {
     meaning: 'The request was executed and charged, and its answer was too large to be kept.',
     remedy: 'Look up at the resource what came of it; send it under another key only to have it done again.',
   },
+  idempotency_lost: {
+    ...CONFLICT,
+    title: 'Answer Lost',
+    meaning:
+      'The request was executed, and its answer was lost when the server stopped; it is charged once at most.',
+    remedy: 'Look up at the resource what came of it; send it under another key only to have it done again.',
+  },
 }

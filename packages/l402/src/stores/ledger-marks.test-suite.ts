@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RateUse } from './ledger.ts'
 import { freshKey, freshRedemption, type LedgerPlace } from './ledger-contract.test-suite.ts'
-import { logged, RATE_GRACE_MS, type RateLog, waitOf } from './lib/rate-log.ts'
+import { END_GRACE_MS } from './lib/ends.ts'
+import { leftOf, logged, RATE_GRACE_MS, type RateLog, waitOf } from './lib/rate-log.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -19,7 +20,7 @@ export function describeMarks({ ledger, clock, restart }: LedgerPlace): void {
       clock.nowMs += 9_999
       expect(await ledger().pace([three])).toEqual({ ok: false, failed: 0, retryAfterMs: 1 })
       clock.nowMs += 1
-      expect(await ledger().pace([three])).toEqual({ ok: true })
+      expect(await ledger().pace([three])).toMatchObject({ ok: true })
     })
 
     it('slides: what was admitted leaves the window one by one', async () => {
@@ -29,24 +30,36 @@ export function describeMarks({ ledger, clock, restart }: LedgerPlace): void {
       await ledger().pace([two])
       expect(await ledger().pace([two])).toEqual({ ok: false, failed: 0, retryAfterMs: 400 })
       clock.nowMs += 400
-      expect(await ledger().pace([two])).toEqual({ ok: true })
+      expect(await ledger().pace([two])).toMatchObject({ ok: true })
       expect(await ledger().pace([two])).toEqual({ ok: false, failed: 0, retryAfterMs: 600 })
     })
 
     it('counts a request in all windows or in none, and takes it out again', async () => {
       const [wide, narrow] = [rate(5n, 1_000), rate(1n, 1_000)]
-      expect(await ledger().pace([wide, narrow])).toEqual({ ok: true })
+      expect(await ledger().pace([wide, narrow])).toMatchObject({ ok: true })
       for (let n = 0; n < 9; n++)
         expect(await ledger().pace([wide, narrow])).toMatchObject({ ok: false, failed: 1 })
-      for (let n = 0; n < 4; n++) expect(await ledger().pace([wide])).toEqual({ ok: true })
+      for (let n = 0; n < 4; n++) expect(await ledger().pace([wide])).toMatchObject({ ok: true })
       expect(await ledger().pace([wide])).toMatchObject({ ok: false })
       await ledger().unpace([wide, narrow])
-      expect(await ledger().pace([wide, narrow])).toEqual({ ok: true })
+      expect(await ledger().pace([wide, narrow])).toMatchObject({ ok: true })
+    })
+
+    it('says of each window how many more it admits', async () => {
+      const [wide, narrow] = [rate(90n, 10_000), rate(2n, 1_000)]
+      expect(await ledger().pace([wide, narrow])).toEqual({ ok: true, left: [89, 1] })
+      const both = await Promise.all([ledger().pace([narrow, wide]), ledger().pace([wide])])
+      expect(both).toEqual([
+        { ok: true, left: [0, 88] },
+        { ok: true, left: [87] },
+      ])
+      clock.nowMs += 1_000
+      expect(await ledger().pace([wide, narrow])).toEqual({ ok: true, left: [86, 1] })
     })
 
     it('of nothing admits nothing; of more than can be counted everything', async () => {
       expect(await ledger().pace([rate(0n, 5_000)])).toEqual({ ok: false, failed: 0, retryAfterMs: 5_000 })
-      expect(await ledger().pace([rate(2n ** 70n, 2 ** 50)])).toEqual({ ok: true })
+      expect(await ledger().pace([rate(2n ** 70n, 2 ** 50)])).toMatchObject({ ok: true })
     })
 
     it('survives a restart, and a clock that is set back or forward never frees a window early', async () => {
@@ -69,10 +82,11 @@ export function describeMarks({ ledger, clock, restart }: LedgerPlace): void {
           for (const step of steps) {
             clock.nowMs += burst ? step % 7 : step
             const wait = waitOf(log, wanted, clock.nowMs)
-            expect(await ledger().pace([wanted])).toEqual(
-              wait > 0 ? { ok: false, failed: 0, retryAfterMs: wait } : { ok: true },
-            )
             if (wait === 0) log = logged(log, wanted, clock.nowMs)
+            const left = [leftOf(log, wanted, clock.nowMs)]
+            expect(await ledger().pace([wanted])).toEqual(
+              wait > 0 ? { ok: false, failed: 0, retryAfterMs: wait } : { ok: true, left },
+            )
           }
         }),
         { numRuns: 25 },
@@ -135,6 +149,33 @@ export function describeMarks({ ledger, clock, restart }: LedgerPlace): void {
       expect(await ledger().claim(ran)).toEqual({ state: 'claimed' })
     })
 
+    it('that was being served comes to what was said of it if its process ends, and to its answer if not', async () => {
+      const claim = () => ({ key: freshKey(), digest: freshKey(), untilMs: clock.nowMs + 60_000 })
+      const [lost, answered, undone] = [claim(), claim(), claim()]
+      for (const one of [lost, answered, undone]) {
+        await ledger().claim(one)
+        await ledger().serveClaim(one.key, bytes('lost'))
+        expect(await ledger().claim(one)).toEqual({ state: 'running' })
+      }
+      await ledger().answer(answered.key, bytes('created'))
+      await ledger().unclaim(undone.key)
+      for (const { key } of [answered, undone, claim()])
+        await expect(ledger().serveClaim(key, bytes('lost'))).rejects.toMatchObject({
+          code: 'store_unavailable',
+        })
+      if (!(await restart())) return
+      const outcomes = await Promise.all([lost, answered, undone].map((one) => ledger().claim(one)))
+      expect(
+        outcomes.map((one) => ('answer' in one ? Buffer.from(one.answer).toString() : one.state)),
+      ).toEqual(['lost', 'created', 'claimed'])
+      expect(await ledger().claim({ ...lost, digest: freshKey() })).toEqual({ state: 'other' })
+      clock.nowMs = lost.untilMs
+      expect(await ledger().claim({ ...lost, untilMs: lost.untilMs + 5 })).toEqual({ state: 'claimed' })
+      // What was said of the one before says nothing of this one.
+      await restart()
+      expect(await ledger().claim({ ...lost, untilMs: lost.untilMs + 5 })).toEqual({ state: 'claimed' })
+    })
+
     it('that is given up can be made again, by whoever comes first', async () => {
       const claim = { key: freshKey(), digest: freshKey(), untilMs: clock.nowMs + 60_000 }
       await ledger().claim(claim)
@@ -169,6 +210,33 @@ export function describeMarks({ ledger, clock, restart }: LedgerPlace): void {
       if (step < 0) expect(await ledger().pace([window])).toMatchObject({ ok: false })
     }
     expect(await ledger().claim({ key, digest: key, untilMs })).toMatchObject({ state: 'answered' })
+  })
+
+  it('forgets a window a day after its end however long it is, and not before', async () => {
+    const endsAtMs = clock.nowMs + 60_000
+    const [ending, given, endless] = [0, 1, 2].map(() => ({ ...rate(1n, 2 ** 50), endsAtMs }))
+    if (ending === undefined || given === undefined || endless === undefined) throw new Error('unreachable')
+    const prune = async (): Promise<number> => {
+      let removed = 0
+      for (let more = await ledger().prune(); more > 0; more = await ledger().prune()) removed += more
+      return removed
+    }
+    await ledger().pace([ending])
+    // What is given back in part leaves the end as it was.
+    const two = { ...given, limit: 2n }
+    for (let n = 0; n < 2; n++) await ledger().pace([two])
+    await ledger().unpace([two])
+    await ledger().pace([{ ...endless, endsAtMs: null }])
+    clock.nowMs = endsAtMs + END_GRACE_MS - 1
+    await prune()
+    expect(await ledger().pace([ending])).toMatchObject({ ok: false })
+    expect(await ledger().pace([given])).toMatchObject({ ok: false })
+    // Windows are looked for in steps of some minutes.
+    clock.nowMs += 3_600_000
+    expect(await prune()).toBeGreaterThanOrEqual(2)
+    expect(await ledger().pace([ending])).toMatchObject({ ok: true })
+    expect(await ledger().pace([given])).toMatchObject({ ok: true })
+    expect(await ledger().pace([endless])).toMatchObject({ ok: false })
   })
 
   it('forgets windows, marks and outcomes when their time is over, and no claim that runs', async () => {

@@ -89,11 +89,17 @@ export interface RateUse {
   readonly limit: bigint
   /** Length of the window in milliseconds; ≥ 1, at most 2^50. */
   readonly windowMs: number
+  /** Milliseconds since 1970 from which on no credential can name this window; `null` or left out: never. */
+  readonly endsAtMs?: number | null
 }
 
 /** Whether all windows had room. */
 export type Paced =
-  | { readonly ok: true }
+  | {
+      readonly ok: true
+      /** How many more requests each window admits right now, in the order of the request; from 0. */
+      readonly left: readonly number[]
+    }
   | {
       readonly ok: false
       /** Index of the first window without room. */
@@ -176,17 +182,23 @@ export interface Ledger {
   /** Whether this mark (32 bytes) is seen for the first time; remembers it until `untilMs`. Throws `store_unavailable`. */
   once(mark: Uint8Array, untilMs: number): Promise<boolean>
   /**
-   * Begins a request that must have one outcome (rule 10). A claim whose process has died is nobody's any more. Throws
-   * `store_unavailable`.
+   * Begins a request that must have one outcome (rule 10). A claim whose process has died before {@link serveClaim} is
+   * nobody's any more. Throws `store_unavailable`.
    */
   claim(claim: Claim): Promise<ClaimOutcome>
+  /**
+   * The request of a claim of this ledger is being served, which cannot be undone: should this process die before
+   * {@link answer} or {@link unclaim}, `ifLost` is what came of it. Durable when it resolves; await it before
+   * {@link serve}. Throws `store_unavailable`, also when the claim is no longer this ledger's (see `serve`).
+   */
+  serveClaim(key: Uint8Array, ifLost: Uint8Array): Promise<void>
   /** Keeps the outcome of a claim of this ledger, whose meaning is the caller's. No-op without one. Throws `store_unavailable`. */
   answer(key: Uint8Array, answer: Uint8Array): Promise<void>
   /** Gives up a claim of this ledger: nothing has happened, and it may be executed again. No-op without one. */
   unclaim(key: Uint8Array): Promise<void>
   /**
    * Removes what nothing can refer to any more: counters, accounts and redemptions a day after their end, windows two
-   * hours after they are empty, marks and outcomes as long after their time. What is reserved is never touched. The
+   * hours after they are empty or a day after their end, whichever comes first, marks and outcomes as long after their time. What is reserved is never touched. The
    * ledger does it by itself every minute, a bounded number of rows at a time; answers how many rows this call removed.
    */
   prune(): Promise<number>

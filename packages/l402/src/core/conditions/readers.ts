@@ -129,7 +129,8 @@ export const readerOf: Readonly<Record<ConditionName, Kind>> = {
     return undefined
   }),
   rate: kind(rate, (value, place, draft) => {
-    draft.rates.push({ condition: place.condition, key: place.signature, rate: value })
+    const { condition, signature: key } = place
+    draft.rates.push({ condition, key, rate: value, expiresAt: draft.expiresAt })
     return undefined
   }),
   methods: restricting(methods, (request) => request.method),

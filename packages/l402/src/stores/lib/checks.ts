@@ -51,11 +51,12 @@ export function checkedActual(actualMsat: bigint): bigint {
 /** At least one window, each with a length. */
 export function checkRates(rates: readonly RateUse[]): void {
   if (rates.length === 0) throw new RangeError('a pace is of at least one rate')
-  for (const { key, limit, windowMs } of rates) {
+  for (const { key, limit, windowMs, endsAtMs = null } of rates) {
     checkKey(key, 'rate key')
     if (limit < 0n) throw new RangeError('a rate has a limit of 0 or more')
     if (!Number.isSafeInteger(windowMs) || windowMs < 1 || windowMs > WINDOW_MAX)
       throw new RangeError('a rate has a window of 1 to 2^50 whole milliseconds')
+    if (endsAtMs !== null) checkTime(endsAtMs, 'endsAtMs')
   }
 }
 

@@ -1,4 +1,5 @@
 import type { RateUse } from '../ledger.ts'
+import { END_GRACE_MS } from './ends.ts'
 
 /** Requests that count as admitted at one time. */
 export interface RateEntry {
@@ -49,7 +50,18 @@ export function unlogged(log: RateLog): RateLog {
   return newest.count === 1 ? before : [...before, { atMs: newest.atMs, count: newest.count - 1 }]
 }
 
-/** When the log may be forgotten: milliseconds since 1970. */
-export function forgettableAt(log: RateLog, windowMs: number): number {
-  return (log.at(-1)?.atMs ?? 0) + windowMs + RATE_GRACE_MS
+/** How many more requests a window admits; never more than it does. */
+export function leftOf(log: RateLog, { limit, windowMs }: RateUse, nowMs: number): number {
+  const within = log.filter(({ atMs }) => nowMs - atMs < windowMs)
+  const used = within.reduce((sum, { count }) => sum + count, 0)
+  return Math.max(0, Math.min(Number(limit), Number.MAX_SAFE_INTEGER) - used)
+}
+
+/**
+ * When the log may be forgotten, milliseconds since 1970: it is empty by then, or no credential can name its window. A
+ * holder chooses how long a window is, so its length alone would keep rows for ever.
+ */
+export function forgettableAt(log: RateLog, { windowMs, endsAtMs = null }: RateUse): number {
+  const emptyMs = (log.at(-1)?.atMs ?? 0) + windowMs + RATE_GRACE_MS
+  return endsAtMs === null ? emptyMs : Math.min(emptyMs, endsAtMs + END_GRACE_MS)
 }

@@ -223,6 +223,12 @@ export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Ledger
       checkOpen()
       return marks.claim(claim)
     },
+    async serveClaim(key): Promise<void> {
+      checkKey(key, 'claim key')
+      checkOpen()
+      // Nothing outlives this process.
+      if (!marks.runs(key)) throw lapsed()
+    },
     async answer(key, answer): Promise<void> {
       checkKey(key, 'claim key')
       checkOpen()

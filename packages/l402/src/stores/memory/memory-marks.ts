@@ -1,6 +1,14 @@
 import { encodeHex, equalBytes } from '../../core/bytes.ts'
 import type { Claim, ClaimOutcome, Paced, RateUse } from '../ledger.ts'
-import { forgettableAt, logged, RATE_GRACE_MS, type RateLog, unlogged, waitOf } from '../lib/rate-log.ts'
+import {
+  forgettableAt,
+  leftOf,
+  logged,
+  RATE_GRACE_MS,
+  type RateLog,
+  unlogged,
+  waitOf,
+} from '../lib/rate-log.ts'
 
 interface KeptClaim {
   readonly digest: Uint8Array
@@ -14,6 +22,8 @@ export interface MemoryMarks {
   unpace(rates: readonly RateUse[]): void
   once(mark: Uint8Array, untilMs: number): boolean
   claim(claim: Claim): ClaimOutcome
+  /** Whether a claim runs. */
+  runs(key: Uint8Array): boolean
   answer(key: Uint8Array, answer: Uint8Array): void
   unclaim(key: Uint8Array): void
   /** How many were forgotten. */
@@ -27,9 +37,9 @@ export function memoryMarks(now: () => number): MemoryMarks {
   const claims = new Map<string, KeptClaim>()
 
   const logOf = (key: string): RateLog => windows.get(key)?.log ?? []
-  const keep = (key: string, log: RateLog, windowMs: number): void => {
+  const keep = (key: string, log: RateLog, rate: RateUse): void => {
     if (log.length === 0) windows.delete(key)
-    else windows.set(key, { log, forgetAtMs: forgettableAt(log, windowMs) })
+    else windows.set(key, { log, forgetAtMs: forgettableAt(log, rate) })
   }
 
   return {
@@ -41,14 +51,14 @@ export function memoryMarks(now: () => number): MemoryMarks {
       }
       for (const rate of rates) {
         const key = encodeHex(rate.key)
-        keep(key, logged(logOf(key), rate, nowMs), rate.windowMs)
+        keep(key, logged(logOf(key), rate, nowMs), rate)
       }
-      return { ok: true }
+      return { ok: true, left: rates.map((rate) => leftOf(logOf(encodeHex(rate.key)), rate, nowMs)) }
     },
     unpace(rates) {
-      for (const { key, windowMs } of rates) {
-        const name = encodeHex(key)
-        keep(name, unlogged(logOf(name)), windowMs)
+      for (const rate of rates) {
+        const name = encodeHex(rate.key)
+        keep(name, unlogged(logOf(name)), rate)
       }
     },
     once(mark, untilMs) {
@@ -67,6 +77,10 @@ export function memoryMarks(now: () => number): MemoryMarks {
       }
       if (!equalBytes(kept.digest, digest)) return { state: 'other' }
       return kept.answer === undefined ? { state: 'running' } : { state: 'answered', answer: kept.answer }
+    },
+    runs(key) {
+      const kept = claims.get(encodeHex(key))
+      return kept !== undefined && kept.answer === undefined
     },
     answer(key, answer) {
       const kept = claims.get(encodeHex(key))

@@ -30,6 +30,7 @@ const KINDS: Readonly<Record<Call['do'], Kind>> = {
   unpace: 'windows',
   once: 'once',
   claim: 'claim',
+  serveClaim: 'claim',
   answer: 'claim',
   unclaim: 'claim',
 }

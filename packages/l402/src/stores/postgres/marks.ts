@@ -1,13 +1,14 @@
 import { encodeHex } from '../../core/bytes.ts'
 import type { ClaimOutcome } from '../ledger.ts'
+import { END_GRACE_MS } from '../lib/ends.ts'
 import { RATE_GRACE_MS } from '../lib/rate-log.ts'
-import { array, bytea, items } from './arrays.ts'
+import { array, bytea, items, NULL } from './arrays.ts'
 import type { OnceCall, WindowCall } from './operations.ts'
 import type { Session } from './session.ts'
 
 const PACE = {
-  name: 'turnpike_pace_2',
-  text: 'SELECT failed, waits FROM pace_2($1, $2, $3, $4, $5, $6, $7, $8)',
+  name: 'turnpike_pace_3',
+  text: 'SELECT failed, waits, lefts FROM pace_3($1, $2, $3, $4, $5, $6, $7, $8, $9)',
 } as const
 
 const ONCE = { name: 'turnpike_once_2', text: 'SELECT once_2($1, $2, $3)' } as const
@@ -22,7 +23,10 @@ export async function sendWindows(
   nowMs: number,
 ): Promise<void> {
   const rates = calls.flatMap((call) =>
-    call.rates.map(({ key, limit, windowMs }) => ({ key: encodeHex(key), limit, windowMs })),
+    call.rates.map(({ key, limit, windowMs, endsAtMs = null }) => ({
+      ...{ key: encodeHex(key), limit, windowMs },
+      forgetMs: endsAtMs === null ? NULL : endsAtMs + END_GRACE_MS,
+    })),
   )
   const keys = [...new Set(rates.map(({ key }) => key))].sort()
   const slots = new Map(keys.map((key, index) => [key, index + 1]))
@@ -35,12 +39,16 @@ export async function sendWindows(
     array(rates.map(({ key }) => slots.get(key))),
     array(rates.map(({ limit }) => (limit < LIMIT_MAX ? limit : LIMIT_MAX))),
     array(rates.map(({ windowMs }) => windowMs)),
+    array(rates.map(({ forgetMs }) => forgetMs)),
   ])
-  const [failed, waits] = [items(row?.[0]), items(row?.[1])]
+  const [failed, waits, lefts] = [items(row?.[0]), items(row?.[1]), items(row?.[2])]
+  let at = 0
   for (const [index, call] of calls.entries()) {
     const which = Number(failed[index])
+    const left = lefts.slice(at, at + call.rates.length).map(Number)
+    at += call.rates.length
     if (call.do === 'unpace') call.resolve()
-    else if (which === 0) call.resolve({ ok: true })
+    else if (which === 0) call.resolve({ ok: true, left })
     else call.resolve({ ok: false, failed: which - 1, retryAfterMs: Number(waits[index]) })
   }
 }

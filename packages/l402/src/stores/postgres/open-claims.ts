@@ -1,3 +1,4 @@
+import { lapsed } from '../lib/checks.ts'
 import { claimOutcome } from './marks.ts'
 import type { ClaimCall } from './operations.ts'
 import type { Session } from './session.ts'
@@ -6,6 +7,8 @@ const CLAIM = {
   name: 'turnpike_claim_2',
   text: 'SELECT state, hex FROM claim_2($1, $2, $3, $4, $5)',
 } as const
+
+const SERVE = 'UPDATE claims SET if_lost = $3 WHERE owner = $1 AND key = $2 RETURNING true'
 
 /**
  * The claims of this ledger. One that was answered or given up while the server was away would run for as long as this
@@ -27,6 +30,11 @@ export class OpenClaims {
     const { key } = call
     // What was asked before comes before.
     if (this.#owed.has(key)) await this.#settle(session, key)
+    if (call.do === 'serveClaim') {
+      const values = [session.owner, Buffer.from(key, 'hex'), Buffer.from(call.answer)]
+      const [held] = await session.connection.run(SERVE, values)
+      return held === undefined ? call.reject(lapsed()) : call.resolve()
+    }
     if (call.do !== 'claim') {
       await this.#end(session, key, call.do === 'answer' ? call.answer : undefined)
       return call.resolve()
@@ -46,7 +54,8 @@ export class OpenClaims {
 
   /** The end of a claim that could not be written. */
   owe(call: ClaimCall): void {
-    if (call.do === 'claim' || !this.#held.has(call.key) || this.#owed.has(call.key)) return
+    if (call.do === 'claim' || call.do === 'serveClaim') return
+    if (!this.#held.has(call.key) || this.#owed.has(call.key)) return
     this.#owed.set(call.key, call.do === 'answer' ? call.answer : undefined)
   }
 
@@ -67,10 +76,10 @@ export class OpenClaims {
     const values = [owner, Buffer.from(key, 'hex')]
     await (answer === undefined
       ? connection.run('DELETE FROM claims WHERE owner = $1 AND key = $2', values)
-      : connection.run('UPDATE claims SET owner = NULL, answer = $3 WHERE owner = $1 AND key = $2', [
-          ...values,
-          Buffer.from(answer),
-        ]))
+      : connection.run(
+          'UPDATE claims SET owner = NULL, if_lost = NULL, answer = $3 WHERE owner = $1 AND key = $2',
+          [...values, Buffer.from(answer)],
+        ))
     this.#held.delete(key)
   }
 }

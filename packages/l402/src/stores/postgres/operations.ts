@@ -72,7 +72,11 @@ export interface OnceCall extends Pending<boolean> {
 /** A call about a claim, which has a statement of its own. `key` is hex. */
 export type ClaimCall =
   | ({ readonly do: 'claim'; readonly key: string; readonly claim: Claim } & Pending<ClaimOutcome>)
-  | ({ readonly do: 'answer'; readonly key: string; readonly answer: Uint8Array } & Pending<void>)
+  | ({
+      readonly do: 'answer' | 'serveClaim'
+      readonly key: string
+      readonly answer: Uint8Array
+    } & Pending<void>)
   | ({ readonly do: 'unclaim'; readonly key: string } & Pending<void>)
 
 /** Another call that has a statement of its own. */

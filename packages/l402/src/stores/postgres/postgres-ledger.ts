@@ -156,6 +156,11 @@ export class PostgresLedger implements Ledger {
     return this.#ask((end) => ({ do: 'claim', key: encodeHex(claim.key), claim, ...end }))
   }
 
+  async serveClaim(key: Uint8Array, ifLost: Uint8Array): Promise<void> {
+    checkKey(key, 'claim key')
+    return this.#ask((end) => ({ do: 'serveClaim', key: encodeHex(key), answer: ifLost, ...end }))
+  }
+
   async answer(key: Uint8Array, answer: Uint8Array): Promise<void> {
     checkKey(key, 'claim key')
     return this.#ask((end) => ({ do: 'answer', key: encodeHex(key), answer, ...end }))

@@ -2,6 +2,7 @@ import { L402Error } from '../../core/errors.ts'
 import type { Connection } from './connection.ts'
 import { FUNCTIONS_1 } from './functions.ts'
 import { MIGRATION_2 } from './migration-2.ts'
+import { MIGRATION_3 } from './migration-3.ts'
 
 /** Step n brings a schema of version n to version n+1. Only ever appended to. */
 export const MIGRATIONS: readonly string[] = [
@@ -23,6 +24,7 @@ export const MIGRATIONS: readonly string[] = [
    );
    ${FUNCTIONS_1}`,
   MIGRATION_2,
+  MIGRATION_3,
 ]
 
 /** What a schema may be called: nothing that needs quoting rules to be thought about. */

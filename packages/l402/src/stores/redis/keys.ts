@@ -29,7 +29,7 @@ const NAMES = {
   windowEnds: 'window-ends',
   /** Sorted set: mark → until when it is remembered. */
   marks: 'marks',
-  /** Hash: key → `R` (running) or `A` (answered), number, digest, until when (scripts/claims.ts). */
+  /** Hash: key → `R` (running), `S` (being served) or `A` (answered), number, digest, until when (scripts/claims.ts). */
   claims: 'claims',
   claimEnds: 'claim-ends',
   /** Hash: key → what came of it. Apart from the claims, because it may be large. */

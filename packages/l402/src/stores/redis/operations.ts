@@ -86,7 +86,8 @@ function ratesText(rates: readonly RateUse[]): string {
   if (rates.length > MAX_COUNT) throw new RangeError('at most 65,535 windows can be asked at once')
   const most = BigInt(Number.MAX_SAFE_INTEGER)
   const texts = rates.map(
-    ({ key, limit, windowMs }) => raw(key) + short(limit < most ? limit : most) + short(windowMs),
+    ({ key, limit, windowMs, endsAtMs }) =>
+      raw(key) + short(limit < most ? limit : most) + short(windowMs) + endText(endsAtMs),
   )
   return u16(rates.length) + texts.join('')
 }
@@ -112,8 +113,9 @@ export function claimOp({ key, digest, untilMs }: Claim): (batch: Batch, id: big
   return (batch, id) => batch.add(`Q${idText(id)}${text}`)
 }
 
-export function answerOp(key: Uint8Array, answer: Uint8Array): Write {
-  const text = `A${raw(key)}`
+/** What a claim comes to: at once (`A`), or if its owner dies (`P`). */
+export function answerOp(letter: 'A' | 'P', key: Uint8Array, answer: Uint8Array): Write {
+  const text = letter + raw(key)
   const kept = new Uint8Array(answer)
   return (batch) => {
     batch.add(text)

@@ -172,7 +172,7 @@ export class RedisLedger implements Ledger {
   async pace(rates: readonly RateUse[]): Promise<Paced> {
     checkRates(rates)
     return this.#ask(paceOp(rates), (answers) => {
-      if (answers.next() === 'ok') return { ok: true }
+      if (answers.next() === 'ok') return { ok: true, left: rates.map(() => Number(answers.next())) }
       return { ok: false, failed: Number(answers.next()), retryAfterMs: Number(answers.next()) }
     })
   }
@@ -212,9 +212,15 @@ export class RedisLedger implements Ledger {
     }
   }
 
+  async serveClaim(key: Uint8Array, ifLost: Uint8Array): Promise<void> {
+    checkKey(key, 'claim key')
+    const held = await this.#ask(answerOp('P', key, ifLost), isYes, { bytes: ifLost.length })
+    if (!held) throw lapsed()
+  }
+
   async answer(key: Uint8Array, answer: Uint8Array): Promise<void> {
     checkKey(key, 'claim key')
-    return this.#ask(answerOp(key, answer), nothing, { bytes: answer.length })
+    return this.#ask(answerOp('A', key, answer), nothing, { bytes: answer.length })
   }
 
   async unclaim(key: Uint8Array): Promise<void> {

@@ -23,6 +23,7 @@ export const Op = {
   prune: 15,
   revoke: 16,
   ping: 17,
+  serveClaim: 18,
 } as const
 
 /** Larger limits of a rate count as this. */
@@ -81,10 +82,11 @@ export class BatchWriter {
   pace(op: typeof Op.pace | typeof Op.unpace, rates: readonly RateUse[]): void {
     this.#out.byte(op)
     this.#out.u32(rates.length)
-    for (const { key, limit, windowMs } of rates) {
+    for (const { key, limit, windowMs, endsAtMs = null } of rates) {
       this.#out.put(key)
       this.#out.i64(limit < RATE_MAX ? limit : RATE_MAX)
       this.#out.f64(windowMs)
+      this.#out.time(endsAtMs)
     }
   }
 
@@ -101,8 +103,8 @@ export class BatchWriter {
     this.#out.f64(untilMs)
   }
 
-  answer(key: Uint8Array, answer: Uint8Array): void {
-    this.#out.byte(Op.answer)
+  answer(op: typeof Op.answer | typeof Op.serveClaim, key: Uint8Array, answer: Uint8Array): void {
+    this.#out.byte(op)
     this.#out.put(key)
     this.#out.u32(answer.length)
     this.#out.put(answer)
@@ -162,5 +164,6 @@ export function readRates(reader: ByteReader): readonly RateUse[] {
     key: reader.take(32),
     limit: reader.i64(),
     windowMs: reader.f64(),
+    endsAtMs: reader.time(),
   }))
 }

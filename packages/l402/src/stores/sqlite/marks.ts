@@ -7,12 +7,16 @@ import type { ByteReader } from './bytes.ts'
 export const CLAIM_STATES = ['claimed', 'running', 'other', 'answered'] as const
 type ClaimState = (typeof CLAIM_STATES)[number]
 
-/** Marks seen once, and claims of requests that must have one outcome (rule 10). A claim that runs has an owner. */
+/**
+ * Marks seen once, and claims of requests that must have one outcome (rule 10). A claim that runs has an owner; one that is
+ * being served an answer, too: what it comes to if the owner dies.
+ */
 export class Marks {
   readonly #owner: bigint
   readonly #see: StatementSync
   readonly #find: StatementSync
   readonly #claim: StatementSync
+  readonly #serve: StatementSync
   readonly #answer: StatementSync
   readonly #unclaim: StatementSync
 
@@ -25,6 +29,7 @@ export class Marks {
       'SELECT owner IS NULL AS answered, until_ms <= ?2 AS past, digest, answer FROM claims WHERE key = ?1',
     )
     this.#claim = db.prepare('INSERT OR REPLACE INTO claims VALUES (?, ?, ?, NULL, ?)')
+    this.#serve = db.prepare('UPDATE claims SET answer = ?3 WHERE key = ?1 AND owner = ?2')
     this.#answer = db.prepare('UPDATE claims SET owner = NULL, answer = ?3 WHERE key = ?1 AND owner = ?2')
     this.#unclaim = db.prepare('DELETE FROM claims WHERE key = ?1 AND owner = ?2')
   }
@@ -44,6 +49,12 @@ export class Marks {
     answers.number(CLAIM_STATES.indexOf(state))
     if (state === 'claimed') this.#claim.run(key, this.#owner, digest, untilMs)
     if (state === 'answered') answers.blobs.push(kept?.['answer'] as Uint8Array)
+  }
+
+  /** Answers whether the claim is this owner's. */
+  serve(reader: ByteReader, answers: AnswerWriter): void {
+    const { changes } = this.#serve.run(reader.take(32), this.#owner, reader.take(reader.u32()))
+    answers.flag(changes === 1)
   }
 
   answer(reader: ByteReader): void {

@@ -92,14 +92,15 @@ export function sweepOwners(db: DatabaseSync, file: string, self: bigint): void 
 }
 
 /**
- * Ends everything an owner holds, and its row: what was being served counts, the rest is given back; claims that it did not
- * answer are nobody's. In a transaction.
+ * Ends everything an owner holds, and its row: what was being served counts, the rest is given back; claims that were
+ * being served come to what was said of them, and the others are nobody's. In a transaction.
  */
 export function forgetOwner(db: DatabaseSync, id: bigint): void {
   const held = db.prepare('DELETE FROM reservations WHERE owner = ? RETURNING serving, uses').all(id)
   const counters = new Counters(db)
   for (const row of held) if (row['serving'] === 0) counters.giveBack(unpackUses(row['uses'] as Uint8Array))
   counters.writeBack()
+  db.prepare('UPDATE claims SET owner = NULL WHERE owner = ? AND answer IS NOT NULL').run(id)
   db.prepare('DELETE FROM claims WHERE owner = ?').run(id)
   db.prepare('DELETE FROM owners WHERE id = ?').run(id)
 }

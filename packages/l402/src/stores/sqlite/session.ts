@@ -147,6 +147,7 @@ export class Session {
       [Op.unpace]: (reader) => windows.unpace(reader),
       [Op.once]: (reader, answers, nowMs) => marks.once(reader, answers, nowMs),
       [Op.claim]: (reader, answers, nowMs) => marks.claim(reader, answers, nowMs),
+      [Op.serveClaim]: (reader, answers) => marks.serve(reader, answers),
       [Op.answer]: (reader) => marks.answer(reader),
       [Op.unclaim]: (reader) => marks.unclaim(reader),
       [Op.revoke]: (reader, _, nowMs) => this.#revocations.revoke(reader, nowMs),

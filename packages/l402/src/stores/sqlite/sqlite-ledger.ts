@@ -195,8 +195,8 @@ class SqliteLedger implements Ledger {
       },
       (answers) => {
         const failed = Number(answers.number())
-        const retryAfterMs = Number(answers.number())
-        return failed < 0 ? { ok: true } : { ok: false, failed, retryAfterMs }
+        if (failed >= 0) return { ok: false, failed, retryAfterMs: Number(answers.number()) }
+        return { ok: true, left: rates.map(() => Number(answers.number())) }
       },
     )
   }
@@ -232,10 +232,21 @@ class SqliteLedger implements Ledger {
     )
   }
 
+  async serveClaim(key: Uint8Array, ifLost: Uint8Array): Promise<void> {
+    const held = await this.#queue.ask(
+      (writer) => {
+        checkKey(key, 'claim key')
+        writer.answer(Op.serveClaim, key, ifLost)
+      },
+      (answers) => answers.flag(),
+    )
+    if (!held) throw lapsed()
+  }
+
   answer(key: Uint8Array, answer: Uint8Array): Promise<void> {
     return this.#queue.ask((writer) => {
       checkKey(key, 'claim key')
-      writer.answer(key, answer)
+      writer.answer(Op.answer, key, answer)
     }, nothing)
   }
 

@@ -1,6 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { RateUse } from '../ledger.ts'
-import { forgettableAt, logged, type RateEntry, type RateLog, unlogged, waitOf } from '../lib/rate-log.ts'
+import {
+  forgettableAt,
+  leftOf,
+  logged,
+  type RateEntry,
+  type RateLog,
+  unlogged,
+  waitOf,
+} from '../lib/rate-log.ts'
 import type { AnswerWriter } from './answers.ts'
 import { readRates } from './batch.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
@@ -12,8 +20,8 @@ const ENTRY_BYTES = 16
 interface Window {
   readonly key: Uint8Array
   log: RateLog
-  /** Of the last rate that changed it; `undefined` if none did. */
-  windowMs: number | undefined
+  /** The last that changed it; `undefined` if none did. */
+  rate: RateUse | undefined
 }
 
 /** The sliding windows that one transaction touches; like {@link Counters}, each is read once and written once. */
@@ -31,7 +39,9 @@ export class Windows {
     this.#remove = db.prepare('DELETE FROM windows WHERE key = ?')
   }
 
-  /** Answers the index of the window without room, or −1, and the milliseconds until it has some. */
+  /**
+   * Answers the index of the window without room and the milliseconds until it has some; or −1, and what is left of each.
+   */
   pace(reader: ByteReader, answers: AnswerWriter, nowMs: number): void {
     const rates = readRates(reader)
     for (const [index, rate] of rates.entries()) {
@@ -43,7 +53,7 @@ export class Windows {
     }
     for (const rate of rates) this.#change(rate, (log) => logged(log, rate, nowMs))
     answers.number(-1)
-    answers.number(0)
+    for (const rate of rates) answers.number(leftOf(this.#touch(rate.key).log, rate, nowMs))
   }
 
   unpace(reader: ByteReader): void {
@@ -52,10 +62,10 @@ export class Windows {
 
   /** Before the transaction's end. */
   writeBack(): void {
-    for (const { key, log, windowMs } of this.#touched.values()) {
-      if (windowMs === undefined) continue
+    for (const { key, log, rate } of this.#touched.values()) {
+      if (rate === undefined) continue
       if (log.length === 0) this.#remove.run(key)
-      else this.#write.run(key, pack(log), forgettableAt(log, windowMs))
+      else this.#write.run(key, pack(log), forgettableAt(log, rate))
     }
     this.#touched.clear()
   }
@@ -65,10 +75,10 @@ export class Windows {
     this.#touched.clear()
   }
 
-  #change({ key, windowMs }: RateUse, change: (log: RateLog) => RateLog): void {
-    const window = this.#touch(key)
+  #change(rate: RateUse, change: (log: RateLog) => RateLog): void {
+    const window = this.#touch(rate.key)
     window.log = change(window.log)
-    window.windowMs = windowMs
+    window.rate = rate
   }
 
   #touch(key: Uint8Array): Window {
@@ -76,7 +86,7 @@ export class Windows {
     let window = this.#touched.get(name)
     if (window === undefined) {
       const row = this.#read.get(key)
-      window = { key, log: row === undefined ? [] : unpack(row['log'] as Uint8Array), windowMs: undefined }
+      window = { key, log: row === undefined ? [] : unpack(row['log'] as Uint8Array), rate: undefined }
       this.#touched.set(name, window)
     }
     return window

@@ -46,7 +46,7 @@ forget(over(marks, most, 0, ${RATE_GRACE_MS}), marks)
 local done = {}
 for _, key in ipairs(over(claimEnds, mostClaims, 0, ${RATE_GRACE_MS})) do
   local claim = call('HGET', claims, key)
-  if claim and sub(claim, 1, 1) == 'R' and isAlive(sub(claim, 2, 17)) then
+  if claim and sub(claim, 1, 1) ~= 'A' and isAlive(sub(claim, 2, 17)) then
     -- Where memory is full this fails, and the claim is looked at again at once.
     redis.pcall('ZADD', claimEnds, now + 60000 - ${RATE_GRACE_MS}, key)
   else

@@ -35,13 +35,25 @@ local function unlogged(log)
   return count == 1 and before or before .. struct.pack('>dd', time, count - 1)
 end
 
-local function keepWindow(key, log, length)
+local function leftOf(log, limit, length)
+  local left = limit
+  for from = #log - 15, 1, -16 do
+    local time, count = unpackAt('>dd', log, from)
+    if nowMs - time >= length then break end
+    left = left - count
+  end
+  return math.max(0, left)
+end
+
+-- Until it is empty, or no credential can name it; "ends" has its grace, and is nil for never.
+local function keepWindow(key, log, length, ends)
   if log == '' then
     call('HDEL', windows, key)
     call('ZREM', windowEnds, key)
   else
     call('HSET', windows, key, log)
-    call('ZADD', windowEnds, plain(unpackAt('>d', log, #log - 15) + length + ${RATE_GRACE_MS}), key)
+    local empty = unpackAt('>d', log, #log - 15) + length + ${RATE_GRACE_MS}
+    call('ZADD', windowEnds, plain(math.min(empty, ends or empty)), key)
   end
 end
 
@@ -49,7 +61,7 @@ local function takeRates()
   local rates, logs = {}, {}
   for i = 1, take('>H') do
     local key, limit, length = take('>c32'), tonumber(take('>Bc0')), tonumber(take('>Bc0'))
-    rates[i] = {key, limit, length}
+    rates[i] = {key, limit, length, tonumber(take('>Bc0'))}
     logs[key] = logs[key] or call('HGET', windows, key) or ''
   end
   return rates, logs
@@ -62,11 +74,12 @@ operations.W = function()
     if wait > 0 then return say('wait ' .. (i - 1) .. ' ' .. plain(wait)) end
   end
   for _, rate in ipairs(rates) do
-    local key, limit, length = unpack(rate)
+    local key, limit, length, ends = unpack(rate, 1, 4)
     logs[key] = logged(logs[key], limit, length)
-    keepWindow(key, logs[key], length)
+    keepWindow(key, logs[key], length, ends)
   end
   say('ok')
+  for _, rate in ipairs(rates) do say(plain(leftOf(logs[rate[1]], rate[2], rate[3]))) end
 end
 
 operations.w = function()
@@ -74,7 +87,7 @@ operations.w = function()
   for _, rate in ipairs(rates) do
     local key = rate[1]
     logs[key] = unlogged(logs[key])
-    keepWindow(key, logs[key], rate[3])
+    keepWindow(key, logs[key], rate[3], rate[4])
   end
 end
 `
