@@ -23,6 +23,7 @@ import { Exchange } from './exchange.ts'
 import { FileMiss } from './file-miss.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
 import { H2Request } from './h2-request.ts'
+import { comesTooLate, makeLast } from './last-answer.ts'
 import {
   BAD_EXPECTATION,
   BODY_LATE,
@@ -113,6 +114,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   let drained: PromiseWithResolvers<void> | undefined
 
   function listener(req: ClientRequest, res: ClientAnswer, upgrade?: Upgrade): void {
+    if (comesTooLate(req, res)) return
     const visit = new Visit(req, res, upgrade)
     inFlight++
     const onClose = (): void => {
@@ -128,7 +130,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     res.once('close', onClose)
     // A pipelined request's answer has no socket yet and would not hear of its end.
     if (res.socket === null) req.socket.setMaxListeners(0).once('close', onClose)
-    if (drained !== undefined) res.shouldKeepAlive = false
+    if (drained !== undefined) makeLast(visit)
     receive(visit)
   }
 
@@ -219,7 +221,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       )
       return
     }
-    visit.res.shouldKeepAlive = false
+    makeLast(visit)
     const detail = `expected at most ${mostBytes} bytes with an Idempotency-Key`
     visit.answer(body.state === 'late' ? BODY_LATE : { code: 'body_too_large', detail }, head)
   }
@@ -232,7 +234,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     const body = await readBodyHead(visit.req, { mostBytes: PRICED_BODY_BYTES, timeoutMs })
     if (visit.closed || body.state === 'gone') return
     if (body.state === 'late') {
-      visit.res.shouldKeepAlive = false
+      makeLast(visit)
       visit.answer(BODY_LATE, head)
       return
     }
