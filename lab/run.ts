@@ -1,19 +1,36 @@
-/** `npm run lab [-- NAME …] [--kills N]`: the suites against real programs. What is not its own goes to Vitest. */
+/**
+ * `npm run lab [-- NAME …] [--kills N] [--requests N] [--seed N] [--minutes N]`: the suites against real programs. What is
+ * not its own goes to Vitest.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-const args = process.argv.slice(2)
+/** What a suite can be told, and where it finds it. */
+const numbers: Readonly<Record<string, string>> = {
+  '--kills': 'LAB_KILLS',
+  '--requests': 'LAB_REQUESTS',
+  '--seed': 'LAB_SEED',
+  '--minutes': 'LAB_MINUTES',
+}
+
+const args: string[] = []
 const env = { ...process.env }
-const at = args.findIndex((arg) => arg === '--kills' || arg.startsWith('--kills='))
-if (at >= 0) {
-  const [flag = '', value = args[at + 1] ?? ''] = args[at]?.split('=') ?? []
-  args.splice(at, args[at] === flag ? 2 : 1)
-  if (!/^[1-9]\d{0,5}$/.test(value)) {
-    console.error(`--kills: expected a whole number from 1, got "${value}"`)
+const given = process.argv.slice(2)
+while (given.length > 0) {
+  const arg = given.shift() ?? ''
+  const [flag = '', inline] = arg.split('=')
+  const variable = numbers[flag]
+  if (variable === undefined) {
+    args.push(arg)
+    continue
+  }
+  const value = inline ?? given.shift() ?? ''
+  if (!/^[1-9]\d{0,8}$/.test(value)) {
+    console.error(`${flag}: expected a whole number from 1, got "${value}"`)
     process.exit(64)
   }
-  env['LAB_KILLS'] = value
+  env[variable] = value
 }
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
 const config = fileURLToPath(new URL('../vitest.lab.config.ts', import.meta.url))

@@ -19,6 +19,7 @@ import { type ClientFacts, clientFacts, type TrustedProxies } from './client-fac
 import type { ClientAnswer, ClientRequest } from './client-side.ts'
 import { crossOriginOf } from './cross-origin.ts'
 import { Destinations } from './destinations.ts'
+import { comesTooLate, makeLast } from './end-of-connection.ts'
 import { Exchange } from './exchange.ts'
 import { FileMiss } from './file-miss.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
@@ -118,7 +119,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   let idle: PromiseWithResolvers<void> | undefined
 
   function listener(req: ClientRequest, res: ClientAnswer, upgrade?: Upgrade): void {
-    if (lastAnswers !== undefined && !lastAnswers.admit(req, res)) return
+    if (comesTooLate(req, res) || lastAnswers?.admit(req, res) === false) return
     const visit = new Visit(req, res, upgrade)
     if (tracer !== undefined) visit.trace = tracer.begin(req)
     inFlight++
@@ -231,7 +232,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       )
       return
     }
-    visit.res.shouldKeepAlive = false
+    makeLast(visit)
     const detail = `expected at most ${mostBytes} bytes with an Idempotency-Key`
     visit.answer(body.state === 'late' ? BODY_LATE : { code: 'body_too_large', detail }, head)
   }
@@ -244,7 +245,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     const body = await readBodyHead(visit.req, { mostBytes: PRICED_BODY_BYTES, timeoutMs })
     if (visit.closed || body.state === 'gone') return
     if (body.state === 'late') {
-      visit.res.shouldKeepAlive = false
+      makeLast(visit)
       visit.answer(BODY_LATE, head)
       return
     }

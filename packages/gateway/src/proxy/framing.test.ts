@@ -254,6 +254,20 @@ describe('one connection', () => {
     await expect.poll(() => gateway.dataPlane.inFlight()).toBe(0)
   })
 
+  it('that a refusal closes carries nothing of what was pipelined behind it', async () => {
+    const { upstream, gateway } = await start()
+    const bad = `${post('Transfer-Encoding: gzip, chunked')}0\r\n\r\n`
+    const free = 'GET /free/smuggled HTTP/1.1\r\nHost: a\r\n\r\n'
+    const statuses = async (bytes: string): Promise<string[]> => {
+      const socket = open(gateway.port)
+      socket.write(bytes)
+      return (await readAll(socket)).match(/(?<=HTTP\/1\.1 )\d{3}/g) ?? []
+    }
+    expect(await statuses(bad + free + free)).toEqual(['400'])
+    expect(await statuses(free + bad + free)).toEqual(['200', '400'])
+    expect(upstream.seen).toHaveLength(1)
+  })
+
   it('that ends in the middle of pipelined requests leaves nothing behind', async () => {
     const upstream = await startUpstream((_, res) => res.write('x'.repeat(100_000)))
     const gateway = await startGateway({ routing: [tableOf(upstream.origin)] })

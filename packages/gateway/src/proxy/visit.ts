@@ -2,6 +2,7 @@ import type { RouteTerms } from '@turnpike/l402/server'
 import { type OwnProblem, sendProblem } from './answers.ts'
 import { peerAddress } from './client-facts.ts'
 import type { ClientAnswer, ClientRequest } from './client-side.ts'
+import { makeLast } from './end-of-connection.ts'
 import type { Exchange } from './exchange.ts'
 import { discardBody } from './request-body.ts'
 import type { RequestHead } from './request-head.ts'
@@ -91,7 +92,7 @@ export class Visit {
   /** Answers 400; where this request ends is in doubt, so its connection carries no other. */
   answerBadHead(detail: string): void {
     this.code = 'bad_request'
-    this.res.shouldKeepAlive = false
+    makeLast(this)
     sendProblem(this.res, { code: 'bad_request', detail })
   }
 
@@ -100,7 +101,7 @@ export class Visit {
     if (!head.hasBody) return
     // A client that waits for 100 Continue may send the body or not: nothing can follow on this connection.
     if (head.expect === undefined || this.#continued) discardBody(this.req)
-    else this.res.shouldKeepAlive = false
+    else makeLast(this)
   }
 
   record(): RequestRecord {

@@ -1,0 +1,11 @@
+/** What `npm run lab -- … --FLAG N` was told. */
+
+/** A number of `lab/run.ts`, by its variable; `usual` where nothing was said. */
+export function numberOf(variable: string, usual: number): number {
+  const text = process.env[variable]
+  if (text === undefined) return usual
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new RangeError(`${variable}: expected a whole number from 1, got "${text}"`)
+  return value
+}
