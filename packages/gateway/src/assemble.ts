@@ -107,6 +107,7 @@ export function buildGate(
       node: breaker,
     },
     invoiceExpirySeconds,
+    ...(config.lsat ? { location: 'lsat', lsat: true } : {}),
     idempotency: config.idempotency,
     dpop: dpopVerifier(),
   })
@@ -173,6 +174,7 @@ function serviceRoutes(
           ...(route.charge === undefined ? {} : { charge: route.charge }),
           ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
           capability: route.capability,
+          ...optional('minted', service.mints),
           ...(route.memo === undefined ? {} : { memo: route.memo }),
           ...routePolicy(service.name, route.name, offerOf(route.policy)),
         },

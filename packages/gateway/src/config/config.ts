@@ -2,6 +2,7 @@
 
 import type { Network } from '@turnpike/l402/lightning'
 import type { Charge, CorsPolicy, Grants, HeaderCondition, MintedConditions } from '@turnpike/l402/server'
+import type { MintsConfig } from './compat.ts'
 import type { ForwardingConfig } from './forwarding.ts'
 import type { Position } from './issue.ts'
 import type { AddressListConfig, EconomicsConfig, PolicyConfig, RoutePolicyConfig } from './limits.ts'
@@ -100,11 +101,13 @@ export interface ServiceConfig extends ForwardingConfig {
   /** How its upstreams are spoken to beyond their addresses. */
   readonly upstreamSide: UpstreamSide
   readonly tier: number
-  /** Host names (with a port where one was given) in lower case; empty: any. */
+  /** Host names (with a port where one was given) in lower case; empty: any, or what the conditions of its routes say. */
   readonly hosts: readonly string[]
   readonly unknownCaveats: 'skip' | 'refuse'
   readonly timeoutMs: number
   readonly forwardCredential: boolean
+  /** What its credentials are minted with besides. */
+  readonly mints: MintsConfig | undefined
   /** What it gives away and limits. */
   readonly policy: PolicyConfig
   readonly access: AddressListConfig
@@ -162,6 +165,8 @@ export interface Config {
     /** Absolute. */
     readonly tokenFile: string | undefined
   }
+  /** Challenges that clients of Aperture can use. */
+  readonly lsat: boolean
   readonly drainTimeoutMs: number
   readonly log: { readonly level: LogLevel; readonly requests: RequestLogging }
 }

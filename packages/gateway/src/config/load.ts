@@ -137,6 +137,7 @@ export function parseConfig(
       listen: admin,
       tokenFile: data.admin?.tokenFile === undefined ? undefined : resolve(folder, data.admin.tokenFile),
     },
+    lsat: data.compat?.lsat ?? false,
     drainTimeoutMs: (data.drainTimeout ?? 30) * 1000,
     log: { level: data.log?.level ?? 'info', requests: data.log?.requests ?? 'problems' },
   }

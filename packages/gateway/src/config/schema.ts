@@ -1,6 +1,7 @@
 /** The shape of `turnpike.yaml`: what keys there are and what each may hold. */
 
 import { z } from 'zod'
+import { compatSchema, mintsSchema } from './compat.ts'
 import { corsSchema } from './cors.ts'
 import { bodyLimit, forwardingShape } from './forwarding.ts'
 import { addressListShape, economicsShape, policyShape, routePolicyShape } from './limits.ts'
@@ -15,7 +16,7 @@ import {
   cidr,
   duration,
   flag,
-  hostName,
+  hostPattern,
   listenAddress,
   oneOf,
   text,
@@ -98,6 +99,7 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     listen: listenAddress.optional(),
     tokenFile: text('a file name').optional(),
   }).optional(),
+  compat: compatSchema.optional(),
   drainTimeout: timerDuration.optional(),
   log: section('a "level"', {
     level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).optional(),
@@ -111,10 +113,15 @@ export const serviceSchema = section('a table with an "upstream" and "routes"', 
   protocol: protocolSchema.optional(),
   upstreamTls: upstreamTlsSchema.optional(),
   tier: whole('a whole number from 0', 0, 2_147_483_647).optional(),
-  hosts: oneOrMore(hostName, 'a list of host names').optional(),
+  hosts: oneOrMore(hostPattern, 'a list of host names')
+    .describe(
+      'Host names it is for, with a port or without; or "~" and an RE2 expression of the whole Host line. Default: every host that no service names.',
+    )
+    .optional(),
   unknownCaveats: oneOf(['skip', 'refuse']).optional(),
   timeout: timerDuration.optional(),
   forwardCredential: flag.optional(),
+  mints: mintsSchema.optional(),
   conditions: conditionsSchema.optional(),
   ...policyShape,
   ...addressListShape,

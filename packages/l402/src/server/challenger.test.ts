@@ -41,6 +41,7 @@ function challenger(lightning: InvoiceBackend, more: Partial<ChallengerOptions> 
     invoiceExpirySeconds: 600,
     deadlineMs: 1000,
     strictSpec: false,
+    lsat: false,
     location: undefined,
     ...more,
   })
