@@ -6,6 +6,7 @@ import { nearestName } from './cli/nearest.ts'
 import { programVersion } from './cli/version.ts'
 import { checkCommand } from './commands/check.ts'
 import type { Command } from './commands/command.ts'
+import { importCommand } from './commands/import.ts'
 import { initCommand } from './commands/init.ts'
 import { keysCommand } from './commands/keys.ts'
 import { serveCommand } from './commands/serve.ts'
@@ -16,6 +17,7 @@ const commands: Readonly<Record<string, Command>> = {
   serve: serveCommand,
   init: initCommand,
   check: checkCommand,
+  import: importCommand,
   keys: keysCommand,
   tokens: tokensCommand,
 }

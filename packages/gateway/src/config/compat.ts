@@ -21,7 +21,9 @@ export const mintsSchema = section('"capabilities" or "caveats"', {
     .describe('Capabilities that credentials are sold with, on routes with "anyCapability". Default: none.'),
   caveats: table('conditions with their values, e.g. { monthly_volume: "200" }')
     .optional()
-    .describe('Further caveats of every credential that is sold; the gateway does not enforce them. Default: none.'),
+    .describe(
+      'Further caveats of every credential that is sold; the gateway does not enforce them. Default: none.',
+    ),
 }).describe('What credentials are sold with besides what the gateway needs itself.')
 
 /** What tokens are minted with besides. */
@@ -32,16 +34,31 @@ const MAX_BYTES = 1024
 
 /** Reads `mints`. Reports everything that is wrong. */
 export function readMints(
-  mints: { readonly capabilities?: readonly string[] | undefined; readonly caveats?: Record<string, unknown> | undefined } | undefined,
-  { service, anyCapability, report }: { readonly service: string; readonly anyCapability: boolean; readonly report: Report },
+  mints:
+    | {
+        readonly capabilities?: readonly string[] | undefined
+        readonly caveats?: Record<string, unknown> | undefined
+      }
+    | undefined,
+  {
+    service,
+    anyCapability,
+    report,
+  }: { readonly service: string; readonly anyCapability: boolean; readonly report: Report },
 ): MintsConfig | undefined {
   if (mints === undefined) return undefined
   const { capabilities = [], caveats = {} } = mints
   for (const [index, name] of capabilities.entries())
     if (!/^[\x21-\x2b\x2d-\x7e]{1,256}$/.test(name))
-      report(['mints', 'capabilities', index], 'not a capability, expected plain characters without spaces and commas')
+      report(
+        ['mints', 'capabilities', index],
+        'not a capability, expected plain characters without spaces and commas',
+      )
   if (capabilities.length > 0 && !anyCapability)
-    report(['mints', 'capabilities'], 'routes need their own capability, expected "anyCapability: true" on each that is sold')
+    report(
+      ['mints', 'capabilities'],
+      'routes need their own capability, expected "anyCapability: true" on each that is sold',
+    )
   const texts = Object.entries(caveats).flatMap(([condition, value]) => {
     const below = ['mints', 'caveats', condition]
     const text = typeof value === 'number' ? String(value) : value
@@ -49,7 +66,8 @@ export function readMints(
       report(below, 'not a condition, expected plain characters without spaces and "="')
     else if (condition === 'services' || condition.startsWith(`${service}_`))
       report(below, 'is for the gateway to say, expected a condition that it does not know')
-    else if (typeof text !== 'string' || /\p{Cc}|\p{Cs}/u.test(text)) report(below, 'not a value, expected a text of one line')
+    else if (typeof text !== 'string' || /\p{Cc}|\p{Cs}/u.test(text))
+      report(below, 'not a value, expected a text of one line')
     else return [`${condition}=${text}`]
     return []
   })

@@ -1,15 +1,19 @@
 /** `services`: each service and each route on its own, then the rules between them. */
 
-import { type ConditionsOffer, type HeaderCondition, looksPriced, routeCapability } from '@turnpike/l402/server'
+import {
+  type ConditionsOffer,
+  type HeaderCondition,
+  looksPriced,
+  routeCapability,
+} from '@turnpike/l402/server'
 import { readMints } from './compat.ts'
 import type { RouteConfig, ServiceConfig } from './config.ts'
 import { readCors } from './cors.ts'
 import { describeFaults, pathName } from './faults.ts'
 import { readForwarding } from './forwarding.ts'
+import { readHosts } from './hosts.ts'
 import type { ConfigIssue, Position } from './issue.ts'
 import { checkPolicy, readAddressLists } from './limits.ts'
-
-import { readHosts } from './hosts.ts'
 import { readMatch } from './match.ts'
 import { describeHeaders, readMatchHeaders } from './match-headers.ts'
 import { type Report, readRouteCharge, readRouteConditions } from './metered.ts'

@@ -20,8 +20,7 @@ function isGrpc(headers: HeaderLines): boolean {
 /** 402 with a fresh challenge, whatever the credential lacked (rules S1–S6). */
 export function challengeAnswer(request: GateRequest, refusal: Refusal, issued: IssuedChallenge): Refused {
   const { route } = request
-  if (isGrpc(request.headers))
-    return grpcAnswer(refusal.reason, 'payment required', challengeLines(issued))
+  if (isGrpc(request.headers)) return grpcAnswer(refusal.reason, 'payment required', challengeLines(issued))
   const { status, title } = REASONS[refusal.reason]
   const amount = {
     priceSats: Number((issued.amountMsat + 999n) / 1000n),
