@@ -14,6 +14,13 @@ export interface ServicesContext {
   readonly env: Readonly<Record<string, string | undefined>>
   /** `timeout` of each. */
   readonly firstByteSeconds: number
+  /** Host and match of the routes before; gets those of these services too. */
+  readonly taken: Set<string>
+}
+
+/** What a route is taken by: `''` is every host. */
+export function takenKey(hostExpression: string, match: string): string {
+  return `${takesAll(hostExpression) ? '' : hostExpression}\n${match}`
 }
 
 /** Far off, but a time all the same: what Aperture sells without `timeout` has no end. */
@@ -22,18 +29,15 @@ const NO_END = '36500d'
 /** The lines below `services:`. */
 export function serviceLines(source: ApertureSource, context: ServicesContext): string[] {
   const names = new Set<string>()
-  const taken = new Set<string>()
   return Array.from({ length: source.count('services') }, (_, index) => ['services', index]).flatMap((at) => {
     const name = nameOf(source, at, names)
-    return oneService(source, { at, name, taken, ...context })
+    return oneService(source, { at, name, ...context })
   })
 }
 
 interface OneService extends ServicesContext {
   readonly at: Path
   readonly name: string
-  /** Host and match of the routes before. */
-  readonly taken: Set<string>
 }
 
 function oneService(source: ApertureSource, one: OneService): string[] {
@@ -69,8 +73,9 @@ function oneService(source: ApertureSource, one: OneService): string[] {
       )
     lines.push(`    rewrite: { prefix: ${quoted(prefix)} }`)
   }
-  lines.push(...headerLines(source, one), ...rateLines(source, at), ...sellingLines(source, one))
-  return lines
+  const head = [...lines, ...headerLines(source, one), ...rateLines(source, at)]
+  const selling = sellingLines(source, one)
+  return selling.length === 0 ? [] : [...head, ...selling]
 }
 
 function nameOf(source: ApertureSource, at: Path, names: Set<string>): string {
@@ -192,7 +197,7 @@ function sellingLines(source: ApertureSource, one: OneService): string[] {
     match: string,
     entries: readonly (readonly [string, string | undefined])[],
   ): void => {
-    const key = `${source.text('hostregexp', at)}\n${match}`
+    const key = takenKey(source.text('hostregexp', at), match)
     if (one.taken.has(key)) {
       source.note([...at, ...from], 'not carried: another one before it takes the same paths')
       return
@@ -228,7 +233,7 @@ function sellingLines(source: ApertureSource, one: OneService): string[] {
         source.note([...at, key], 'not carried: the service is open, so it sells nothing')
   } else lines.push(...mintLines(source, { ...one, bound: price.bound }))
   // Nothing is left of a service whose paths another one has.
-  return routes.length === 0 ? [...lines, '    routes: []'] : [...lines, '    routes:', ...routes]
+  return routes.length === 0 ? [] : [...lines, '    routes:', ...routes]
 }
 
 function wholePath(expression: string): string {

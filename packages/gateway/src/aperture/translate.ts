@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { ConfigError, type ConfigIssue } from '../config/issue.ts'
 import { apertureFolder, goAddress, goPath } from './go-values.ts'
-import { serviceLines } from './services.ts'
+import { serviceLines, takenKey } from './services.ts'
 import { type ApertureSource, readAperture } from './source.ts'
 import { comment, flow, quoted } from './yaml-text.ts'
 
@@ -30,6 +30,7 @@ export interface Translation {
 export function translateAperture(text: string, options: TranslateOptions): Translation {
   const source = readAperture(text)
   if (source.issues.length > 0) throw new ConfigError(options.file, source.issues)
+  const taken = new Set<string>()
   const parts = { source, ...options, basedir: baseFolder(source, options) }
   const body = [
     ...listenLines(parts),
@@ -44,8 +45,8 @@ export function translateAperture(text: string, options: TranslateOptions): Tran
     ...smallLines(parts),
     '',
     'services:',
-    ...serviceLines(source, { ...options, firstByteSeconds: firstByteSeconds(source) }),
-    ...staticLines(parts),
+    ...serviceLines(source, { ...options, taken, firstByteSeconds: firstByteSeconds(source) }),
+    ...staticLines(parts, taken),
   ]
   if (source.count('services') === 0 && !source.flag('servestatic'))
     source.issue(['services'], 'no services, expected at least one')
@@ -204,8 +205,12 @@ function smallLines({ source }: Parts): string[] {
 }
 
 /** The files that Aperture serves where no service matches. */
-function staticLines({ source, folder, env, exists }: Parts): string[] {
+function staticLines({ source, folder, env, exists }: Parts, taken: ReadonlySet<string>): string[] {
   if (!source.flag('servestatic')) return []
+  if (taken.has(takenKey('', '/*'))) {
+    source.note(['servestatic'], 'not carried: a service takes every path')
+    return []
+  }
   const root = goPath(source.text('staticroot'), { folder, env })
   if (!exists(root)) {
     source.note(['staticroot'], 'not carried: there is no such folder')
