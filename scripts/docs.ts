@@ -5,8 +5,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { errorsPage } from './docs/errors.ts'
+import { fromAperturePage } from './docs/from-aperture.ts'
 
-const pages: Readonly<Record<string, () => string>> = { 'docs/errors.md': errorsPage }
+const pages: Readonly<Record<string, () => string>> = {
+  'docs/errors.md': errorsPage,
+  'docs/from-aperture.md': fromAperturePage,
+}
 
 const check = process.argv.includes('--check')
 for (const [path, make] of Object.entries(pages)) {
