@@ -63,8 +63,8 @@ const TABLE: readonly (readonly [
   ['configfile', 'text', '""', '', 'the file is named on the command line'],
   ['basedir', 'text', '~/.aperture', 'tls, keys.aperture'],
   ['profile', 'whole', '0', '', 'there is no profile listener; Node’s own --cpu-prof does this'],
-  ['idletimeout', 'duration', '2m', '', 'idle connections end by a limit of the gateway’s own'],
-  ['readtimeout', 'duration', '15s', '', 'uploads may take as long as they move'],
+  ['idletimeout', 'duration', '2m', '', 'idle connections end after 65 seconds'],
+  ['readtimeout', 'duration', '15s', '', 'header lines have 30 seconds, bodies as long as they need'],
   [
     'writetimeout',
     'duration',

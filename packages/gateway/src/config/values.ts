@@ -132,7 +132,7 @@ export const cidr = z.unknown().transform((value, ctx): string => {
 })
 
 /** A name in the `Host` line, with a port or without. Answers it as it is compared: lower case, punycode. */
-export const hostName = z.unknown().transform((value, ctx): string => {
+const hostName = z.unknown().transform((value, ctx): string => {
   const expected = 'expected a host name such as api.example.com, with a port or without'
   const plain = typeof value === 'string' && /^[^\s/?#@\\%]+$/.test(value)
   const url = plain ? URL.parse(`http://${value}/`) : null
