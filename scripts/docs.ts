@@ -6,11 +6,13 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { configurationPage } from './docs/configuration.ts'
 import { errorsPage } from './docs/errors.ts'
+import { fromAperturePage } from './docs/from-aperture.ts'
 import { lightningPage } from './docs/lightning.ts'
 
 const pages: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': configurationPage,
   'docs/errors.md': errorsPage,
+  'docs/from-aperture.md': fromAperturePage,
   'docs/lightning.md': lightningPage,
 }
 

@@ -7,6 +7,7 @@ import { unexpectedFault } from './cli/unexpected.ts'
 import { programVersion } from './cli/version.ts'
 import { checkCommand } from './commands/check.ts'
 import type { Command } from './commands/command.ts'
+import { importCommand } from './commands/import.ts'
 import { initCommand } from './commands/init.ts'
 import { keysCommand } from './commands/keys.ts'
 import { paymentsCommand } from './commands/payments.ts'
@@ -19,6 +20,7 @@ const commands: Readonly<Record<string, Command>> = {
   serve: serveCommand,
   init: initCommand,
   check: checkCommand,
+  import: importCommand,
   keys: keysCommand,
   tokens: tokensCommand,
   payments: paymentsCommand,

@@ -4,12 +4,13 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { dirname, resolve } from 'node:path'
 import type { Logger } from 'pino'
 import { type Control, createControl } from '../admin/control.ts'
+import { loadAperture } from '../aperture/load-aperture.ts'
 import { type Arguments, readArguments } from '../cli/arguments.ts'
 import { CommandError, type ExitCode, exitCode } from '../cli/exit.ts'
 import type { Io, ServeSignal } from '../cli/io.ts'
 import { programVersion } from '../cli/version.ts'
 import type { Config } from '../config/config.ts'
-import { formatIssue } from '../config/issue.ts'
+import { type ConfigIssue, formatIssue } from '../config/issue.ts'
 import { loadKeys, MissingKeysError, makeKey, type StoredKey } from '../config/key-file.ts'
 import { loadConfig, parseConfig } from '../config/load.ts'
 import { configWarnings } from '../config/warnings.ts'
@@ -17,7 +18,7 @@ import { type Gateway, type GatewayParts, startGateway } from '../gateway.ts'
 import { createLog, describeError } from '../log.ts'
 import { type Command, configFlag, defaultConfigFile, helpFlag } from './command.ts'
 
-const help = `turnpike serve [-c FILE] [--sandbox] [--ready-file FILE]
+const help = `turnpike serve [-c FILE | --aperture FILE] [--sandbox] [--ready-file FILE]
 
 Runs the gateway until TERM or INT; then no more connections are taken, what runs may finish within drainTimeout, and
 the program ends with 0 (a second signal ends it at once). HUP reads the configuration and the key files again: routes,
@@ -25,6 +26,8 @@ prices, limits, time-outs and keys change at once; a bad file changes nothing an
 open log.accessFile anew.
 
   -c, --config FILE       the configuration (default: turnpike.yaml)
+      --aperture FILE     an aperture.yaml in place of it, as "turnpike import" translates it; what is not carried is
+                          named in the log
       --sandbox           sandbox Lightning, whatever the file says: real invoices and payments, play money. Without a
                           key file a key is made up for this run: what is sold ends with it
       --ready-file FILE   write {"listen":["http://…"],"admin":"http://…"} there once it serves; removed at the end
@@ -41,6 +44,7 @@ export const serveCommand: Command = {
   async run(argv, io) {
     const flags = {
       config: configFlag,
+      aperture: { type: 'string' },
       sandbox: { type: 'boolean' },
       'ready-file': { type: 'string' },
       help: helpFlag,
@@ -56,11 +60,21 @@ export const serveCommand: Command = {
 
 async function serve(read: Arguments, io: Io): Promise<ExitCode> {
   const sandbox = read.flags.has('sandbox')
-  const load = (): Config =>
-    loadConfig(read.values.get('config') ?? defaultConfigFile, { cwd: io.cwd, env: io.env, sandbox })
+  const aperture = read.values.get('aperture')
+  if (aperture !== undefined && read.values.has('config'))
+    throw new CommandError(exitCode.usage, 'turnpike serve: two configurations, expected -c or --aperture.')
+  let notes: readonly ConfigIssue[] = []
+  const load = (): Config => {
+    const options = { cwd: io.cwd, env: io.env, sandbox }
+    if (aperture === undefined) return loadConfig(read.values.get('config') ?? defaultConfigFile, options)
+    const loaded = loadAperture(aperture, options)
+    notes = loaded.notes
+    return loaded.config
+  }
   const config = load()
   const log = createLog(config.log, (line) => io.stderr(line))
   const warnAbout = (found: Config): void => {
+    for (const note of notes) log.warn(formatIssue(aperture ?? '', note))
     for (const warning of configWarnings(found)) log.warn(formatIssue(found.file, warning))
   }
   warnAbout(config)

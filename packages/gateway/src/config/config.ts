@@ -3,6 +3,7 @@
 import type { Network } from '@turnpike/l402/lightning'
 import type { SettingValues } from '@turnpike/l402/lightning/kinds'
 import type { Charge, CorsPolicy, Grants, HeaderCondition, MintedConditions } from '@turnpike/l402/server'
+import type { MintsConfig } from './compat.ts'
 import type { ForwardingConfig } from './forwarding.ts'
 import type { Position } from './issue.ts'
 import type { AddressListConfig, EconomicsConfig, PolicyConfig, RoutePolicyConfig } from './limits.ts'
@@ -111,11 +112,13 @@ export interface ServiceConfig extends ForwardingConfig {
   /** How its upstreams are spoken to beyond their addresses. */
   readonly upstreamSide: UpstreamSide
   readonly tier: number
-  /** Host names (with a port where one was given) in lower case; empty: any. */
+  /** Host names (with a port where one was given) in lower case; empty: any, or what the conditions of its routes say. */
   readonly hosts: readonly string[]
   readonly unknownCaveats: 'skip' | 'refuse'
   readonly timeoutMs: number
   readonly forwardCredential: boolean
+  /** What its credentials are minted with besides. */
+  readonly mints: MintsConfig | undefined
   /** What it gives away and limits. */
   readonly policy: PolicyConfig
   readonly access: AddressListConfig
@@ -189,6 +192,8 @@ export interface Config {
     /** `undefined`: there is none. */
     readonly text: string | undefined
   }
+  /** Challenges that clients of Aperture can use. */
+  readonly lsat: boolean
   readonly drainTimeoutMs: number
   readonly log: { readonly level: LogLevel; readonly requests: RequestLogging; readonly access: AccessConfig }
   /** `undefined`: no traces are made. */

@@ -158,6 +158,7 @@ export function parseConfig(
       mainText: text,
       text: overlay?.text,
     },
+    lsat: data.compat?.lsat ?? false,
     drainTimeoutMs: (data.drainTimeout ?? 30) * 1000,
     log: { level: data.log?.level ?? 'info', requests: data.log?.requests ?? 'problems', access },
     tracing: readTracing(data.tracing, folder),

@@ -8,21 +8,24 @@ const MAX_MATCH_LENGTH = 1024
 
 /**
  * What to compile for a `match`: the text itself, or for `[METHODS] ~EXPRESSION` a matcher. The RE2 expression has to
- * match the whole path, and takes time linear in its length.
+ * match the whole path, and takes time linear in its length. `~ONE &~OTHER`: both have to.
  *
  * @throws TypeError that says what was expected, for an expression that cannot be used.
  */
 export function routeMatch(match: string): string | RouteMatcher {
   const parts = /^(?:([^ /~]*) )?~(.*)$/s.exec(match)
   if (parts === null) return match
-  const [, methods, source = ''] = parts
-  const expression = compileExpression(source)
+  const [, methods, text = ''] = parts
+  // No path has a space in it.
+  const sources = text.split(' &~')
+  const expressions = sources.map(compileExpression)
+  const prefixes = sources.map(literalPrefix).sort((a, b) => b.length - a.length)
   return {
     ...(methods === undefined ? {} : { methods: methods.split(',') }),
-    path: { test: (path) => expression.testExact(path) },
+    path: { test: (path) => expressions.every((expression) => expression.testExact(path)) },
     source: match,
-    prefix: literalPrefix(source),
-    everything: /^\^?\/?\.\*\$?$/.test(source),
+    prefix: prefixes[0] ?? '',
+    everything: sources.every((source) => /^\^?\/?\.\*\$?$/.test(source)),
   }
 }
 

@@ -1,6 +1,7 @@
 /** The shape of `turnpike.yaml`: what keys there are and what each may hold. */
 
 import { z } from 'zod'
+import { compatSchema, mintsSchema } from './compat.ts'
 import { corsSchema } from './cors.ts'
 import { bodyLimit, forwardingShape } from './forwarding.ts'
 import { addressListShape, economicsShape, policyShape, routePolicyShape } from './limits.ts'
@@ -17,7 +18,7 @@ import {
   cidr,
   duration,
   flag,
-  hostName,
+  hostPattern,
   listenAddress,
   oneOf,
   text,
@@ -174,6 +175,7 @@ export const fileSchema = section('keys such as "listen" and "services"', {
   })
     .optional()
     .describe('The record of what was sold, in the store.'),
+  compat: compatSchema.optional(),
   drainTimeout: timerDuration
     .optional()
     .describe('How long running requests may take to finish when the gateway stops. Default 30s.'),
@@ -202,9 +204,11 @@ export const serviceSchema = section('a table with an "upstream" and "routes"', 
   tier: whole('a whole number from 0', 0, 2_147_483_647)
     .optional()
     .describe('The grade of the service that its credentials open. Default 0.'),
-  hosts: oneOrMore(hostName, 'a list of host names')
+  hosts: oneOrMore(hostPattern, 'a list of host names')
     .optional()
-    .describe('Names (Host line) that it serves, with a port or without. Default: any.'),
+    .describe(
+      'Host names it is for, with a port or without; or "~" and an RE2 expression of the whole Host line. Default: every host that no service names.',
+    ),
   unknownCaveats: oneOf(['skip', 'refuse'])
     .optional()
     .describe('What to do with conditions this version does not know. Default skip.'),
@@ -216,6 +220,7 @@ export const serviceSchema = section('a table with an "upstream" and "routes"', 
   forwardCredential: flag
     .optional()
     .describe('Whether the upstream gets the credential lines too. Default false.'),
+  mints: mintsSchema.optional(),
   conditions: conditionsSchema.optional().describe('What all its credentials are bound to.'),
   ...policyShape,
   ...addressListShape,

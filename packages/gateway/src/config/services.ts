@@ -1,10 +1,17 @@
 /** `services`: each service and each route on its own, then the rules between them. */
 
-import { type ConditionsOffer, looksPriced, routeCapability } from '@turnpike/l402/server'
+import {
+  type ConditionsOffer,
+  type HeaderCondition,
+  looksPriced,
+  routeCapability,
+} from '@turnpike/l402/server'
+import { readMints } from './compat.ts'
 import type { RouteConfig, ServiceConfig } from './config.ts'
 import { readCors } from './cors.ts'
 import { describeFaults, pathName } from './faults.ts'
 import { readForwarding } from './forwarding.ts'
+import { readHosts } from './hosts.ts'
 import type { ConfigIssue, Position } from './issue.ts'
 import { checkPolicy, readAddressLists } from './limits.ts'
 import { readMatch } from './match.ts'
@@ -58,12 +65,14 @@ function readService(
   const service = parsed.data
   const timeoutSeconds = service?.timeout ?? DEFAULT_TIMEOUT_SECONDS
   const list = source.get([...path, 'routes'])
+  const hosts = readHosts(service?.hosts ?? [])
   const routes = (Array.isArray(list) ? list : []).flatMap(
     (_, index) =>
       readRoute(source, [...path, 'routes', index], {
         timeoutSeconds,
         bodyLimit: service?.bodyLimit,
         conditions: service?.conditions,
+        ...(hosts.expression === undefined ? {} : { host: hosts.expression }),
         issues,
       }) ?? [],
   )
@@ -78,6 +87,8 @@ function readService(
       message: `${pathName(at)}: ${message}`,
     })
   }
+  if (hosts.expression !== undefined && hosts.names.length > 0)
+    report(['hosts'], 'names and expressions, expected only one kind (a name is "~api[.]example[.]com" too)')
   const { freebie, rateLimits } = service
   checkPolicy({ freebie, rateLimits }, report)
   const forwarding = readForwarding(service, { folder, report })
@@ -90,10 +101,15 @@ function readService(
     ...forwarding,
     upstreamSide: readUpstreamSide({ ...service, upstreams: forwarding.upstreams }, { folder, report }),
     tier: service.tier ?? 0,
-    hosts: service.hosts ?? [],
+    hosts: hosts.names,
     unknownCaveats: service.unknownCaveats ?? 'skip',
     timeoutMs: timeoutSeconds * 1000,
     forwardCredential: service.forwardCredential ?? false,
+    mints: readMints(service.mints, {
+      service: name,
+      anyCapability: routes.every((route) => route.free || route.capability === ''),
+      report,
+    }),
     policy: { freebie, rateLimits },
     access: readAddressLists(service),
     cors: readCors(service.cors, report),
@@ -107,13 +123,15 @@ interface RouteContext {
   readonly timeoutSeconds: number
   readonly bodyLimit: number | undefined
   readonly conditions: ConditionsOffer | undefined
+  /** What the `Host` line must hold, where it is not named. */
+  readonly host?: HeaderCondition
   readonly issues: ConfigIssue[]
 }
 
 function readRoute(
   source: YamlSource,
   path: Path,
-  { timeoutSeconds, bodyLimit, conditions: ofService, issues }: RouteContext,
+  { timeoutSeconds, bodyLimit, conditions: ofService, host, issues }: RouteContext,
 ): RouteConfig | undefined {
   const before = issues.length
   const report = (below: Path, message: string): void => {
@@ -158,7 +176,8 @@ function readRoute(
       'buys nothing, expected { calls: 50 }, { valid: 1h }, { credit: 500 sat } or several of them (left out: one call)',
     )
   }
-  const matchHeaders = readMatchHeaders(route.matchHeaders, report)
+  const ofLines = readMatchHeaders(route.matchHeaders, report)
+  const matchHeaders = host === undefined ? ofLines : [host, ...(ofLines ?? [])]
   const charge = readRouteCharge(route, report)
   const conditions = free ? undefined : readRouteConditions({ ...ofService, ...route.conditions }, report)
   if (

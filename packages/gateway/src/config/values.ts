@@ -7,6 +7,7 @@
 
 import { isIP } from 'node:net'
 import { isL402Error, parseAmount, parseDuration } from '@turnpike/l402'
+import { RE2JS } from 're2js'
 import { z } from 'zod'
 import type { ChallengeLimit, ListenAddress } from './config.ts'
 
@@ -131,7 +132,7 @@ export const cidr = z.unknown().transform((value, ctx): string => {
 })
 
 /** A name in the `Host` line, with a port or without. Answers it as it is compared: lower case, punycode. */
-export const hostName = z.unknown().transform((value, ctx): string => {
+const hostName = z.unknown().transform((value, ctx): string => {
   const expected = 'expected a host name such as api.example.com, with a port or without'
   const plain = typeof value === 'string' && /^[^\s/?#@\\%]+$/.test(value)
   const url = plain ? URL.parse(`http://${value}/`) : null
@@ -144,6 +145,28 @@ export const hostName = z.unknown().transform((value, ctx): string => {
   // URL drops the scheme's own port; what was written counts.
   return /:0*80$/.test(String(value)) ? `${url.hostname}:80` : url.host
 })
+
+/** A {@link hostName}, or `~` and an RE2 expression, which is answered as it is. */
+export const hostPattern = z.unknown().transform((value, ctx): string => {
+  if (typeof value !== 'string' || !value.startsWith('~')) {
+    const name = hostName.safeParse(value)
+    if (name.success) return name.data
+    const [issue] = name.error.issues
+    return fault(ctx, issue?.message ?? 'not a host name')
+  }
+  if (value.length > 1 && value.length <= 1024 && attemptExpression(value.slice(1))) return value
+  const expected = 'expected "~" and an RE2 expression of the whole Host line, such as "~.*[.]example[.]com"'
+  return fault(ctx, `not an expression that can be used, ${expected}`)
+})
+
+function attemptExpression(source: string): boolean {
+  try {
+    RE2JS.compile(source)
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** Where requests go: an origin, perhaps with a path before it. The answer has no slash at its end. */
 export const upstreamUrl = z.unknown().transform((value, ctx): string => {

@@ -34,8 +34,8 @@ export interface YamlSource {
   get(path: Path): unknown
 }
 
-/** Reads `text`. Never throws for what is in it; look at `issues` first. */
-export function readYaml(text: string, env: Readonly<Record<string, string | undefined>>): YamlSource {
+/** Reads `text`; `env` `null`: with nothing filled in. Never throws for what is in it; look at `issues` first. */
+export function readYaml(text: string, env: Readonly<Record<string, string | undefined>> | null): YamlSource {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: '1.2' })
   const places = new Map<string, Place>()
@@ -46,7 +46,7 @@ export function readYaml(text: string, env: Readonly<Record<string, string | und
   }
   for (const fault of [...document.errors, ...document.warnings]) {
     const [offset] = fault.pos
-    if (offset > 0 && text.startsWith('${', offset - 1)) {
+    if (env !== null && offset > 0 && text.startsWith('${', offset - 1)) {
       // The faults that follow are of this one's making.
       issues.push({ position: at(offset - 1), message: BARE_VARIABLE })
       break
@@ -77,7 +77,7 @@ export function readYaml(text: string, env: Readonly<Record<string, string | und
       return walk(target, path, keyOffset, valueOffset)
     }
     if (isScalar(node)) {
-      if (typeof node.value !== 'string') {
+      if (typeof node.value !== 'string' || env === null) {
         place(false)
         return node.value
       }

@@ -20,8 +20,7 @@ function isGrpc(headers: HeaderLines): boolean {
 /** 402 with a fresh challenge, whatever the credential lacked (rules S1–S6). */
 export function challengeAnswer(request: GateRequest, refusal: Refusal, issued: IssuedChallenge): Refused {
   const { route } = request
-  if (isGrpc(request.headers))
-    return grpcAnswer(refusal.reason, 'payment required', ['WWW-Authenticate', issued.header])
+  if (isGrpc(request.headers)) return grpcAnswer(refusal.reason, 'payment required', challengeLines(issued))
   const { status, title } = REASONS[refusal.reason]
   const amount = {
     priceSats: Number((issued.amountMsat + 999n) / 1000n),
@@ -31,7 +30,7 @@ export function challengeAnswer(request: GateRequest, refusal: Refusal, issued: 
     outcome: 'refuse',
     reason: refusal.reason,
     status,
-    headers: ['WWW-Authenticate', issued.header, ...PROBLEM_HEADERS],
+    headers: [...challengeLines(issued), ...PROBLEM_HEADERS],
     body: problemBody({
       status,
       code: refusal.reason,
@@ -55,6 +54,12 @@ export function challengeAnswer(request: GateRequest, refusal: Refusal, issued: 
     }),
     grpc: false,
   }
+}
+
+/** Each challenge in a field line of its own, `LSAT` last (rule S3). */
+function challengeLines({ header, lsatHeader }: IssuedChallenge): HeaderLines {
+  const lines = ['WWW-Authenticate', header]
+  return lsatHeader === undefined ? lines : [...lines, 'WWW-Authenticate', lsatHeader]
 }
 
 /** What a purchase buys, as JSON says it: whole numbers, credit in msat. */

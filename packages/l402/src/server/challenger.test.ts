@@ -41,6 +41,7 @@ function challenger(lightning: InvoiceBackend, more: Partial<ChallengerOptions> 
     invoiceExpirySeconds: 600,
     deadlineMs: 1000,
     strictSpec: false,
+    lsat: false,
     location: undefined,
     ...more,
   })
@@ -68,6 +69,22 @@ describe('a challenge', () => {
     }
     expect(await idOf(tokenId)).toEqual(tokenId)
     expect(await idOf(null)).not.toEqual(await idOf(null))
+  })
+
+  it('has the same in an LSAT line where that is wanted (S3)', async () => {
+    const issued = await challenger(real, { lsat: true })(terms, BUYER)
+    expect(issued.lsatHeader).toBe(issued.header.replace('L402', 'LSAT'))
+    expect(await challenger(real)(terms, BUYER)).not.toHaveProperty('lsatHeader')
+  })
+
+  it('is minted with what the route says besides, before the capabilities and in place of them', async () => {
+    const minted = { capabilities: 'read,write', caveats: ['volume=a=1='] }
+    const { macaroon } = await challenger(real)({ ...terms, capability: '', minted }, BUYER)
+    const caveats = decodeMacaroon(decodeBase64(macaroon) as Uint8Array).caveats.map(({ id }) =>
+      new TextDecoder().decode(id),
+    )
+    expect(caveats[1]).toBe('volume=a=1=')
+    expect(caveats.at(-1)).toBe('weather_capabilities=read,write')
   })
 
   it('is made for a price rounded up to a satoshi where the backend cannot do better, and for no other (S7)', async () => {

@@ -14,6 +14,8 @@ import { mintedCaveats } from './minted-caveats.ts'
 export interface IssuedChallenge {
   /** The value of `WWW-Authenticate`. */
   readonly header: string
+  /** The same with the scheme `LSAT`, for a field line of its own after it (rule S3); left out where it is not wanted. */
+  readonly lsatHeader?: string
   /** Standard base64 with padding. */
   readonly macaroon: string
   readonly invoice: string
@@ -40,6 +42,8 @@ export interface ChallengerOptions {
   readonly deadlineMs: number
   /** Leaves `macaroon=` out (rule S2). */
   readonly strictSpec: boolean
+  /** Whether there is an `LSAT` line too (rule S3). */
+  readonly lsat: boolean
   /** The macaroon's location, an unsigned hint (rule S9); the service's name if left out. */
   readonly location: string | undefined
 }
@@ -102,8 +106,10 @@ export function createChallenger(options: ChallengerOptions): Challenger {
         caveats: mintedCaveats(terms, buyer, Math.floor(now() / 1000)),
       }),
     )
+    const fields = { macaroon, invoice: invoice.invoice, strictSpec: options.strictSpec }
     return {
-      header: formatChallenge({ macaroon, invoice: invoice.invoice, strictSpec: options.strictSpec }),
+      header: formatChallenge(fields),
+      ...(options.lsat ? { lsatHeader: formatChallenge({ ...fields, scheme: 'LSAT' }) } : {}),
       macaroon: encodeBase64(macaroon),
       invoice: invoice.invoice,
       amountMsat: invoice.amountMsat,

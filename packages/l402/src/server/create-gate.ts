@@ -88,6 +88,8 @@ export interface GateOptions extends AddressLists {
   readonly onPriced?: (event: PricedEvent) => void
   /** Macaroon location, e.g. `lsat` for Aperture's clients (rule S9), at most 255 bytes; the service's name if left out. */
   readonly location?: string
+  /** A second challenge line, last, for clients that know the scheme `LSAT` alone (rule S3); false if left out. */
+  readonly lsat?: boolean
   /** Milliseconds since 1970. */
   readonly now?: () => number
   readonly randomBytes?: (length: number) => Uint8Array
@@ -132,6 +134,7 @@ export function createGate(options: GateOptions): Gate {
         invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
         deadlineMs: options.challengeDeadlineMs ?? 10_000,
         strictSpec: options.strictSpec ?? false,
+        lsat: options.lsat ?? false,
         location: options.location,
       }),
   })

@@ -59,6 +59,13 @@ export interface RouteTerms {
    * Routes may share one on purpose.
    */
   readonly capability: string
+  /** What its credentials are minted with besides; none of it is enforced here. */
+  readonly minted?: {
+    /** In place of the (empty) capability of a route that needs none; comma-separated. */
+    readonly capabilities?: string
+    /** Whole caveats, `condition=value`, of conditions that the gate does not know. */
+    readonly caveats?: readonly string[]
+  }
   /** The invoice's description; service and route name if left out. */
   readonly memo?: string
   /** What each client prefix has for nothing, where it has no valid credential. */

@@ -11,7 +11,7 @@ import type { RouteTerms } from './gate.ts'
  */
 export function mintedCaveats(terms: RouteTerms, buyer: ChallengeFor, nowSeconds: number): readonly string[] {
   const { service, grants, conditions = {} } = terms
-  const caveats = [formatCaveat('services', `${service}:${buyer.tier}`)]
+  const caveats = [formatCaveat('services', `${service}:${buyer.tier}`), ...(terms.minted?.caveats ?? [])]
   const add = (name: string, value: string | number | bigint | undefined): void => {
     if (value !== undefined) caveats.push(formatCaveat(`${service}_${name}`, String(value)))
   }
@@ -26,7 +26,7 @@ export function mintedCaveats(terms: RouteTerms, buyer: ChallengeFor, nowSeconds
     caveats.push(formatCaveat('dpop_jkt', buyer.thumbprint))
   add('max_calls', grants.calls)
   add('credit_msat', grants.creditMsat)
-  add('capabilities', terms.capability)
+  add('capabilities', terms.minted?.capabilities ?? terms.capability)
   if (buyer.topUp?.narrowed === true) add('max_spend_msat', grants.creditMsat)
   return caveats
 }
