@@ -19,6 +19,7 @@ import { CommandError, exitCode } from './cli/exit.ts'
 import { type Config, sampleUpstream } from './config/config.ts'
 import { deniedAddresses } from './config/limits.ts'
 import type { TlsConfig } from './config/tls.ts'
+import { type ForwardAuth, startForwardAuth } from './forward-auth/index.ts'
 import { listenOn } from './listen.ts'
 import { describeError } from './log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
@@ -50,6 +51,8 @@ export interface Gateway {
   /** The public URLs, with real ports. */
   readonly listen: readonly string[]
   readonly admin: string
+  /** Where other proxies ask, if they do: over HTTP, and Envoy over gRPC. */
+  readonly forwardAuth: Pick<ForwardAuth, 'url' | 'envoy'> | undefined
   /** Puts routes, prices, limits, time-outs and keys of `next` in force. Throws, and changes nothing, if it cannot. */
   reload(next: Config, keys: readonly MasterKey[]): Promise<void>
   /** Lets what runs finish within the configured time; answers whether all of it did. */
@@ -133,6 +136,16 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
         server.closeAllConnections()
       })
     }
+    const forwardAuth =
+      config.forwardAuth === undefined
+        ? undefined
+        : await startForwardAuth({
+            config: config.forwardAuth,
+            plane,
+            trusted: addressBlocks(config.forwardAuth.trusted),
+            fault: (code, error, route) => hooks.fault?.(code, error, route),
+          })
+    closers.push(async () => forwardAuth?.close())
     const admin = await startAdmin({
       listen: config.admin.listen,
       api: adminApi({ ledger, token: adminToken(config.admin.tokenFile) }),
@@ -150,6 +163,7 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
     return {
       listen,
       admin: admin.url,
+      forwardAuth,
       async reload(next, nextKeys) {
         const sampleUrl = await sampleFor(next)
         const nextGate = buildGate(next, { ...shared, keys: nextKeys })
@@ -168,7 +182,9 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       },
       async stop() {
         draining = true
+        const asked = forwardAuth?.close()
         const finished = await drainServers(servers, plane, config.drainTimeoutMs)
+        await asked
         await closeAll()
         return finished
       },

@@ -73,7 +73,7 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
     const ready = readyFile === undefined ? undefined : resolve(io.cwd, readyFile)
     try {
       if (ready !== undefined) writeReadyFile(ready, gateway)
-      const where = { listen: gateway.listen, admin: gateway.admin }
+      const where = addressesOf(gateway)
       log.info({ version: programVersion(), ...where, lightning: config.lightning.backend }, 'serving')
       const loadAllKeys = (found: Config): readonly StoredKey[] => {
         // A key that was made up stays for the whole run.
@@ -193,12 +193,19 @@ function removeFile(file: string): void {
   }
 }
 
+/** Where it listens. */
+function addressesOf({ listen, admin, forwardAuth }: Gateway): object {
+  if (forwardAuth === undefined) return { listen, admin }
+  const { url, envoy } = forwardAuth
+  return { listen, admin, forwardAuth: url, ...(envoy === undefined ? {} : { envoy }) }
+}
+
 /** Whoever sees the file sees all of it. */
-function writeReadyFile(file: string, { listen, admin }: Gateway): void {
+function writeReadyFile(file: string, gateway: Gateway): void {
   const draft = `${file}.${process.pid}.tmp`
   try {
     mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(draft, `${JSON.stringify({ listen, admin })}\n`)
+    writeFileSync(draft, `${JSON.stringify(addressesOf(gateway))}\n`)
     renameSync(draft, file)
   } catch (error) {
     removeFile(draft)

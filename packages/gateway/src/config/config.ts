@@ -2,6 +2,7 @@
 
 import type { Network } from '@turnpike/l402/lightning'
 import type { Charge, CorsPolicy, Grants, HeaderCondition, MintedConditions } from '@turnpike/l402/server'
+import type { ForwardAuthConfig } from './forward-auth.ts'
 import type { ForwardingConfig } from './forwarding.ts'
 import type { Position } from './issue.ts'
 import type { AddressListConfig, EconomicsConfig, PolicyConfig, RoutePolicyConfig } from './limits.ts'
@@ -162,6 +163,8 @@ export interface Config {
     /** Absolute. */
     readonly tokenFile: string | undefined
   }
+  /** Where other proxies ask; `undefined`: nowhere. */
+  readonly forwardAuth: ForwardAuthConfig | undefined
   readonly drainTimeoutMs: number
   readonly log: { readonly level: LogLevel; readonly requests: RequestLogging }
 }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { corsSchema } from './cors.ts'
+import { forwardAuthSchema } from './forward-auth.ts'
 import { bodyLimit, forwardingShape } from './forwarding.ts'
 import { addressListShape, economicsShape, policyShape, routePolicyShape } from './limits.ts'
 import { matchHeaders } from './match-headers.ts'
@@ -98,6 +99,9 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     listen: listenAddress.optional(),
     tokenFile: text('a file name').optional(),
   }).optional(),
+  forwardAuth: forwardAuthSchema
+    .optional()
+    .describe('Lets other proxies carry the requests and ask here whether they may go on.'),
   drainTimeout: timerDuration.optional(),
   log: section('a "level"', {
     level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).optional(),
