@@ -142,7 +142,7 @@ describe.each(KINDS.filter(isThere))('behind %s', (kind) => {
       'OPTIONS',
     )
     expect(preflight.status).toBe(204)
-    expect(preflight.header('access-control-allow-headers')).toContain('authorization')
+    expect(preflight.header('access-control-allow-headers').toLowerCase()).toContain('authorization')
     const { authorization } = await buy({ url: front.url, admin: gateway.admin }, '/map/x')
     const balance = await get('/.well-known/l402/balance', { Authorization: authorization })
     expect(balance.status).toBe(200)

@@ -29,10 +29,13 @@ export function isThere(kind: FrontKind): boolean {
 
 /** An example's text with other ports: `{ 8402: 40001 }`. */
 export function example(name: string, ports: Readonly<Record<number, number>>): string {
-  return readFileSync(join(EXAMPLES, name), 'utf8').replace(/127\.0\.0\.1:(\d+)/g, (whole, port: string) => {
-    const other = ports[Number(port)]
-    return other === undefined ? whole : `127.0.0.1:${other}`
-  })
+  return readFileSync(join(EXAMPLES, name), 'utf8').replace(
+    /(127\.0\.0\.1|http:\/\/):(\d+)/g,
+    (whole, host: string, port: string) => {
+      const other = ports[Number(port)]
+      return other === undefined ? whole : `${host}:${other}`
+    },
+  )
 }
 
 /** A port that nobody listens on right now. */

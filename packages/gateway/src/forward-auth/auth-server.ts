@@ -40,32 +40,33 @@ function answer(req: IncomingMessage, res: ServerResponse, options: AuthServerOp
     say(res, 403, 'this listener answers the addresses in forwardAuth.trusted only')
     return
   }
-  const [path = '', query = ''] = (req.url ?? '').split('?', 2)
+  // Caddy appends the client's own query, so nothing hangs on it.
+  const [path = ''] = (req.url ?? '').split('?', 1)
   switch (path) {
-    case '/auth':
-      answerQuestion(req, res, { ...options, query })
-      return
     case '/auth/answer':
       sayWrapped(req, res)
       return
     case '/auth/outcome':
       void takeOutcome(req, res, options.outcomes)
       return
-    default:
-      say(res, 404, 'expected /auth, /auth/answer or /auth/outcome')
+    default: {
+      const manner = readManner(path)
+      if (manner === undefined)
+        say(
+          res,
+          404,
+          'expected /auth (then /deny=401, /settle=report, /length=told), /auth/answer or /auth/outcome',
+        )
+      else answerQuestion(req, res, { ...options, manner })
+    }
   }
 }
 
 function answerQuestion(
   req: IncomingMessage,
   res: ServerResponse,
-  { plane, outcomes, fault, query }: AuthServerOptions & { readonly query: string },
+  { plane, outcomes, fault, manner }: AuthServerOptions & { readonly manner: Manner },
 ): void {
-  const manner = readManner(query)
-  if (manner === undefined) {
-    say(res, 500, 'expected no parameters but deny=401, settle=report and length=told')
-    return
-  }
   const facts = readForwarded(req.rawHeaders)
   if ('detail' in facts) {
     deliver(
@@ -95,11 +96,13 @@ interface Manner {
 }
 
 /** `undefined` for what is not known. */
-function readManner(query: string): Manner | undefined {
+function readManner(path: string): Manner | undefined {
+  const [first, second, ...parts] = path.split('/')
+  if (first !== '' || second !== 'auth') return undefined
   let wrap = false
   let report = false
   let length = false
-  for (const part of query === '' ? [] : query.split('&')) {
+  for (const part of parts) {
     if (part === 'deny=401') wrap = true
     else if (part === 'settle=report') report = true
     else if (part === 'length=told') length = true
@@ -133,9 +136,9 @@ function sayWrapped(req: IncomingMessage, res: ServerResponse): void {
   const found = typeof wrapped === 'string' ? unwrapAnswer(wrapped) : undefined
   try {
     if (found !== undefined) send(res, found.status, { lines: found.lines, body: found.body })
-    else say(res, 403, 'expected X-L402-Answer from the answer of /auth?deny=401')
+    else say(res, 403, 'expected X-L402-Answer from the answer of /auth/deny=401')
   } catch {
-    say(res, 403, 'expected X-L402-Answer from the answer of /auth?deny=401')
+    say(res, 403, 'expected X-L402-Answer from the answer of /auth/deny=401')
   }
 }
 
