@@ -182,9 +182,8 @@ export async function startGateway(first: Config, { keys, env, log }: GatewayPar
       },
       async stop() {
         draining = true
-        const asked = forwardAuth?.close()
+        forwardAuth?.stop()
         const finished = await drainServers(servers, plane, config.drainTimeoutMs)
-        await asked
         await closeAll()
         return finished
       },

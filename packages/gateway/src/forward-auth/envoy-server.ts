@@ -36,7 +36,10 @@ export interface EnvoyServerOptions {
 export interface EnvoyServer {
   /** `host:port`, with the real port. */
   readonly address: string
-  close(): Promise<void>
+  /** Takes no more questions, and answers those that run. */
+  stop(): void
+  /** Cuts off what still runs. */
+  close(): void
 }
 
 const OURS = ['x-l402-token-id', 'x-l402-service', 'x-l402-payment-hash']
@@ -65,12 +68,8 @@ export async function startEnvoyServer(options: EnvoyServerOptions): Promise<Env
   })
   return {
     address: `${shown}:${bound}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.tryShutdown(() => resolve())
-        // Envoy keeps its connection open.
-        setTimeout(() => server.forceShutdown(), 500).unref()
-      }),
+    stop: () => server.tryShutdown(() => {}),
+    close: () => server.forceShutdown(),
   }
 }
 
@@ -95,12 +94,15 @@ function check(
     return
   }
   let admitted: Admitted | undefined
+  let answered = false
   const asked = new AskedRequest(facts)
   const reply = new AskedReply(asked, (answer) => {
     done(null, answer.pass ? passResponse(answer.lines, facts.lines, admitted) : denyResponse(answer))
+    answered = true
     setImmediate(() => reply.over(true))
   })
-  call.on('cancelled', () => reply.over(false))
+  // Also told of a call that has its answer.
+  call.on('cancelled', () => reply.over(answered))
   plane.ask(asked, reply, (found) => {
     const passing = (passed: Admitted): void => {
       admitted = passed

@@ -1,5 +1,6 @@
 /** Forward-auth: other proxies carry the requests and ask this gateway whether they may go on. */
 
+import { once } from 'node:events'
 import type { RouteTerms } from '@turnpike/l402/server'
 import type { ForwardAuthConfig } from '../config/forward-auth.ts'
 import { listenOn } from '../listen.ts'
@@ -23,7 +24,9 @@ export interface ForwardAuth {
   readonly url: string
   /** `host:port` where Envoy asks, if it does. */
   readonly envoy: string | undefined
-  /** Takes no more questions and answers those that run; what is held for an outcome counts. */
+  /** Takes no more questions, and answers those that run. */
+  stop(): void
+  /** Cuts off what still runs; what is held for an outcome counts. */
   close(): Promise<void>
 }
 
@@ -33,10 +36,14 @@ export async function startForwardAuth(options: ForwardAuthOptions): Promise<For
   const outcomes = createOutcomes()
   const server = createAuthServer({ plane, outcomes, trusted, fault })
   const url = await listenOn(server, config.listen)
-  const close = async (): Promise<void> => {
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  const stop = (): void => {
+    server.close()
     server.closeIdleConnections()
-    setTimeout(() => server.closeAllConnections(), 500).unref()
+  }
+  const close = async (): Promise<void> => {
+    const closed = server.listening ? once(server, 'close') : undefined
+    stop()
+    server.closeAllConnections()
     await closed
     await outcomes.close()
   }
@@ -45,13 +52,16 @@ export async function startForwardAuth(options: ForwardAuthOptions): Promise<For
       config.envoy === undefined
         ? undefined
         : await startEnvoyServer({ listen: config.envoy, plane, trusted, fault })
-    let closing: Promise<unknown> | undefined
     return {
       url,
       envoy: envoy?.address,
+      stop() {
+        stop()
+        envoy?.stop()
+      },
       async close() {
-        closing ??= Promise.all([close(), envoy?.close()])
-        await closing
+        envoy?.close()
+        await close()
       },
     }
   } catch (error) {
