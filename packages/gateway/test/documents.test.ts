@@ -16,14 +16,17 @@ function shown(document: string): string[] {
 const load = (text: string) =>
   parseConfig(text, { file: 'turnpike.yaml', folder: root, env: {}, sandbox: true })
 
-describe.each(['README.md', 'docs/entitlements.md', 'docs/forward-auth.md'])('the configurations in %s', (document) => {
-  it.each(shown(document).map((text, index) => [index + 1, text] as const))(
-    'are right: number %i',
-    (_, text) => {
-      expect(configWarnings(load(text))).toEqual([])
-    },
-  )
-})
+describe.each(['README.md', 'docs/entitlements.md', 'docs/forward-auth.md'])(
+  'the configurations in %s',
+  (document) => {
+    it.each(shown(document).map((text, index) => [index + 1, text] as const))(
+      'are right: number %i',
+      (_, text) => {
+        expect(configWarnings(load(text))).toEqual([])
+      },
+    )
+  },
+)
 
 it('the configuration that proxies are shown with is right', () => {
   const text = readFileSync(join(root, 'examples/forward-auth/turnpike.yaml'), 'utf8')

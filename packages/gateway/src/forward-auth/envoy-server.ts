@@ -112,7 +112,7 @@ function check(
 }
 
 /** What Envoy says of the request; `undefined` where that is not enough. */
-export function readCheck({ attributes }: CheckRequest): AskedFacts | undefined {
+function readCheck({ attributes }: CheckRequest): AskedFacts | undefined {
   const http = attributes?.request?.http
   const address = attributes?.source?.address?.socketAddress?.address.toLowerCase() ?? ''
   if (http === null || http === undefined || http.method === '' || http.path === '' || http.host === '')

@@ -14,7 +14,7 @@ export interface Outcomes {
 }
 
 /** How long a proxy may take to tell. */
-export const TELL_WITHIN_MS = 120_000
+const TELL_WITHIN_MS = 120_000
 
 /** Kept in this process: a use that is held when it dies counts, as every use that was served. */
 export function createOutcomes(withinMs: number = TELL_WITHIN_MS): Outcomes {
