@@ -19,6 +19,7 @@ import { type Config, sampleUpstream } from './config/config.ts'
 import { deniedAddresses } from './config/limits.ts'
 import type { TlsConfig } from './config/tls.ts'
 import { startControl } from './control.ts'
+import { type ForwardAuth, startForwardAuth } from './forward-auth/index.ts'
 import { listenOn } from './listen.ts'
 import { describeError } from './log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
@@ -68,6 +69,8 @@ export interface Gateway {
   readonly listen: readonly string[]
   /** Empty in a worker. */
   readonly admin: string
+  /** Where other proxies ask, if they do: over HTTP, and Envoy over gRPC. */
+  readonly forwardAuth: Pick<ForwardAuth, 'url' | 'envoy'> | undefined
   /** Puts routes, prices, limits, time-outs and keys of `next` in force. Throws, and changes nothing, if it cannot. */
   reload(next: Config, keys: readonly MasterKey[]): Promise<void>
   /** Opens log files anew. */
@@ -180,6 +183,16 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
         server.closeAllConnections()
       })
     }
+    const forwardAuth =
+      config.forwardAuth === undefined
+        ? undefined
+        : await startForwardAuth({
+            config: config.forwardAuth,
+            plane,
+            trusted: addressBlocks(config.forwardAuth.trusted),
+            fault: (code, error, route) => hooks.fault?.(code, error, route),
+          })
+    closers.add(async () => forwardAuth?.close())
     const admin =
       desk === undefined
         ? undefined
@@ -213,12 +226,14 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
     return {
       listen,
       admin: admin?.url ?? '',
+      forwardAuth,
       metrics,
       prepare,
       reload: async (next, nextKeys) => (await prepare(next, nextKeys))(),
       reopenLogs: () => accessLog?.reopen(),
       async stop() {
         draining = true
+        forwardAuth?.stop()
         const finished = await drainServers(servers, plane, config.drainTimeoutMs)
         await closers.closeAll()
         return finished

@@ -68,7 +68,7 @@ export function requestHooks({
 
 function outcomeOf({ outcome, paid, complete, code }: RequestRecord): RequestOutcome {
   if (!complete) return 'aborted'
-  if (outcome !== 'proxied') return outcome
+  if (outcome !== 'proxied' && outcome !== 'admitted') return outcome
   if (code !== undefined) return 'failed'
   return paid ? 'paid' : 'free'
 }

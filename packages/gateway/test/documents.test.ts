@@ -16,17 +16,25 @@ function shown(document: string): string[] {
 const load = (text: string) =>
   parseConfig(text, { file: 'turnpike.yaml', folder: root, env: {}, sandbox: true })
 
-describe.each(['README.md', 'docs/entitlements.md', 'docs/gateway.md', 'docs/pricing.md'])(
-  'the configurations in %s',
-  (document) => {
-    it.each(shown(document).map((text, index) => [index + 1, text] as const))(
-      'are right: number %i',
-      (_, text) => {
-        expect(configWarnings(load(text))).toEqual([])
-      },
-    )
-  },
-)
+describe.each([
+  'README.md',
+  'docs/entitlements.md',
+  'docs/forward-auth.md',
+  'docs/gateway.md',
+  'docs/pricing.md',
+])('the configurations in %s', (document) => {
+  it.each(shown(document).map((text, index) => [index + 1, text] as const))(
+    'are right: number %i',
+    (_, text) => {
+      expect(configWarnings(load(text))).toEqual([])
+    },
+  )
+})
+
+it('the configuration that proxies are shown with is right', () => {
+  const text = readFileSync(join(root, 'examples/forward-auth/turnpike.yaml'), 'utf8')
+  expect(configWarnings(load(text))).toEqual([])
+})
 
 it('the configurations for each way to sell are there: a call, a bundle, a pass, credit', () => {
   const routes = shown('docs/entitlements.md').flatMap((text) =>

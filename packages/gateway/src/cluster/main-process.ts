@@ -108,6 +108,8 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
     return {
       listen,
       admin: admin.url,
+      // In one process only (config/processes.ts).
+      forwardAuth: undefined,
       reload,
       reopenLogs: () => crew.reopenLogs(),
       async stop() {

@@ -104,11 +104,10 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
     const ready = readyFile === undefined ? undefined : resolve(io.cwd, readyFile)
     try {
       if (ready !== undefined) writeReadyFile(ready, gateway)
-      const where = { listen: gateway.listen, admin: gateway.admin }
       log.info(
         {
           version: programVersion(),
-          ...where,
+          ...addressesOf(gateway),
           lightning: config.lightning.map(({ backend }) => backend).join(', '),
         },
         'serving',
@@ -222,12 +221,19 @@ function removeFile(file: string): void {
   }
 }
 
+/** Where it listens. */
+function addressesOf({ listen, admin, forwardAuth }: Gateway): object {
+  if (forwardAuth === undefined) return { listen, admin }
+  const { url, envoy } = forwardAuth
+  return { listen, admin, forwardAuth: url, ...(envoy === undefined ? {} : { envoy }) }
+}
+
 /** Whoever sees the file sees all of it. */
-function writeReadyFile(file: string, { listen, admin }: Gateway): void {
+function writeReadyFile(file: string, gateway: Gateway): void {
   const draft = `${file}.${process.pid}.tmp`
   try {
     mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(draft, `${JSON.stringify({ listen, admin })}\n`)
+    writeFileSync(draft, `${JSON.stringify(addressesOf(gateway))}\n`)
     renameSync(draft, file)
   } catch (error) {
     removeFile(draft)

@@ -4,6 +4,7 @@ import type { Network } from '@turnpike/l402/lightning'
 import type { SettingValues } from '@turnpike/l402/lightning/kinds'
 import type { Charge, CorsPolicy, Grants, HeaderCondition, MintedConditions } from '@turnpike/l402/server'
 import type { MintsConfig } from './compat.ts'
+import type { ForwardAuthConfig } from './forward-auth.ts'
 import type { ForwardingConfig } from './forwarding.ts'
 import type { Position } from './issue.ts'
 import type { AddressListConfig, EconomicsConfig, PolicyConfig, RoutePolicyConfig } from './limits.ts'
@@ -194,6 +195,8 @@ export interface Config {
   }
   /** Challenges that clients of Aperture can use. */
   readonly lsat: boolean
+  /** Where other proxies ask; `undefined`: nowhere. */
+  readonly forwardAuth: ForwardAuthConfig | undefined
   readonly drainTimeoutMs: number
   readonly log: { readonly level: LogLevel; readonly requests: RequestLogging; readonly access: AccessConfig }
   /** `undefined`: no traces are made. */

@@ -7,6 +7,7 @@ import { CommandError, exitCode } from '../cli/exit.ts'
 import { readAperture, readStore } from './backends.ts'
 import type { Config, ListenAddress } from './config.ts'
 import { describeFaults } from './faults.ts'
+import { type ForwardAuthConfig, readForwardAuth } from './forward-auth.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
 import { readLightning } from './lightning.ts'
 import { readAddressLists, readEconomics } from './limits.ts'
@@ -96,6 +97,7 @@ export function parseConfig(
   const data = parsed.data
   const admin = data.admin?.listen ?? { host: '127.0.0.1', port: 8403 }
   checkListeners(source, listen, admin, issues)
+  checkForwardAuth(source, { ask: readForwardAuth(data.forwardAuth), others: [...listen, admin] }, issues)
   if (data.network === 'mainnet' && lightning.some(({ backend }) => backend === 'sandbox')) {
     const message =
       'network: the sandbox is play money and never runs on mainnet, expected "regtest" or no network'
@@ -159,6 +161,7 @@ export function parseConfig(
       text: overlay?.text,
     },
     lsat: data.compat?.lsat ?? false,
+    forwardAuth: readForwardAuth(data.forwardAuth),
     drainTimeoutMs: (data.drainTimeout ?? 30) * 1000,
     log: { level: data.log?.level ?? 'info', requests: data.log?.requests ?? 'problems', access },
     tracing: readTracing(data.tracing, folder),
@@ -168,6 +171,40 @@ export function parseConfig(
 
 const EVERY_INTERFACE = new Set(['0.0.0.0', '::'])
 
+/** Whether two listeners would want the same port. */
+function meet(a: ListenAddress, b: ListenAddress): boolean {
+  return (
+    a.port !== 0 &&
+    a.port === b.port &&
+    (a.host === b.host || EVERY_INTERFACE.has(a.host) || EVERY_INTERFACE.has(b.host))
+  )
+}
+
+/** Where proxies ask is no address of anything else. */
+function checkForwardAuth(
+  source: YamlSource,
+  { ask, others }: { readonly ask: ForwardAuthConfig | undefined; readonly others: readonly ListenAddress[] },
+  issues: ConfigIssue[],
+): void {
+  if (ask === undefined) return
+  const taken = [...others]
+  for (const [key, address] of [
+    ['listen', ask.listen],
+    ['envoy', ask.envoy],
+  ] as const) {
+    if (address === undefined) continue
+    if (taken.some((other) => meet(other, address)))
+      issues.push({
+        position: source.locate([
+          'forwardAuth',
+          ...(source.get(['forwardAuth', key]) === undefined ? [] : [key]),
+        ]),
+        message: `forwardAuth.${key}: ${address.host}:${address.port} is also another listener's, expected an address of its own`,
+      })
+    taken.push(address)
+  }
+}
+
 /** No address twice, and nothing public where the admin listener is. */
 function checkListeners(
   source: YamlSource,
@@ -175,10 +212,6 @@ function checkListeners(
   admin: ListenAddress,
   issues: ConfigIssue[],
 ): void {
-  const meet = (a: ListenAddress, b: ListenAddress): boolean =>
-    a.port !== 0 &&
-    a.port === b.port &&
-    (a.host === b.host || EVERY_INTERFACE.has(a.host) || EVERY_INTERFACE.has(b.host))
   listen.forEach((address, index) => {
     const position = source.locate(['listen', index])
     if (

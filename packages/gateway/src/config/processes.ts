@@ -21,13 +21,18 @@ export function workerCount(workers: z.infer<typeof workersSchema> | undefined):
   return workers === 'auto' ? availableParallelism() : (workers ?? 1)
 }
 
-/** Books in the memory of one process cannot be those of several. */
+/** Books in the memory of one process cannot be those of several, and what a proxy reports must reach who holds the use. */
 export function checkWorkers(
   source: YamlSource,
   found: { workers: number; store: StoreConfig },
   issues: ConfigIssue[],
 ): void {
-  if (found.workers === 1 || found.store.kind !== 'memory') return
+  if (found.workers === 1) return
+  if (source.get(['forwardAuth']) !== undefined) {
+    const message = `workers: forwardAuth is answered by one process, expected "workers: 1" beside it`
+    issues.push({ position: source.locate(['workers']), message })
+  }
+  if (found.store.kind !== 'memory') return
   const message = `workers: ${found.workers} processes cannot share a store in memory, expected one process or a store such as sqlite:turnpike.db`
   issues.push({ position: source.locate(['workers']), message })
 }

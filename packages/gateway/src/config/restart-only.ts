@@ -9,6 +9,7 @@ export function restartOnly(before: Config, after: Config): readonly string[] {
     lightning: (config) => config.lightning,
     store: (config) => config.store,
     'keys.aperture': (config) => config.keys.aperture,
+    forwardAuth: (config) => config.forwardAuth,
     admin: (config) => config.admin,
     'log.access': (config) => config.log.access,
     tracing: (config) => config.tracing,

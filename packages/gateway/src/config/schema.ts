@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { compatSchema, mintsSchema } from './compat.ts'
 import { corsSchema } from './cors.ts'
+import { forwardAuthSchema } from './forward-auth.ts'
 import { bodyLimit, forwardingShape } from './forwarding.ts'
 import { addressListShape, economicsShape, policyShape, routePolicyShape } from './limits.ts'
 import { matchHeaders } from './match-headers.ts'
@@ -176,6 +177,9 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     .optional()
     .describe('The record of what was sold, in the store.'),
   compat: compatSchema.optional(),
+  forwardAuth: forwardAuthSchema
+    .optional()
+    .describe('Lets other proxies carry the requests and ask here whether they may go on.'),
   drainTimeout: timerDuration
     .optional()
     .describe('How long running requests may take to finish when the gateway stops. Default 30s.'),

@@ -25,6 +25,11 @@ export function configWarnings(config: Config): ConfigIssue[] {
       warnings.push({ position, message: `every route of "${name}" is free` })
     }
   }
+  if (config.forwardAuth !== undefined)
+    for (const route of config.services.flatMap(({ routes }) => routes)) {
+      const message = askedWarning(route)
+      if (message !== undefined) warnings.push({ position: route.position, message })
+    }
   warnings.sort((a, b) => a.position.line - b.position.line || a.position.column - b.position.column)
   if (!isLoopback(config.admin.listen)) {
     const { host } = config.admin.listen
@@ -32,6 +37,17 @@ export function configWarnings(config: Config): ConfigIssue[] {
     warnings.push({ position: { line: 1, column: 1 }, message })
   }
   return warnings
+}
+
+/** What does not work where a proxy only asks about a request. */
+function askedWarning({ name, charge, price }: RouteConfig): string | undefined {
+  if (charge !== undefined)
+    return `"${name}" costs its estimate behind forwardAuth: nobody shows the gateway the answer`
+  if (price !== undefined && 'metered' in price && price.metered === true)
+    return `"${name}" is refused behind forwardAuth: its price server needs the answers`
+  if (price !== undefined && 'body' in price && price.body)
+    return `"${name}" is refused behind forwardAuth for requests with a body: its price hangs on what nobody shows the gateway`
+  return undefined
 }
 
 /** Routes that an earlier one covers on every host they are for. */

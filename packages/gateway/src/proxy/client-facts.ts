@@ -29,7 +29,7 @@ export function clientFacts(
   peer: string,
   { host, trusted }: { readonly host: string; readonly trusted: TrustedProxies | undefined },
 ): ClientFacts {
-  const scheme = 'encrypted' in req.socket ? 'https' : 'http'
+  const scheme = req.scheme ?? ('encrypted' in req.socket ? 'https' : 'http')
   if (trusted === undefined || peer === '' || !trusted(peer))
     return { address: peer, forwardedFor: peer || 'unknown', scheme, host }
   const chain = forwardedAddresses(req)

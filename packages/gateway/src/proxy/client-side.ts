@@ -26,6 +26,12 @@ export interface ClientRequest {
   /** Whether all of it has arrived. */
   readonly complete: boolean
   readonly destroyed: boolean
+  /** Whether a body follows, where that is known before its framing is read. */
+  readonly hasBody?: boolean
+  /** The address that asks, where it is not the connection's. */
+  readonly peer?: string
+  /** What the client speaks, where it is not what the connection does. */
+  readonly scheme?: 'http' | 'https'
   on(event: string, listener: Listener): this
   once(event: string, listener: Listener): this
   off(event: string, listener: Listener): this

@@ -12,6 +12,7 @@ import {
   type RouteTerms,
 } from '@turnpike/l402/server'
 import { type OwnProblem, sendNothing, sendRefused, sendStored } from './answers.ts'
+import { type Admitted, askedProblem, spelledOtherwise } from './asked.ts'
 import { answerBalance } from './balance.ts'
 import { BALANCE_PATH } from './balance-path.ts'
 import { readBodyHead } from './body-head.ts'
@@ -23,7 +24,6 @@ import { comesTooLate, makeLast } from './end-of-connection.ts'
 import { Exchange } from './exchange.ts'
 import { FileMiss } from './file-miss.ts'
 import { type FoundRoute, findRoute } from './find-route.ts'
-import { H2Request } from './h2-request.ts'
 import { LastAnswers } from './last-answers.ts'
 import {
   BAD_EXPECTATION,
@@ -33,6 +33,7 @@ import {
   methodNotAllowed,
   NO_ROUTE,
   NO_WEBSOCKET,
+  OTHER_SPELLING,
 } from './own-problems.ts'
 import { withPriceFacts } from './price-facts.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
@@ -77,6 +78,8 @@ export interface DataPlaneOptions {
 export interface DataPlane {
   /** Takes a request; `upgrade` is there where its connection may become another protocol's. See `createPublicServer`. */
   readonly listener: (req: ClientRequest, res: ClientAnswer, upgrade?: Upgrade) => void
+  /** Decides over a request that another proxy carries; `admit` takes what may pass. The answer is `res`'s to hand over. */
+  ask(req: ClientRequest, res: ClientAnswer, admit: (admitted: Admitted) => void): void
   /** Puts new routes in force, at once and as a whole; requests under way keep theirs. */
   swap(routing: Routing): void
   /** How the upstreams of groups are doing. */
@@ -120,7 +123,11 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
 
   function listener(req: ClientRequest, res: ClientAnswer, upgrade?: Upgrade): void {
     if (comesTooLate(req, res) || lastAnswers?.admit(req, res) === false) return
-    const visit = new Visit(req, res, upgrade)
+    begin(new Visit(req, res, upgrade))
+  }
+
+  function begin(visit: Visit): void {
+    const { req, res } = visit
     if (tracer !== undefined) visit.trace = tracer.begin(req)
     inFlight++
     const onClose = (): void => {
@@ -148,7 +155,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   function receive(visit: Visit): void {
     const { req } = visit
     const { method = '', rawHeaders } = req
-    const head = readHead(rawHeaders, req.httpVersion, req instanceof H2Request ? req.hasBody : undefined)
+    const head = readHead(rawHeaders, req.httpVersion, req.hasBody)
     if (!head.ok) {
       visit.answerBadHead(head.detail)
       return
@@ -164,6 +171,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       return
     }
     visit.path = found.path
+    if (visit.admit !== undefined && spelledOtherwise(req.url ?? '', found.path)) {
+      visit.answer(OTHER_SPELLING, head)
+      return
+    }
     if (found.path === BALANCE_PATH) {
       answerBalance(gate, visit, head)
       return
@@ -202,7 +213,11 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     const request = withPriceFacts(plain, head, found.query)
     const path = route.stripPrefix === undefined ? found.path : stripPrefix(found.path, route.stripPrefix)
     const url = `${route.upstream.basePath}${path}${found.query}`
-    if (gate.wantsDigest(request))
+    if (visit.admit !== undefined) {
+      const problem = askedProblem(rawHeaders, route, head)
+      if (problem === undefined) decide({ visit, head, route, url, client }, request)
+      else visit.answer(problem, head)
+    } else if (gate.wantsDigest(request))
       void decideOnContent({ visit, head, route, url, client }, request, found.query)
     else if (head.hasBody && route.terms.pricer?.readsBody === true)
       void decideOnHead({ visit, head, route, url, client }, request)
@@ -295,7 +310,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     visit.shadow = decision.shadow
     visit.tokenId = visit.paid ? entitlement?.tokenId : undefined
     if (visit.closed) void entitlement?.release()
-    else proxy(going, entitlement)
+    else if (visit.admit !== undefined) {
+      visit.outcome = 'admitted'
+      visit.admit({ visit, head, route, entitlement })
+    } else proxy(going, entitlement)
   }
 
   function proxy({ visit, head, route, url, client, body }: Going, entitlement: Entitlement | null): void {
@@ -346,6 +364,11 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
 
   return {
     listener,
+    ask(req, res, admit) {
+      const visit = new Visit(req, res, undefined)
+      visit.admit = admit
+      begin(visit)
+    },
     swap(routing) {
       hosts = compileRouting(routing)
       destinations.keepOnly(hosts)

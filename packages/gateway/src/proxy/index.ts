@@ -1,3 +1,5 @@
+export { type Admitted, type AskedAnswer, type AskedFacts, AskedReply, AskedRequest } from './asked.ts'
+export { peerAddress } from './client-facts.ts'
 export {
   createDataPlane,
   type DataPlane,

@@ -12,6 +12,25 @@ export const NO_WEBSOCKET: OwnProblem = {
   detail: 'the service behind this gateway speaks HTTP/2, over which no WebSocket is carried',
 }
 
+/** Another proxy asks about a request that it will not send on in the one spelling that was matched. */
+export const OTHER_SPELLING: OwnProblem = {
+  code: 'bad_target',
+  detail:
+    'the path is not in its normal spelling: no dot or empty segments, nothing encoded that need not be',
+}
+
+/** Another proxy asks about a request of which it does not show enough. */
+export const NEEDS_BODY: OwnProblem = {
+  code: 'not_by_proxy',
+  detail: 'what this route costs hangs on a body or an answer that pass by this gateway',
+}
+
+/** Another proxy would send these on. */
+export const OVERRIDDEN: OwnProblem = {
+  code: 'bad_request',
+  detail: 'expected no header line that says another method or path, such as X-HTTP-Method-Override',
+}
+
 export const BAD_EXPECTATION: OwnProblem = {
   code: 'expectation_failed',
   detail: 'expected 100-continue, or no Expect line',

@@ -9,6 +9,7 @@ export type ProblemCode =
   | 'precondition_failed'
   | 'range_not_satisfiable'
   | 'unknown_host'
+  | 'not_by_proxy'
   | 'method_not_allowed'
   | 'request_timeout'
   | 'chunk_extensions_too_large'
@@ -37,6 +38,13 @@ export const PROBLEMS: Readonly<Record<ProblemCode, RequestProblemEntry>> = {
     remedy: 'Mend the client or the proxy before it; `detail` says what was expected.',
   },
   ...REQUEST_PROBLEMS,
+  not_by_proxy: {
+    status: 403,
+    title: 'Forbidden',
+    meaning:
+      'A proxy in front asked about this request (forward-auth), and that is no way to ask for it; nothing was used.',
+    remedy: 'A seller lets the proxy send such requests to the gateway itself.',
+  },
   unknown_host: {
     status: 404,
     title: 'Not Found',

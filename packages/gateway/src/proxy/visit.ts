@@ -1,5 +1,6 @@
 import type { RouteTerms } from '@turnpike/l402/server'
 import { type OwnProblem, sendProblem } from './answers.ts'
+import type { Admitted } from './asked.ts'
 import { peerAddress } from './client-facts.ts'
 import type { ClientAnswer, ClientRequest } from './client-side.ts'
 import { makeLast } from './end-of-connection.ts'
@@ -20,10 +21,10 @@ export interface RequestRecord {
   /** The status that was sent; 0 if the client left before. */
   readonly status: number
   /**
-   * `proxied`: the upstream was asked. `refused`: by the gate. `answered`: by the gateway itself. `replayed`: the stored answer
+   * `proxied`: the upstream was asked. `admitted`: another proxy asks it. `refused`: by the gate. `answered`: by the gateway itself. `replayed`: the stored answer
    * of an earlier request.
    */
-  readonly outcome: 'proxied' | 'refused' | 'answered' | 'replayed'
+  readonly outcome: 'proxied' | 'admitted' | 'refused' | 'answered' | 'replayed'
   /** The gate's reason, or the code of the problem that was answered. */
   readonly code: string | undefined
   /** Whether a credential opened the route. */
@@ -52,6 +53,8 @@ export class Visit {
   /** A client that offers to change the protocol. */
   readonly upgrade: Upgrade | undefined
   exchange: Exchange | undefined = undefined
+  /** Takes over what may pass, where another proxy asks about the request and carries it itself. */
+  admit: ((admitted: Admitted) => void) | undefined = undefined
   /** The answer is out, or the client gone. */
   closed = false
   path = ''
@@ -71,7 +74,7 @@ export class Visit {
     this.req = req
     this.res = res
     this.upgrade = upgrade
-    this.peer = peerAddress(req.socket)
+    this.peer = req.peer ?? peerAddress(req.socket)
     this.clientAddress = this.peer
   }
 
