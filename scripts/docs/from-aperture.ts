@@ -20,7 +20,9 @@ turnpike keys new && turnpike check && turnpike serve
    understand is an error: an unknown \`auth\` word (which Aperture takes for \`off\`), an expression that is not RE2, a number that is
    none. Nothing is ever left open because it was not understood.
 2. Read \`turnpike check\`: each route in the order it matches, its price, and what a purchase opens.
-3. Stop Aperture and start the gateway at its address. Aperture's database is only read, and may stay where it is.
+3. What stands on Aperture's own command line goes before its file and is not seen here: write it into the file first. With
+   \`--sandbox\` a file that says \`network: mainnet\` is refused, since what play money bought would open.
+4. Stop Aperture and start the gateway at its address. Aperture's database is only read, and may stay where it is.
 
 \`turnpike serve --aperture FILE\` translates in memory; HUP reads the file again, and a bad one changes nothing. The books
 (\`turnpike.db\`) and the master key (\`turnpike.key\`) are beside that file.

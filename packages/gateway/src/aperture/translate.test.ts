@@ -86,6 +86,7 @@ describe('every key of aperture.yaml', () => {
       'upstreamTls: { caFile: "/c.pem" }',
       { 'services[].protocol': 'https' },
     ],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what the file says
     'services[].headers': [{ 'X-Key': '${KEY}' }, 'X-Key: "${KEY}"'],
     'services[].rewrite.prefix': ['/api', 'rewrite: { prefix: "/api" }'],
     'services[].timeout': [60, 'grants: { valid: 60s }'],

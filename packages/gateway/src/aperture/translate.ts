@@ -126,14 +126,15 @@ function lightningLines({ source, folder, env }: Parts): string[] {
   const name = host.replace(/^https?:\/\//, '').replace(/:\d+$/, '')
   if (!/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)$/.test(name))
     source.issue(['authenticator', 'lndhost'], 'expected host:port of lnd')
-  const file = (text: string): string => quoted(goPath(text, { folder, env }))
+  const file = (folderName: string, below = ''): string | undefined =>
+    folderName === '' ? undefined : quoted(join(goPath(folderName, { folder, env }), below))
   return [
     ...lines,
     '# Over REST: "restlisten" of lnd says the port.',
     `lightning: ${flow([
       ['backend', 'lnd'],
       ['url', quoted(`https://${name}:8080`)],
-      ['macaroonFile', file(join(source.text('authenticator.macdir'), 'invoice.macaroon'))],
+      ['macaroonFile', file(source.text('authenticator.macdir'), 'invoice.macaroon')],
       ['tlsCertFile', file(source.text('authenticator.tlspath'))],
     ])}`,
   ]

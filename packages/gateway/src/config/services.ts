@@ -196,7 +196,7 @@ function readRoute(
     report(['memo'], 'not an invoice description, expected one line of at most 639 bytes')
   }
   if (issues.length > before) return undefined
-  const routeName = `${route.match}${describeHeaders(matchHeaders)}`
+  const routeName = `${route.match}${describeHeaders(ofLines)}`
   return {
     match: route.match,
     matchHeaders,
