@@ -114,7 +114,12 @@ describe('two workers', { timeout: 120_000 }, () => {
     expect(items.every(({ amountExact }) => amountExact)).toBe(true)
     expect(items.filter(({ state }) => state === 'exhausted')).toHaveLength(2)
 
-    await until(async () => (await ask(gateway.admin, 'GET', '/readyz')).status === 200, 'all is well again')
+    await until(() => gateway.output().split('a worker ended').length === 3, 'it is noticed')
+    await until(
+      async () => (await ask(gateway.admin, 'GET', '/readyz')).status === 200,
+      'all is well again',
+      60_000,
+    )
     // What others know is told once more, and changes nothing.
     for (const pass of [...passes, late]) expect(await use(gateway, '/pass/x', pass)).toBe(200)
     // 9 settled, 9 redeemed, 2 exhausted.
@@ -180,7 +185,9 @@ describe('two workers', { timeout: 120_000 }, () => {
     const before = await buy(gateway, '/paid/x')
     for (const status of [200, 200, 200, 402]) expect(await use(gateway, '/paid/x', before)).toBe(status)
     await expect
-      .poll(async () => (await api(gateway, 'GET', `/payments/${before.paymentHash}`)).body['state'])
+      .poll(async () => (await api(gateway, 'GET', `/payments/${before.paymentHash}`)).body['state'], {
+        timeout: 25_000,
+      })
       .toBe('exhausted')
     const refund = await api(gateway, 'POST', '/refunds', {
       body: { paymentHash: before.paymentHash, calls: 1, reason: 'late' },
