@@ -94,7 +94,7 @@ describe('what was sold', () => {
     expect((await use(gateway, '/pass/x', pass)).status).toBe(200)
     for (const status of [200, 200, 402]) expect((await use(gateway, '/paid/x', bundle)).status).toBe(status)
     await expect
-      .poll(async () => (await api(gateway, 'GET', '/payments?state=exhausted')).body)
+      .poll(async () => (await api(gateway, 'GET', '/payments?state=exhausted')).body, { timeout: 25_000 })
       .toMatchObject({ items: [{ paymentHash: bundle.paymentHash, amountMsat: 1000, amountExact: true }] })
     expect((await api(gateway, 'GET', '/tokens', { token: READ })).body).toMatchObject({
       items: expect.arrayContaining([expect.objectContaining({ tokenId: pass.tokenId, amountMsat: 10_000 })]),
@@ -156,6 +156,9 @@ describe('what was sold', () => {
     expect((await run(folder, ['reload', '--admin', gateway.admin])).out).toBe('reloaded\n')
     const refund = await run(folder, ['tokens', 'refund', bundle.tokenId, '--admin', gateway.admin])
     expect([refund.code, refund.out]).toEqual([0, `gave back 1 call of ${bundle.paymentHash}\n`])
+    const revocation = { body: { paymentHash: bundle.paymentHash } }
+    expect((await api(gateway, 'POST', '/revocations', revocation)).status).toBe(201)
+    expect((await use(gateway, '/paid/x', bundle)).status).toBe(402)
     const absent = await run(folder, ['stats', '--admin', 'http://127.0.0.1:1'])
     expect([absent.code, absent.err]).toEqual([
       69,
@@ -169,7 +172,7 @@ describe('what was sold', () => {
     for (const path of ['/stats', '/series?step=day', '/keys', '/webhooks', '/dead-letters', '/prices'])
       expect([path, (await api(gateway, 'GET', path)).status]).toEqual([path, 200])
     await gateway.stop()
-  }, 90_000)
+  }, 240_000)
 })
 
 describe('who may ask', () => {
@@ -256,7 +259,7 @@ describe('services', () => {
     expect(retired.body).toMatchObject({ id: 'testkey', state: 'retired' })
     expect((await api(next, 'POST', '/drain')).status).toBe(202)
     expect((await next.ended).code).toBe(0)
-  }, 90_000)
+  }, 240_000)
 })
 
 describe('the live stream', () => {
@@ -268,6 +271,7 @@ describe('the live stream', () => {
       signal: controller.signal,
     })
     expect(events.headers.get('content-type')).toBe('text/event-stream')
+    answered.add('events')
     const reader = events.body?.pipeThrough(new TextDecoderStream()).getReader()
     let text = ''
     const until = async (wanted: string): Promise<void> => {
@@ -283,7 +287,7 @@ describe('the live stream', () => {
     await until('event: configuration')
     controller.abort()
     await gateway.stop()
-  }, 60_000)
+  }, 240_000)
 })
 
 interface Received {
@@ -292,45 +296,58 @@ interface Received {
   readonly good: boolean
 }
 
+/** A receiver of webhooks that checks signatures. */
+async function startReceiver(first: number): Promise<{
+  readonly received: Received[]
+  readonly port: number
+  readonly secretLine: string
+  answerWith(status: number): void
+}> {
+  const secret = randomBytes(32)
+  const received: Received[] = []
+  let status = first
+  const receiver = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk) => {
+      body += chunk
+    })
+    request.on('end', () => {
+      const { 'webhook-id': id, 'webhook-timestamp': time, 'webhook-signature': signature } = request.headers
+      const right = createHmac('sha256', secret).update(`${id}.${time}.${body}`).digest('base64')
+      received.push({ id: String(id), type: JSON.parse(body).type, good: signature === `v1,${right}` })
+      response.writeHead(status).end()
+    })
+  })
+  servers.push(receiver)
+  await new Promise<void>((resolve) => {
+    receiver.listen(0, '127.0.0.1', resolve)
+  })
+  return {
+    received,
+    port: (receiver.address() as AddressInfo).port,
+    secretLine: `whsec_${secret.toString('base64')}\n`,
+    answerWith(next) {
+      status = next
+    },
+  }
+}
+
 describe('webhooks', () => {
   it('come signed, in order, at least once, also after the gateway was killed', async () => {
-    const secret = randomBytes(32)
-    const received: Received[] = []
-    let status = 500
-    const receiver = createServer((request, response) => {
-      let body = ''
-      request.on('data', (chunk) => {
-        body += chunk
-      })
-      request.on('end', () => {
-        const {
-          'webhook-id': id,
-          'webhook-timestamp': time,
-          'webhook-signature': signature,
-        } = request.headers
-        const right = createHmac('sha256', secret).update(`${id}.${time}.${body}`).digest('base64')
-        received.push({ id: String(id), type: JSON.parse(body).type, good: signature === `v1,${right}` })
-        response.writeHead(status).end()
-      })
-    })
-    servers.push(receiver)
-    await new Promise<void>((resolve) => {
-      receiver.listen(0, '127.0.0.1', resolve)
-    })
-    const { port } = receiver.address() as AddressInfo
+    const { received, port, secretLine, answerWith } = await startReceiver(500)
     const folder = folderOf(`webhooks: [{ url: "http://127.0.0.1:${port}/hook", secretFile: hook.secret }]`)
-    writeFileSync(join(folder, 'hook.secret'), `whsec_${secret.toString('base64')}\n`, { mode: 0o600 })
+    writeFileSync(join(folder, 'hook.secret'), secretLine, { mode: 0o600 })
     const gateway = await serve(folder)
     const bought = await buy(gateway, '/paid/x')
     for (const expected of [200, 200, 402, 402])
       expect((await use(gateway, '/paid/x', bought)).status).toBe(expected)
     // The receiver is down: the first waits, and the others behind it.
-    await expect.poll(() => received.length).toBeGreaterThan(0)
+    await expect.poll(() => received.length, { timeout: 25_000 }).toBeGreaterThan(0)
     await expect
-      .poll(async () => (await api(gateway, 'GET', '/webhooks')).body)
+      .poll(async () => (await api(gateway, 'GET', '/webhooks')).body, { timeout: 25_000 })
       .toMatchObject({ waiting: 3, receivers: [{ url: `http://127.0.0.1:${port}/hook` }] })
     await gateway.kill()
-    status = 204
+    answerWith(204)
     const first = received[0]
     received.length = 0
     const next = await serve(folder)
@@ -342,7 +359,41 @@ describe('webhooks', () => {
     expect((await api(next, 'POST', '/refunds', { body: { paymentHash: bought.paymentHash } })).status).toBe(
       201,
     )
-    await expect.poll(() => received.at(-1)?.type).toBe('refunded')
+    await expect.poll(() => received.at(-1)?.type, { timeout: 25_000 }).toBe('refunded')
     await next.stop()
-  }, 90_000)
+  }, 240_000)
+
+  it('that were given up are listed, and go out again when an operator says so', async () => {
+    const { received, port, secretLine, answerWith } = await startReceiver(410)
+    const receiver = `{ url: "http://127.0.0.1:${port}/hook?key=1", secretFile: hook.secret, events: [redeemed] }`
+    const folder = folderOf(`webhooks: [${receiver}]`)
+    writeFileSync(join(folder, 'hook.secret'), secretLine, { mode: 0o600 })
+    const gateway = await serve(folder)
+    const bought = await buy(gateway, '/pass/x')
+    expect((await use(gateway, '/pass/x', bought)).status).toBe(200)
+    const dead = async (): Promise<readonly Record<string, unknown>[]> =>
+      ((await api(gateway, 'GET', '/dead-letters')).body as { items: Record<string, unknown>[] }).items
+    await expect.poll(dead, { timeout: 25_000 }).toMatchObject([
+      {
+        type: 'redeemed',
+        tokenId: bought.tokenId,
+        attempts: 1,
+        url: `http://127.0.0.1:${port}/hook`,
+        why: 'answered 410',
+      },
+    ])
+    const [letter] = await dead()
+    answerWith(204)
+    const body = { id: letter?.['id'], receiver: letter?.['receiver'] }
+    expect((await api(gateway, 'POST', '/dead-letters/redeliveries', { body })).status).toBe(202)
+    await expect.poll(() => received, { timeout: 25_000 }).toHaveLength(2)
+    expect(received.map(({ id }) => id)).toEqual([letter?.['id'], letter?.['id']])
+    await expect.poll(dead, { timeout: 25_000 }).toEqual([])
+    expect((await api(gateway, 'POST', '/dead-letters/redeliveries', { body })).status).toBe(404)
+    await gateway.stop()
+  }, 240_000)
+})
+
+it('every operation was answered, and by its own schema', () => {
+  expect(operations.map(({ id }) => id).filter((id) => !answered.has(id))).toEqual([])
 })

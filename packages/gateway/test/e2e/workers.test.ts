@@ -94,7 +94,7 @@ describe('two workers', { timeout: 60_000 }, () => {
   })
 
   it('keep one limit of challenges', async () => {
-    const text = configOf({ top: WORKERS }).replace('limit: off', 'limit: 10/1h, exempt: []')
+    const text = configOf({ top: WORKERS }).replace('limit: off', 'limit: 10/1h, exempt: [], reuse: false')
     const gateway = await serve(folderWith(text))
     const answers = await Promise.all(Array.from({ length: 30 }, () => ask(gateway.url, 'GET', '/paid/x')))
     const count = (status: number): number => answers.filter((answer) => answer.status === status).length
