@@ -1,3 +1,4 @@
+import { METHODS as KNOWN_METHODS } from 'node:http'
 import {
   addressDenied,
   type Decision,
@@ -85,6 +86,8 @@ export interface DataPlane {
   close(): Promise<void>
 }
 
+const METHODS: ReadonlySet<string> = new Set(KNOWN_METHODS)
+
 /** A request that has a route. */
 interface Going {
   readonly visit: Visit
@@ -137,9 +140,15 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   function receive(visit: Visit): void {
     const { req } = visit
     const { method = '', rawHeaders } = req
-    const head = readHead(rawHeaders, req.httpVersion, req instanceof H2Request ? req.hasBody : undefined)
+    const h2 = req instanceof H2Request ? req : undefined
+    const head = readHead(rawHeaders, req.httpVersion, h2?.hasBody)
     if (!head.ok) {
       visit.answerBadHead(head.detail)
+      return
+    }
+    // HTTP/1's parser knows these methods and no others.
+    if (h2 !== undefined && !METHODS.has(method)) {
+      visit.answerBadHead('the method is none that HTTP knows')
       return
     }
     const denies = options.denied?.()
