@@ -64,9 +64,11 @@ export async function startGenerousUpstream(sold: Sold): Promise<GenerousUpstrea
   )
   server.maxHeadersCount = 0
   // Bytes that even this one cannot read are the gateway's fault, if they are not an end in the middle.
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+  server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
     if (error.code !== 'ECONNRESET' && error.code !== 'HPE_INVALID_EOF_STATE')
-      wrongs.push(`bytes that are no request: ${error.code}`)
+      wrongs.push(
+        `bytes that are no request: ${error.code}: ${JSON.stringify(error.rawPacket?.toString('latin1').slice(0, 400))}`,
+      )
     socket.destroy()
   })
   server.listen(0, '127.0.0.1')

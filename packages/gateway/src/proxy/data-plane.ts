@@ -1,3 +1,4 @@
+import { METHODS as KNOWN_METHODS } from 'node:http'
 import {
   addressDenied,
   type Decision,
@@ -92,6 +93,8 @@ export interface DataPlane {
   close(): Promise<void>
 }
 
+const METHODS: ReadonlySet<string> = new Set(KNOWN_METHODS)
+
 /** A request that has a route. */
 interface Going {
   readonly visit: Visit
@@ -158,6 +161,11 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     const head = readHead(rawHeaders, req.httpVersion, req.hasBody)
     if (!head.ok) {
       visit.answerBadHead(head.detail)
+      return
+    }
+    // HTTP/1's parser knows these methods and no others.
+    if (req.hasBody !== undefined && !METHODS.has(method)) {
+      visit.answerBadHead('the method is none that HTTP knows')
       return
     }
     const denies = options.denied?.()

@@ -131,6 +131,11 @@ export class H2Answer implements ClientAnswer {
 
 const UNSENDABLE = /[\0\r\n]/
 
+// Some clients (curl 7.88) lose an answer whose stream is reset while they send: they get the time to hear of it.
+const GRACE_MS = 1_000
+
 function stopReading(stream: ServerHttp2Stream): void {
-  if (!stream.destroyed && !stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR)
+  if (stream.destroyed || stream.readableEnded) return
+  const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), GRACE_MS).unref()
+  stream.once('end', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
 }

@@ -272,6 +272,7 @@ describe('HTTP/2 that is not well meant', () => {
     ['a Host that is not the authority', { ':authority': 'gateway.test', host: 'other.test' }, 400],
     ['the same Host in capitals', { ':authority': 'gateway.test', host: 'GATEWAY.test' }, 200],
     ['another expectation', { expect: 'a-pony' }, 417],
+    ['a method that HTTP does not know', { ':method': 'eET' }, 400],
   ])('%s', async (_, headers, status) => {
     const { session } = await start()
     expect((await askH2(session, { ':path': '/free/x', ...headers })).status).toBe(status)

@@ -82,11 +82,13 @@ export function createPublicServer(dataPlane: DataPlane, options: PublicServerOp
   }
   const serve = (socket: Socket, speaksH2: boolean): void => {
     silent.delete(socket)
+    if (!knowsPeer(socket)) return
     if (speaksH2) h2.accept(socket)
     else h1.emit('connection', socket)
   }
   const tls = options.tls === undefined ? undefined : createTlsFront(options.tls, headersTimeoutMs, serve)
   const accept = (socket: Socket): void => {
+    if (!knowsPeer(socket)) return
     sockets.add(socket)
     if (tls === undefined) silent.add(socket)
     socket.once('close', () => {
@@ -121,6 +123,16 @@ export function createPublicServer(dataPlane: DataPlane, options: PublicServerOp
       for (const socket of sockets) socket.destroy()
     },
   }
+}
+
+/**
+ * Asks for the client's address while there is one: the socket remembers it, so that a request whose client has just left is
+ * held to the same lists and limits as any other.
+ */
+function knowsPeer(socket: Socket): boolean {
+  if (socket.remoteAddress !== undefined) return true
+  socket.destroy()
+  return false
 }
 
 function createH1Server(

@@ -141,6 +141,10 @@ describe('an encoded slash that a route asks for', () => {
     ['/a/x%2f%2e%2e%2fb'],
     ['/a/x%2F..;%2Fb'],
     ['/a/x%252f..'],
+    ['/a/..%3f'],
+    ['/a/..%23x'],
+    ['/a/.%253Fx'],
+    ['/a/..%3B%3F'],
     ['/a%5cb'],
     ['/a%2f%00'],
   ])('does not carry a disguised dot segment, backslash or control: %s', (raw) => {

@@ -45,8 +45,8 @@ const pathClass: Uint8Array = classes(PLAIN, "-._~!$&'()*+,;=:@", ENCODE, '"<>^`
  *
  * Dot segments are resolved, raw or encoded, never above the root; empty segments collapse; unreserved characters are
  * decoded; characters that no path may hold are encoded. Refused: `%2F`, `%5C`, backslashes, controls and anything
- * outside ASCII, bad percent triplets, `#`, and segments that a reader who cuts off `;parameters` or decodes once more
- * would take for a dot segment, an empty one or several.
+ * outside ASCII, bad percent triplets, `#`, and segments that a reader who cuts off `;parameters`, or decodes once more
+ * and parses again, would take for a dot segment, an empty one or several.
  */
 export function normaliseTarget(rawTarget: string, options: TargetOptions = {}): Target | BadTarget {
   if (rawTarget.charCodeAt(0) === SLASH) return readOriginForm(rawTarget, options.allowEncodedSlash === true)
@@ -175,10 +175,9 @@ function readingFault(reading: string, allowEncodedSlash: boolean): string | und
 }
 
 function pieceFault(piece: string): string | undefined {
-  const semicolon = piece.indexOf(';')
-  const name = semicolon < 0 ? piece : piece.slice(0, semicolon)
-  if (name === '.' || name === '..') return 'the path holds a disguised dot segment'
-  return name === '' ? 'the path holds a segment of parameters only' : undefined
+  // Decoded, `?` and `#` end the path for a reader who parses it again.
+  if (/^\.\.?(?:[;?#]|$)/.test(piece)) return 'the path holds a disguised dot segment'
+  return piece === '' || piece.startsWith(';') ? 'the path holds a segment of parameters only' : undefined
 }
 
 function decodeOnce(text: string): string {
