@@ -8,7 +8,7 @@ import type { Config, RouteConfig } from '../config/config.ts'
 import { type JsonClient, jsonClient } from './fetch-json.ts'
 import { grpcPricer } from './grpc-pricer.ts'
 import { hookPricer } from './hook-pricer.ts'
-import { type PricesClient, pricesClient } from './prices-client.ts'
+import type { PricesClient } from './prices-client.ts'
 import { type UsageReports, usageReports } from './usage-reports.ts'
 
 /** The pricers of one configuration. */
@@ -52,9 +52,14 @@ export async function openPricers(config: Config, { warn, before }: PricersParts
   const reports = usageReports({
     onLost: (total) => warn(`usage: a report to a price server is lost, ${total} so far`),
   })
+  const routes = config.services.flatMap((service) => service.routes)
+  // gRPC is a fifth of what a start costs, and few have a price server.
+  const grpc = routes.some(({ price }) => price?.kind === 'grpc')
+    ? await import('./prices-client.ts')
+    : undefined
   try {
-    for (const route of config.services.flatMap((service) => service.routes)) {
-      const pricer = pricerOf(route, config, { client, rates: rates?.book, reports, servers })
+    for (const route of routes) {
+      const pricer = pricerOf(route, config, { client, rates: rates?.book, reports, servers, grpc })
       if (pricer !== undefined) made.set(route, pricer)
     }
   } catch (error) {
@@ -118,7 +123,7 @@ function ratesOf(
 function pricerOf(
   { price }: RouteConfig,
   { folder }: Config,
-  { client, rates, reports, servers }: Means,
+  { client, rates, reports, servers, grpc }: Means,
 ): Pricer | undefined {
   switch (price?.kind) {
     case undefined:
@@ -138,7 +143,8 @@ function pricerOf(
       const key = JSON.stringify([address, caFile, tls])
       let prices = servers.get(key)
       if (prices === undefined) {
-        prices = readable(caFile, () => pricesClient(address, tls && { ...tls, caFile }))
+        if (grpc === undefined) throw new Error('the client of price servers is not loaded')
+        prices = readable(caFile, () => grpc.pricesClient(address, tls && { ...tls, caFile }))
         servers.set(key, prices)
       }
       return grpcPricer(price, { client: prices, reports })
@@ -153,6 +159,8 @@ interface Means {
   readonly reports: UsageReports
   /** One connection to each price server. */
   readonly servers: Map<string, PricesClient>
+  /** Loaded where a route has one. */
+  readonly grpc: typeof import('./prices-client.ts') | undefined
 }
 
 function readable<T>(file: string | undefined, open: () => T): T {

@@ -31,7 +31,13 @@ const EVENTS = [
 
 /** An upstream whose answers are as their paths say, and a gateway that sells them by measure. */
 async function shop(charge: string, more: Parameters<typeof configOf>[0] = {}) {
-  let finish = (): void => {}
+  // How to end an answer, by its path, as soon as it has begun.
+  const ends = new Map<string, PromiseWithResolvers<() => void>>()
+  const endOf = (path: string): PromiseWithResolvers<() => void> => {
+    const end = ends.get(path) ?? Promise.withResolvers()
+    ends.set(path, end)
+    return end
+  }
   const upstream = await startUpstream((req, res) => {
     req.resume().on('end', () => {
       const { url = '' } = req
@@ -46,10 +52,10 @@ async function shop(charge: string, more: Parameters<typeof configOf>[0] = {}) {
         res.end(gzipSync(JSON.stringify({ usage: USAGE })))
       } else if (url.endsWith('/stream')) {
         res.write('x'.repeat(1_000))
-        finish = () => void res.end('y'.repeat(1_000))
+        endOf(url).resolve(() => void res.end('y'.repeat(1_000)))
       } else if (url.endsWith('/broken')) {
         res.write('x'.repeat(1_000))
-        finish = () => void res.destroy()
+        endOf(url).resolve(() => void res.destroy())
       } else if (url.endsWith('/endless')) {
         const timer = setInterval(() => res.write('x'.repeat(1_000)), 5)
         res.once('close', () => clearInterval(timer))
@@ -58,7 +64,7 @@ async function shop(charge: string, more: Parameters<typeof configOf>[0] = {}) {
   })
   const routes = [`{ match: "/m/*", price: 100 sat, grants: { credit: 100 sat }, charge: ${charge} }`]
   const gateway = await start({ upstream: upstream.origin, routes, ...more })
-  return { upstream, gateway, finish: () => finish() }
+  return { upstream, gateway, finish: async (path: string) => (await endOf(path).promise)() }
 }
 
 const use = (
@@ -133,8 +139,7 @@ describe('a metered route', () => {
     await until(async () => (await spent(gateway, bought)) === 1_000, 'what was measured is charged')
     const broken = use(gateway, '/m/broken', bought).catch(() => 'broken')
     await until(async () => (await spent(gateway, bought)) === 6_000, 'the estimate is reserved')
-    await new Promise((resolve) => setImmediate(resolve))
-    finish()
+    await finish('/m/broken')
     expect(await broken).toBe('broken')
     await until(async () => (await spent(gateway, bought)) === 2_000, 'what is certain is charged')
   })
@@ -159,8 +164,7 @@ describe('a metered route', () => {
     const { gateway, finish } = await shop('{ responseBytes: 60 msat, estimate: 1 sat }')
     const bought = await buy(gateway, '/m/x')
     const streamed = use(gateway, '/m/stream', bought)
-    await until(async () => (await spent(gateway, bought)) === 1_000, 'it is under way')
-    finish()
+    await finish('/m/stream')
     expect((await streamed).body).toHaveLength(2_000)
     expect(await balance(gateway, bought)).toEqual({ creditedMsat: 100_000, leftMsat: 0, lostMsat: 20_000 })
     const refused = await use(gateway, '/m/x', bought)
