@@ -109,7 +109,7 @@ describe('Blink (fixture only)', () => {
   }))
 
   it('takes no wallet that counts dollars', async () => {
-    await expect(blink({ ...options(), wallet: 'dollars' })).rejects.toMatchObject({
+    await expect(blink({ ...options(), walletId: 'dollars' })).rejects.toMatchObject({
       code: 'lightning_invalid',
     })
   })

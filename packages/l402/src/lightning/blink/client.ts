@@ -14,7 +14,7 @@ export interface BlinkOptions {
   /** Default `https://api.blink.sv/graphql`. */
   readonly url?: string
   /** The id of the wallet; left out: the account's bitcoin wallet. */
-  readonly wallet?: string
+  readonly walletId?: string
   /** The network it must be on. */
   readonly network?: Network
   readonly fetch?: typeof globalThis.fetch
@@ -77,7 +77,7 @@ export async function openBlink(options: BlinkOptions, key: BlinkKey): Promise<B
     const wallet = listOf(wallets)
       .map(objectOf)
       .find(({ id, walletCurrency }) =>
-        options.wallet === undefined ? walletCurrency === 'BTC' : id === options.wallet,
+        options.walletId === undefined ? walletCurrency === 'BTC' : id === options.walletId,
       )
     if (wallet === undefined || wallet['walletCurrency'] !== 'BTC')
       throw new L402Error('lightning_invalid', `${rest.who}: the account has no such bitcoin wallet`)

@@ -22,7 +22,11 @@ export const blinkKind: BackendKind = {
   pays: blinkPaymentCapabilities,
   settings: [
     KEY,
-    { name: 'wallet', type: 'text', what: "the id of a bitcoin wallet, where it is not the account's first" },
+    {
+      name: 'walletId',
+      type: 'text',
+      what: "the id of a bitcoin wallet, where it is not the account's first",
+    },
     urlOf('https://api.blink.sv/graphql'),
     COMMON.proxy,
     COMMON.network,
@@ -31,7 +35,7 @@ export const blinkKind: BackendKind = {
     const { blink } = await import('../blink/index.ts')
     return await blink({
       ...(await apart(values, context)),
-      ...pickWallet(values['wallet']),
+      ...pickWallet(values['walletId']),
       key: await secretOf(values, 'key'),
     })
   },
@@ -39,14 +43,14 @@ export const blinkKind: BackendKind = {
     const { blinkWallet } = await import('../blink/index.ts')
     return await blinkWallet({
       ...(await apart(values, context)),
-      ...pickWallet(values['wallet']),
+      ...pickWallet(values['walletId']),
       key: await secretOf(values, 'key'),
     })
   },
 }
 
-function pickWallet(wallet: string | undefined): { readonly wallet?: string } {
-  return wallet === undefined ? {} : { wallet }
+function pickWallet(walletId: string | undefined): { readonly walletId?: string } {
+  return walletId === undefined ? {} : { walletId }
 }
 
 /** Strike. */
