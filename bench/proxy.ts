@@ -13,6 +13,7 @@
  */
 
 import { pinning } from './lib/cores.ts'
+import { countFrom } from './lib/count-from.ts'
 import { invoiceCpuMicros } from './lib/invoice-cost.ts'
 import { type LoadResult, startLoad } from './lib/load.ts'
 import { buyCredential, startGateway, startNginx, startUpstream } from './lib/peers.ts'
@@ -123,10 +124,4 @@ async function printInvoiceShare(): Promise<void> {
   console.log(
     `\nmaking an invoice, alone in this process: ${invoice.toFixed(0)} µs of CPU, ${share.toFixed(0)} % of a 402 answer`,
   )
-}
-
-function countFrom(variable: string, usual: number): number {
-  const count = Number(process.env[variable] ?? usual)
-  if (!(count > 0)) throw new Error(`${variable}: expected a number above 0, got ${process.env[variable]}`)
-  return count
 }

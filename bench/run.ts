@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 const benchmarks: Record<string, string> = {
   proxy: 'the gateway against the same proxy without its gate, and against nginx',
+  challenge: 'unpaid requests with a real lnd, with and without reuse, against lnd itself',
   verify: 'full and cached verification against the primitives they cannot avoid',
   grammar: 'header parsing time from 1 KiB to 1 MiB of hostile input',
   ledger: 'durable reservations against bare durable inserts',
@@ -13,7 +14,7 @@ const benchmarks: Record<string, string> = {
 const [name, ...rest] = process.argv.slice(2)
 if (name !== undefined && !(name in benchmarks)) {
   console.error(`no benchmark "${name}"; there are:`)
-  for (const [known, about] of Object.entries(benchmarks)) console.error(`  ${known.padEnd(8)} ${about}`)
+  for (const [known, about] of Object.entries(benchmarks)) console.error(`  ${known.padEnd(9)} ${about}`)
   process.exit(64)
 }
 for (const each of name === undefined ? Object.keys(benchmarks) : [name]) {

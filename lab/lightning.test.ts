@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { closeUpstreams, startUpstream } from '../packages/gateway/test/e2e/upstream.ts'
 import { bakePayMacaroon, hasLab, type LabNetwork, lab, startNetwork } from './lib/lightning.ts'
 import { hasLnbits, type LabLnbits, startLnbits } from './lib/lnbits.ts'
@@ -21,10 +21,15 @@ if (!hasLnbits) console.log('SKIPPED: LNbits among the pairs (LAB_LNBITS names i
 const root = join(import.meta.dirname, '..')
 const FARE = join(root, 'packages/fare/bin/fare.js')
 const TURNPIKE = join(root, 'packages/gateway/bin/turnpike.js')
-const KILLS = Number(process.env['LAB_KILLS'] ?? 6)
+const KILLS = Number(process.env['LAB_KILLS'] ?? 3)
 const sellers = ['lnd', 'nwc', ...(hasLnbits ? ['lnbits'] : [])]
 const wallets = [...sellers]
 const pairs = sellers.flatMap((seller) => wallets.map((wallet) => ({ seller, wallet })))
+
+interface Gateway {
+  readonly url: string
+  stop(): Promise<void>
+}
 
 interface Ran {
   readonly code: number | null
@@ -41,6 +46,7 @@ describe.skipIf(!hasLab)(hasLab ? 'purchases on real channels' : 'SKIPPED: no la
   let lnbits: { readonly seller: LabLnbits; readonly buyer: LabLnbits } | undefined
   let upstream: { readonly port: number }
   const lightningOf = new Map<string, string>()
+  const gateways = new Map<string, Promise<Gateway>>()
 
   const secret = (name: string, text: string): string => {
     const file = join(folder, name)
@@ -72,10 +78,10 @@ describe.skipIf(!hasLab)(hasLab ? 'purchases on real channels' : 'SKIPPED: no la
     lightningOf.set('nwc', `{ backend: nwc, connectionFile: "${secret('nwc-sell', selling)}" }`)
     if (hasLnbits) await addLnbits()
   }, 400_000)
-  afterEach(() => {
-    for (const child of children) child.kill('SIGKILL')
-  })
   afterAll(async () => {
+    for (const one of await Promise.allSettled(gateways.values()))
+      if (one.status === 'fulfilled') await one.value.stop()
+    for (const child of children) child.kill('SIGKILL')
     await nwc?.seller.close()
     await nwc?.buyer.close()
     await lnbits?.seller.close()
@@ -144,7 +150,14 @@ describe.skipIf(!hasLab)(hasLab ? 'purchases on real channels' : 'SKIPPED: no la
     )
   }
 
-  async function gateway(seller: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  /** One for each seller, for all tests. */
+  function gateway(seller: string): Promise<Gateway> {
+    const running = gateways.get(seller) ?? startGateway(seller)
+    gateways.set(seller, running)
+    return running
+  }
+
+  async function startGateway(seller: string): Promise<Gateway> {
     const at = join(folder, `gateway-${seller}-${crypto.randomUUID()}`)
     mkdirSync(at)
     const text = `listen: 127.0.0.1:0
@@ -185,11 +198,10 @@ services:
   }
 
   it.each(pairs)('fare with $wallet buys from a gateway with $seller', async ({ seller, wallet }) => {
-    const { url, stop } = await gateway(seller)
-    const bought = await fare('get', '--wallet', wallet, '--json', `${url}/forecast/oslo`)
+    const { url } = await gateway(seller)
+    const bought = await fare('get', '--wallet', wallet, '--json', `${url}/forecast/${wallet}`)
     expect(bought.err).toBe('')
     expect(JSON.parse(bought.out)).toMatchObject({ ok: true, status: 200, paid: true })
-    await stop()
   })
 
   it('fare buys from the real Aperture', async () => {
@@ -217,7 +229,7 @@ services:
   })
 
   it(`pays nothing twice and forgets nothing when fare or the buyer's node is killed in flight, ${KILLS} times`, async () => {
-    const { url, stop } = await gateway('lnd')
+    const { url } = await gateway('lnd')
     const { seller, buyer } = network.nodes
     const sent = async (): Promise<bigint> => {
       const { payments } = (await buyer.call(
@@ -279,6 +291,5 @@ services:
     expect(after.spent - before.spent).toBe(paid)
     // One purchase each: nothing was bought a second time.
     expect(paid).toBe(BigInt(KILLS) * 10_000n)
-    await stop()
   }, 600_000)
 })

@@ -38,6 +38,12 @@ const entries: readonly Entry[] = [
     budgetGzipKiB: 40,
     without: ['/server/', '/stores/purse-sqlite', '/lightning/sandbox'],
   },
+  {
+    name: 'WebLN wallet',
+    code: "export { weblnWallet } from '@turnpike/l402/lightning/webln'",
+    budgetGzipKiB: 30,
+    without: ['/server/', '/client/', '/stores/', '/lightning/sandbox', '/lightning/lib/files'],
+  },
 ]
 
 let failures = 0

@@ -5,11 +5,10 @@
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { LoadOptions, LoadResult } from './load.ts'
-import { median } from './stats.ts'
+import { median, percentile } from './stats.ts'
 
 const BUFFER_BYTES = 16_384
 const HEAD_END = Buffer.from('\r\n\r\n')
-/** One request in so many has its time taken. */
 const TIMED = 16
 
 /** What the connections of one run share. */
@@ -18,6 +17,7 @@ interface Run {
   readonly port: number
   readonly request: Buffer
   readonly statusLine: string
+  readonly timed: number
   readonly latenciesMs: number[]
   requests: number
   going: boolean
@@ -72,7 +72,7 @@ function drive(run: Run): Promise<void> {
       socket.destroy()
     }
     const send = (): void => {
-      if (run.requests % TIMED === 0) sentAt = performance.now()
+      if (run.requests % run.timed === 0) sentAt = performance.now()
       socket.write(run.request)
     }
     const next = (): void => {
@@ -94,7 +94,7 @@ function drive(run: Run): Promise<void> {
 }
 
 async function perform(options: LoadOptions): Promise<LoadResult> {
-  const { url, authorization, connections, seconds, expected } = options
+  const { url, authorization, connections, seconds, expected, timed = TIMED } = options
   const { hostname, port, pathname, host } = new URL(url)
   const run: Run = {
     host: hostname,
@@ -103,6 +103,7 @@ async function perform(options: LoadOptions): Promise<LoadResult> {
       `GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n${authorization === undefined ? '' : `Authorization: ${authorization}\r\n`}\r\n`,
     ),
     statusLine: `HTTP/1.1 ${expected} `,
+    timed,
     latenciesMs: [],
     requests: 0,
     going: true,
@@ -113,7 +114,9 @@ async function perform(options: LoadOptions): Promise<LoadResult> {
   }, seconds * 1000)
   await Promise.all(Array.from({ length: connections }, () => drive(run)))
   const elapsed = (performance.now() - startedAt) / 1000
-  return { requests: run.requests, perSecond: run.requests / elapsed, p50Ms: median(run.latenciesMs) }
+  const { requests, latenciesMs } = run
+  const [p50Ms, p99Ms] = [median(latenciesMs), percentile(latenciesMs, 0.99)]
+  return { requests, perSecond: requests / elapsed, p50Ms, p99Ms }
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly seconds: number
   /** Every answer must have this status; the run fails otherwise. */
   readonly expected: number
+  /** One request in so many has its time taken; default 16. */
+  readonly timed?: number
 }
 
 /** What a run of load came to. */
@@ -19,6 +21,7 @@ export interface LoadResult {
   readonly requests: number
   readonly perSecond: number
   readonly p50Ms: number
+  readonly p99Ms: number
 }
 
 /** Sends requests over keep-alive connections, one at a time each. */

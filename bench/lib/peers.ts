@@ -75,16 +75,27 @@ export async function startUpstream(): Promise<Peer> {
   return peer(child, `http://127.0.0.1:${port.trim()}`)
 }
 
-/** A gateway on the sandbox with a free route, a pass and a very large bundle. `nodeArgs`: for profiling. */
-export async function startGateway(upstream: string, nodeArgs: readonly string[] = []): Promise<GatewayPeer> {
+/** What a gateway is to be like. */
+export interface GatewaySettings {
+  /** For profiling. */
+  readonly nodeArgs?: readonly string[]
+  /** `lightning:` of the configuration; left out: the sandbox. */
+  readonly lightning?: string
+  /** `challenges:` of the configuration. */
+  readonly challenges?: string
+}
+
+/** A gateway with a free route, a pass and a very large bundle. */
+export async function startGateway(upstream: string, settings: GatewaySettings = {}): Promise<GatewayPeer> {
+  const { nodeArgs = [], lightning, challenges = '{ limit: 60/1m, exempt: [127.0.0.1/32] }' } = settings
   const folder = makeFolder()
   writeFileSync(
     join(folder, 'turnpike.yaml'),
     `listen: 127.0.0.1:0
-lightning: { backend: sandbox }
+lightning: ${lightning ?? '{ backend: sandbox }'}
 store: sqlite:bench.db
 admin: { listen: 127.0.0.1:0 }
-challenges: { limit: 60/1m, exempt: [127.0.0.1/32] }
+challenges: ${challenges}
 services:
   bench:
     upstream: ${upstream}
@@ -96,7 +107,9 @@ services:
   )
   const ready = join(folder, 'ready.json')
   const bin = file('../../packages/gateway/bin/turnpike.js')
-  const serve = [bin, 'serve', '--sandbox', '-c', 'turnpike.yaml', '--ready-file', ready]
+  if (lightning !== undefined) spawnSync(process.execPath, [bin, 'keys', 'new'], { cwd: folder })
+  const play = lightning === undefined ? ['--sandbox'] : []
+  const serve = [bin, 'serve', ...play, '-c', 'turnpike.yaml', '--ready-file', ready]
   const [command, args] = pinned('proxy', process.execPath, [...nodeArgs, ...serve])
   const child = spawnChild(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
   const check = lastWords(child)

@@ -65,6 +65,7 @@ const SOME_KEY = '79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f817
 const METHODS = ['get_info', 'get_balance', 'make_invoice', 'lookup_invoice', 'pay_invoice'] as const
 
 interface Service {
+  readonly pool: { publish(...event: readonly unknown[]): Promise<unknown>[] }
   publishWalletServiceInfoEvent(
     secret: string,
     methods: readonly string[],
@@ -87,6 +88,18 @@ export async function startNwc(node: LabNode): Promise<LabNwc> {
     readonly NWCClient: new (options: object) => { readonly publicKey: string; close(): void }
   }
   const services: Service[] = []
+  let closed = false
+  /** It waits for no answer it publishes: one that is under way at the end would be a rejection of nobody's. */
+  const endQuietly = ({ pool }: Service): void => {
+    const publish = pool.publish.bind(pool)
+    pool.publish = (...event) =>
+      publish(...event).map((sent) =>
+        sent.catch((error: unknown) => {
+          if (closed) return new Promise(() => {})
+          throw error
+        }),
+      )
+  }
   return {
     async connection(methods = METHODS) {
       const [walletSecret, clientSecret] = [randomHex(), randomHex()]
@@ -97,11 +110,13 @@ export async function startNwc(node: LabNode): Promise<LabNwc> {
       probe.close()
       const service = new sdk.NWCWalletService({ relayUrls: [relay.url] })
       services.push(service)
+      endQuietly(service)
       await service.publishWalletServiceInfoEvent(walletSecret, methods, [])
       await service.subscribe(keys, handlerOf(node, methods))
       return connection(keys.walletPubkey)
     },
     async close() {
+      closed = true
       for (const service of services) service.close()
       await relay.close()
     },

@@ -39,6 +39,16 @@ describe('fare wallet', () => {
     [['wallet', 'add', 'x', '--backend', 'lnd'], /expected --url: its REST address/],
     [['wallet', 'add', 'x', '--backend', 'lnd', '--url', 'https://h'], /expected --macaroon-file: the file/],
     [['wallet', 'add', 'x', ...LND.with(3, 'h')], /--url: expected its REST address/],
+    [
+      ['wallet', 'add', 'x', '--backend', 'lnurl'],
+      /--backend: expected one of lnd, .*blink, strike, btcpay, exec/,
+    ],
+    [['wallet', 'add', 'x', '--backend', 'blink'], /expected --key-file: the file of an API key/],
+    [
+      ['wallet', 'add', 'x', '--backend', 'btcpay', '--url', 'https://h', '--key-file', 'k'],
+      /expected --store/,
+    ],
+    [['wallet', 'add', 'x', '--backend', 'exec'], /expected --program: the file of a program/],
     [['wallet', 'add', 'a b', ...LND], /cannot be a wallet's name/],
     [['wallet', 'add', 'sandbox', ...LND], /cannot be a wallet's name/],
     // A secret in a command line is for everybody to read.
@@ -50,6 +60,14 @@ describe('fare wallet', () => {
     const ran = await buyerOf().run(args)
     expect(ran).toMatchObject({ code: 2, out: '' })
     expect(ran.err).toMatch(says)
+  })
+
+  it('lists the kinds of wallets in its help', async () => {
+    const { code, out } = await buyerOf().run(['wallet', 'add', '--help'])
+    expect(code).toBe(0)
+    for (const kind of ['lnd', 'cln', 'phoenixd', 'blink', 'strike', 'btcpay', 'exec'])
+      expect(out).toMatch(new RegExp(`where the money comes from: .*\\b${kind}\\b`))
+    expect(out).not.toContain('opennode')
   })
 
   it('names a wallet that cannot be reached, and what to do about a file that is not there', async () => {

@@ -354,6 +354,28 @@ describe('a wrong configuration is told by file, line and column', () => {
       /:2:\d+: lightning: unknown key "tls", expected one of url, macaroonFile, macaroon, tlsCertFile/,
     ],
     [
+      'a Lightning address that is missing',
+      top('').replace('sandbox', '{ backend: lnurl, adress: a@b.c }'),
+      /:2:12: lightning: the key "address" is missing, expected a Lightning address/,
+      /:2:30: lightning: unknown key "adress", expected one of address, tlsCertFile, proxy/,
+    ],
+    [
+      'a BTCPay store without its key',
+      top('').replace('sandbox', '{ backend: btcpay, url: "https://h", store: 7 }'),
+      /:2:12: lightning: the key "keyFile" is missing, expected the file of an API key/,
+      /:2:56: lightning: store: expected the id of the store/,
+    ],
+    [
+      'a program that is not named',
+      top('').replace('sandbox', '{ backend: exec }'),
+      /:2:12: lightning: the key "program" is missing, expected the file of a program/,
+    ],
+    [
+      'a fee limit for a service that only sells',
+      top('').replace('sandbox', '{ backend: opennode, keyFile: k, network: mainnet }'),
+      /:2:45: lightning: unknown key "network", expected one of keyFile, key, url, proxy/,
+    ],
+    [
       'the sandbox among others',
       top('').replace(
         'sandbox',

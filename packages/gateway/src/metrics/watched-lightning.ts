@@ -14,11 +14,18 @@ export function watchLightning(backend: InvoiceBackend, metrics: Pick<Metrics, '
       metrics.lightning(operation, (performance.now() - startedAt) / 1000, ok)
     }
   }
+  const { invoiceDetails } = backend
   return {
     network: backend.network,
     invoiceCapabilities: backend.invoiceCapabilities,
     createInvoice: (request) => timed('create_invoice', () => backend.createInvoice(request)),
     lookupInvoice: (paymentHash) => timed('lookup_invoice', () => backend.lookupInvoice(paymentHash)),
+    ...(invoiceDetails === undefined
+      ? {}
+      : {
+          invoiceDetails: (paymentHash: Uint8Array) =>
+            timed('lookup_invoice', () => invoiceDetails.call(backend, paymentHash)),
+        }),
     ping: () => timed('ping', () => backend.ping()),
     close: () => backend.close(),
   }

@@ -37,6 +37,15 @@ export interface CreatedInvoice {
  */
 export type InvoiceState = 'open' | 'accepted' | 'settled' | 'cancelled' | 'expired' | 'unknown'
 
+/** What a backend knows of an invoice of its own. A field is left out where the backend does not say. */
+export interface InvoiceDetails {
+  readonly state: InvoiceState
+  /** What came in (`settled`) or is held (`accepted`), in millisatoshi; it may be more than was asked for. */
+  readonly amountMsat?: bigint
+  /** Unix seconds at which it was settled. */
+  readonly settledAt?: number
+}
+
 /** An invoice that has been paid. */
 export interface Settlement {
   /** 32 bytes. */
@@ -61,6 +70,8 @@ export interface InvoiceCapabilities {
   readonly exactMsat: boolean
   /** Can say whether an invoice has been settled. */
   readonly looksUp: boolean
+  /** Its invoices expire when asked for, give or take some minutes; else when it likes. Left out: yes. */
+  readonly setsExpiry?: boolean
   /** Tells of settlements as they happen, also of those it was not listening for (`settlements`). Left out: no. */
   readonly subscribes?: boolean
   /** Takes an unpaid invoice back (`cancelInvoice`). Left out: no. */
@@ -79,6 +90,8 @@ export interface InvoiceBackend {
   createInvoice(request: InvoiceRequest): Promise<CreatedInvoice>
   /** State of an invoice this backend made, by its 32-byte payment hash. */
   lookupInvoice(paymentHash: Uint8Array): Promise<InvoiceState>
+  /** Like `lookupInvoice`, with what came in and when, as far as the backend says so. */
+  invoiceDetails?(paymentHash: Uint8Array): Promise<InvoiceDetails>
   /**
    * Settled invoices from a point on, each once and in order, until the signal ends it. Never reads a node's whole
    * history. Throws `lightning_unavailable` when the connection is lost: go on after the last cursor.

@@ -7,6 +7,7 @@ import type {
   CreatedInvoice,
   InvoiceBackend,
   InvoiceCapabilities,
+  InvoiceDetails,
   InvoiceRequest,
   InvoiceState,
 } from './backend.ts'
@@ -107,20 +108,33 @@ class Several implements InvoiceBackend {
   }
 
   async lookupInvoice(paymentHash: Uint8Array): Promise<InvoiceState> {
+    return (
+      await this.#found(paymentHash, async (member) => ({ state: await member.lookupInvoice(paymentHash) }))
+    ).state
+  }
+
+  async invoiceDetails(paymentHash: Uint8Array): Promise<InvoiceDetails> {
+    return await this.#found(paymentHash, (member) => member.invoiceDetails(paymentHash))
+  }
+
+  async #found(
+    paymentHash: Uint8Array,
+    ask: (member: Member) => Promise<InvoiceDetails>,
+  ): Promise<InvoiceDetails> {
     const maker = this.#makers.get(encodeHex(paymentHash))?.member
-    if (maker !== undefined) return await maker.lookupInvoice(paymentHash)
+    if (maker !== undefined) return await ask(maker)
     // Made before the last start: whoever knows it. One that cannot be asked leaves it open.
     let fault: unknown
     for (const member of this.#members) {
       try {
-        const state = await member.lookupInvoice(paymentHash)
-        if (state !== 'unknown') return state
+        const details = await ask(member)
+        if (details.state !== 'unknown') return details
       } catch (error) {
         fault = error
       }
     }
     if (fault !== undefined) throw fault
-    return 'unknown'
+    return { state: 'unknown' }
   }
 
   async ping(): Promise<void> {

@@ -2,6 +2,7 @@ export type {
   CreatedInvoice,
   InvoiceBackend,
   InvoiceCapabilities,
+  InvoiceDetails,
   InvoiceRequest,
   InvoiceState,
   Network,

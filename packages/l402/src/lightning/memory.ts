@@ -8,6 +8,7 @@ import type { Network } from '../core/network.ts'
 import type {
   CreatedInvoice,
   InvoiceBackend,
+  InvoiceDetails,
   InvoiceRequest,
   InvoiceState,
   PaymentBackend,
@@ -138,6 +139,11 @@ class InMemoryLightning implements MemoryLightning {
   async lookupInvoice(paymentHash: Uint8Array): Promise<InvoiceState> {
     this.#assertReachable()
     return this.#sales.state(paymentHash)
+  }
+
+  async invoiceDetails(paymentHash: Uint8Array): Promise<InvoiceDetails> {
+    this.#assertReachable()
+    return this.#sales.details(paymentHash)
   }
 
   async ping(): Promise<void> {

@@ -44,7 +44,12 @@ export async function cln(options: ClnOptions): Promise<InvoiceBackend> {
     },
     async lookup(paymentHash) {
       const invoice = await find(paymentHash)
-      return invoice === undefined && cancelled.has(encodeHex(paymentHash)) ? 'cancelled' : stateOf(invoice)
+      if (invoice === undefined && cancelled.has(encodeHex(paymentHash))) return 'cancelled'
+      const [amountMsat, settledAt] = [
+        wholeOf(invoice?.['amount_received_msat']),
+        wholeOf(invoice?.['paid_at']),
+      ]
+      return { state: stateOf(invoice), amountMsat, settledAt }
     },
     ping: async () => void (await find(new Uint8Array(32))),
   })

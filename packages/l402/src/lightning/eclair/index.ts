@@ -2,7 +2,7 @@
 
 import { encodeBase64, encodeHex, encodeUtf8 } from '../../core/bytes.ts'
 import type { Network } from '../../core/network.ts'
-import type { InvoiceBackend, InvoiceState, PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
+import type { InvoiceBackend, PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
 import { buyerWallet } from '../lib/buyer.ts'
 import { expectOk } from '../lib/denied.ts'
 import { expectNetwork, networkNamed } from '../lib/networks.ts'
@@ -53,14 +53,17 @@ export async function eclair(options: EclairOptions): Promise<InvoiceBackend> {
       const made = objectOf(expectOk(rest, answerOf(rest, outcome), PASSWORD).body)
       return { invoice: made['serialized'], paymentHash: hash32(made['paymentHash']) }
     },
-    async lookup(paymentHash): Promise<InvoiceState> {
+    async lookup(paymentHash) {
       const form = { paymentHash: encodeHex(paymentHash) }
       const answer = answerOf(rest, await rest.call('getreceivedinfo', { method: 'POST', form }))
       if (answer.status === 404) return 'unknown'
       const body = objectOf(expectOk(rest, answer, PASSWORD).body)
-      switch (objectOf(body['status'])['type']) {
-        case 'received':
-          return 'settled'
+      const status = objectOf(body['status'])
+      switch (status['type']) {
+        case 'received': {
+          const settledAt = wholeOf(objectOf(status['receivedAt'])['unix'])
+          return { state: 'settled', amountMsat: wholeOf(status['amount']), settledAt }
+        }
         case 'expired':
           return 'expired'
         case 'pending':

@@ -4,25 +4,7 @@ import { clnInvoiceCapabilities, clnPaymentCapabilities } from '../cln/capabilit
 import { eclairInvoiceCapabilities, eclairPaymentCapabilities } from '../eclair/capabilities.ts'
 import { lnbitsInvoiceCapabilities, lnbitsPaymentCapabilities } from '../lnbits/capabilities.ts'
 import { phoenixdInvoiceCapabilities, phoenixdPaymentCapabilities } from '../phoenixd/capabilities.ts'
-import {
-  type BackendKind,
-  COMMON,
-  fetchOf,
-  networkOf,
-  type OpenContext,
-  type SettingValues,
-  secretOf,
-} from './settings.ts'
-
-/** What nearly all of them take. */
-async function common(values: SettingValues, context: OpenContext) {
-  const network = networkOf(values, context)
-  return {
-    url: values['url'] ?? '',
-    ...(await fetchOf(values)),
-    ...(network === undefined ? {} : { network }),
-  }
-}
+import { type BackendKind, COMMON, common, secretOf } from './settings.ts'
 
 /** Core Lightning, by its clnrest plugin. */
 export const clnKind: BackendKind = {

@@ -1,8 +1,10 @@
 /** All kinds of backends that configuration files and `fare wallet add` know. */
 
+import { execKind } from './exec.ts'
 import { clnKind, eclairKind, lnbitsKind, phoenixdKind } from './http.ts'
 import { lndKind } from './lnd.ts'
 import { albyhubKind, nwcKind } from './nwc.ts'
+import { blinkKind, btcpayKind, lnurlKind, opennodeKind, strikeKind } from './services.ts'
 import type { BackendKind, Role } from './settings.ts'
 
 export {
@@ -26,6 +28,12 @@ export const backendKinds: readonly BackendKind[] = [
   lnbitsKind,
   nwcKind,
   albyhubKind,
+  blinkKind,
+  strikeKind,
+  opennodeKind,
+  btcpayKind,
+  lnurlKind,
+  execKind,
 ]
 
 /** The kind of this name that can be used so, or `undefined`. */

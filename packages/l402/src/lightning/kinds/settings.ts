@@ -158,3 +158,28 @@ export function pick<K extends string>(values: SettingValues, keys: readonly K[]
     keys.flatMap((key) => (values[key] === undefined ? [] : [[key, values[key]]])),
   ) as { [P in K]?: string }
 }
+
+/** What nearly all kinds with an address take: `url`, a `fetch` of its own where it needs one, and the network. */
+export async function common(
+  values: SettingValues,
+  context: OpenContext,
+): Promise<{
+  readonly url: string
+  readonly fetch?: typeof globalThis.fetch
+  readonly network?: Network
+}> {
+  return { url: values['url'] ?? '', ...(await apart(values, context)) }
+}
+
+/** The same for kinds whose address is known, or is no URL. */
+export async function apart(
+  values: SettingValues,
+  context: OpenContext,
+): Promise<{ readonly url?: string; readonly fetch?: typeof globalThis.fetch; readonly network?: Network }> {
+  const network = networkOf(values, context)
+  return {
+    ...pick(values, ['url']),
+    ...(await fetchOf(values)),
+    ...(network === undefined ? {} : { network }),
+  }
+}

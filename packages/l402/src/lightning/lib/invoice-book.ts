@@ -1,13 +1,15 @@
 /** The seller's invoices: what was asked for, and what has been paid. LDK does not enforce expiry: this does. */
 
 import { encodeHex } from '../../core/bytes.ts'
-import type { InvoiceState } from '../backend.ts'
+import type { InvoiceDetails, InvoiceState } from '../backend.ts'
 import { Book } from './book.ts'
 
 interface InvoiceRecord {
   readonly expiresAt: number
   readonly amountMsat: bigint
   settled: boolean
+  receivedMsat?: bigint
+  settledAt?: number
 }
 
 export class InvoiceBook {
@@ -37,8 +39,21 @@ export class InvoiceBook {
 
   settle(paymentHash: Uint8Array, amountMsat: bigint): void {
     const record = this.#records.get(encodeHex(paymentHash))
-    if (record !== undefined) record.settled = true
+    if (record !== undefined) {
+      record.settled = true
+      record.receivedMsat = amountMsat
+      record.settledAt = this.#nowSeconds()
+    }
     this.#receivedMsat += amountMsat
+  }
+
+  details(paymentHash: Uint8Array): InvoiceDetails {
+    const { receivedMsat, settledAt } = this.#records.get(encodeHex(paymentHash)) ?? {}
+    return {
+      state: this.state(paymentHash),
+      ...(receivedMsat === undefined ? {} : { amountMsat: receivedMsat }),
+      ...(settledAt === undefined ? {} : { settledAt }),
+    }
   }
 
   state(paymentHash: Uint8Array): InvoiceState {

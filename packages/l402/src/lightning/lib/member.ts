@@ -2,7 +2,13 @@
 
 import { isL402Error, L402Error } from '../../core/errors.ts'
 import type { Network } from '../../core/network.ts'
-import type { CreatedInvoice, InvoiceBackend, InvoiceRequest, InvoiceState } from '../backend.ts'
+import type {
+  CreatedInvoice,
+  InvoiceBackend,
+  InvoiceDetails,
+  InvoiceRequest,
+  InvoiceState,
+} from '../backend.ts'
 
 /** See `FailoverOptions`. */
 interface MemberSettings {
@@ -73,6 +79,12 @@ export class Member {
 
   async lookupInvoice(paymentHash: Uint8Array): Promise<InvoiceState> {
     return await (await this.#opened()).lookupInvoice(paymentHash)
+  }
+
+  async invoiceDetails(paymentHash: Uint8Array): Promise<InvoiceDetails> {
+    const backend = await this.#opened()
+    if (backend.invoiceDetails !== undefined) return await backend.invoiceDetails(paymentHash)
+    return { state: await backend.lookupInvoice(paymentHash) }
   }
 
   async ping(): Promise<void> {

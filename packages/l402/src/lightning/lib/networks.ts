@@ -29,3 +29,19 @@ export function networkNamed(who: string, name: unknown): Network {
     throw new L402Error('lightning_invalid', `${who}: does not say which network it is on`)
   return network
 }
+
+/**
+ * The network of a service that is known by its host. Throws `lightning_invalid` where another one is expected. A host
+ * that is not known is taken to be on the expected one, or on mainnet.
+ */
+export function networkOfHost(
+  who: string,
+  at: {
+    readonly url: string
+    readonly known: Readonly<Record<string, Network>>
+    readonly expected: Network | undefined
+  },
+): Network {
+  const found = at.known[new URL(at.url).host]
+  return found === undefined ? (at.expected ?? 'mainnet') : expectNetwork(who, found, at.expected)
+}

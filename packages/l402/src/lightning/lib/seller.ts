@@ -5,6 +5,7 @@ import type {
   CreatedInvoice,
   InvoiceBackend,
   InvoiceCapabilities,
+  InvoiceDetails,
   InvoiceRequest,
   InvoiceState,
 } from '../backend.ts'
@@ -21,15 +22,31 @@ export interface SellerParts {
   readonly create: (
     request: InvoiceRequest,
   ) => Promise<{ readonly invoice: unknown; readonly paymentHash?: Uint8Array | undefined }>
-  readonly lookup: (paymentHash: Uint8Array) => Promise<InvoiceState>
+  /** The state, or with it what came in and when (unix seconds), where the API says so. */
+  readonly lookup: (paymentHash: Uint8Array) => Promise<InvoiceState | FoundInvoice>
   readonly ping: () => Promise<void>
   readonly close?: () => void
 }
 
+/** What a look-up has found; a field that is not there is not known. */
+interface FoundInvoice {
+  readonly state: InvoiceState
+  readonly amountMsat?: bigint | undefined
+  readonly settledAt?: bigint | undefined
+}
+
+/** A backend that also tells the details of its invoices. */
+type DetailedBackend = InvoiceBackend & Required<Pick<InvoiceBackend, 'invoiceDetails'>>
+
 /** See {@link SellerParts}. */
-export function seller(parts: SellerParts): InvoiceBackend {
+export function seller(parts: SellerParts): DetailedBackend {
   const { who, network, capabilities } = parts
   const ended = new AbortController()
+  const find = async (paymentHash: Uint8Array): Promise<FoundInvoice> => {
+    assertOpen(who, ended.signal)
+    const found = await parts.lookup(paymentHash)
+    return typeof found === 'string' ? { state: found } : found
+  }
   return {
     network,
     invoiceCapabilities: capabilities,
@@ -40,10 +57,8 @@ export function seller(parts: SellerParts): InvoiceBackend {
       const { invoice, paymentHash } = await parts.create({ ...request, amountMsat })
       return checkCreated(who, invoice, { amountMsat, network, paymentHash })
     },
-    async lookupInvoice(paymentHash) {
-      assertOpen(who, ended.signal)
-      return await parts.lookup(paymentHash)
-    },
+    lookupInvoice: async (paymentHash) => (await find(paymentHash)).state,
+    invoiceDetails: async (paymentHash) => detailsOf(await find(paymentHash)),
     async ping() {
       assertOpen(who, ended.signal)
       await parts.ping()
@@ -52,5 +67,17 @@ export function seller(parts: SellerParts): InvoiceBackend {
       if (!ended.signal.aborted) parts.close?.()
       ended.abort()
     },
+  }
+}
+
+/** Details as the contract has them: what came in counts only once it is there. */
+export function detailsOf({ state, amountMsat, settledAt }: FoundInvoice): InvoiceDetails {
+  const paid = state === 'settled' || state === 'accepted'
+  return {
+    state,
+    ...(paid && amountMsat !== undefined && amountMsat > 0n ? { amountMsat } : {}),
+    ...(state === 'settled' && settledAt !== undefined && settledAt > 0n
+      ? { settledAt: Number(settledAt) }
+      : {}),
   }
 }

@@ -3,7 +3,7 @@
 import { encodeHex } from '../../core/bytes.ts'
 import { L402Error } from '../../core/errors.ts'
 import type { Network } from '../../core/network.ts'
-import type { InvoiceBackend, InvoiceState, PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
+import type { InvoiceBackend, PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
 import { buyerWallet } from '../lib/buyer.ts'
 import { expectOk } from '../lib/denied.ts'
 import { readInvoice } from '../lib/invoice-facts.ts'
@@ -65,13 +65,13 @@ export async function lnbits(options: LnbitsOptions): Promise<InvoiceBackend> {
       const made = objectOf(expectOk(rest, answerOf(rest, outcome), INVOICE_KEY).body)
       return { invoice: made['bolt11'] ?? made['payment_request'], paymentHash: hash32(made['payment_hash']) }
     },
-    async lookup(paymentHash): Promise<InvoiceState> {
+    async lookup(paymentHash) {
       const answer = answerOf(rest, await rest.call(`api/v1/payments/${encodeHex(paymentHash)}`))
       if (answer.status === 404) return 'unknown'
       const body = objectOf(expectOk(rest, answer, INVOICE_KEY).body)
       if (typeof body['paid'] !== 'boolean') failCall(rest, answer)
-      if (body['paid']) return 'settled'
-      const { bolt11 } = objectOf(body['details'])
+      const { bolt11, amount } = objectOf(body['details'])
+      if (body['paid']) return { state: 'settled', amountMsat: wholeOf(amount) }
       const { expiresAt } = readInvoice(rest.who, bolt11)
       return now() / 1000 >= expiresAt ? 'expired' : 'open'
     },

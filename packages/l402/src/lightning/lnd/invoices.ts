@@ -7,6 +7,7 @@ import type { Network } from '../../core/network.ts'
 import type {
   CreatedInvoice,
   InvoiceBackend,
+  InvoiceDetails,
   InvoiceRequest,
   InvoiceState,
   Settlement,
@@ -15,6 +16,7 @@ import type {
 import { checkCreated, readInvoice } from '../lib/invoice-facts.ts'
 import { assertOpen, beginInvoice } from '../lib/invoice-terms.ts'
 import { answerOf, errorText, failCall, type Rest, type RestAnswer } from '../lib/rest.ts'
+import { detailsOf } from '../lib/seller.ts'
 import { hash32Base64, type JsonObject, listOf, objectOf, wholeOf } from '../lib/values.ts'
 import { lndInvoiceCapabilities } from './capabilities.ts'
 import { denied, expectNetwork, isDenied, type LndOptions, lndClient, networkByInfo } from './client.ts'
@@ -27,7 +29,12 @@ export interface LndInvoicesOptions extends LndOptions {
 
 /** What lnd can do with invoices: everything. */
 export type LndInvoices = InvoiceBackend &
-  Required<Pick<InvoiceBackend, 'settlements' | 'cancelInvoice' | 'createHoldInvoice' | 'settleHoldInvoice'>>
+  Required<
+    Pick<
+      InvoiceBackend,
+      'settlements' | 'invoiceDetails' | 'cancelInvoice' | 'createHoldInvoice' | 'settleHoldInvoice'
+    >
+  >
 
 const NEEDS = {
   lacks: 'invoices:write',
@@ -78,11 +85,20 @@ class Invoices implements LndInvoices {
   }
 
   async lookupInvoice(paymentHash: Uint8Array): Promise<InvoiceState> {
+    return (await this.invoiceDetails(paymentHash)).state
+  }
+
+  async invoiceDetails(paymentHash: Uint8Array): Promise<InvoiceDetails> {
     assertOpen(this.#rest.who, this.#ended.signal)
     const answer = answerOf(this.#rest, await this.#rest.call(`v1/invoice/${encodeHex(paymentHash)}`))
-    if (isNoInvoice(answer)) return 'unknown'
+    if (isNoInvoice(answer)) return { state: 'unknown' }
     if (answer.status !== 200) failCall(this.#rest, answer)
     const invoice = objectOf(answer.body)
+    const [amountMsat, settledAt] = [wholeOf(invoice['amt_paid_msat']), wholeOf(invoice['settle_date'])]
+    return detailsOf({ state: this.#stateOf(invoice) ?? failCall(this.#rest, answer), amountMsat, settledAt })
+  }
+
+  #stateOf(invoice: JsonObject): InvoiceState | undefined {
     const created = wholeOf(invoice['creation_date'])
     const expiry = wholeOf(invoice['expiry'])
     const late =
@@ -98,7 +114,7 @@ class Invoices implements LndInvoices {
       case 'OPEN':
         return late ? 'expired' : 'open'
       default:
-        return failCall(this.#rest, answer)
+        return undefined
     }
   }
 

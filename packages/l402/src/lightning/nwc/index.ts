@@ -2,7 +2,7 @@
 
 import { encodeHex } from '../../core/bytes.ts'
 import { L402Error } from '../../core/errors.ts'
-import type { InvoiceBackend, InvoiceState, PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
+import type { InvoiceBackend, PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
 import { buyerWallet } from '../lib/buyer.ts'
 import { seller } from '../lib/seller.ts'
 import { hash32, type JsonObject, objectOf, wholeOf } from '../lib/values.ts'
@@ -38,10 +38,12 @@ export async function nwc(options: NwcOptions): Promise<InvoiceBackend> {
       const made = objectOf(await asked(who, client.makeInvoice(terms)))
       return { invoice: made['invoice'], paymentHash: hash32(made['payment_hash']) }
     },
-    async lookup(paymentHash): Promise<InvoiceState> {
+    async lookup(paymentHash) {
       const found = await find(wallet, paymentHash)
       if (found === undefined || found['type'] === 'outgoing') return 'unknown'
-      if (found['state'] === 'settled' || wholeOf(found['settled_at'])) return 'settled'
+      const settledAt = wholeOf(found['settled_at'])
+      const amountMsat = wholeOf(found['amount'])
+      if (found['state'] === 'settled' || settledAt) return { state: 'settled', amountMsat, settledAt }
       if (found['state'] === 'accepted') return 'accepted'
       const expiresAt = wholeOf(found['expires_at'])
       if (found['state'] === 'failed') return 'expired'

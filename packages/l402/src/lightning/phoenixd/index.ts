@@ -2,7 +2,7 @@
 
 import { encodeBase64, encodeHex, encodeUtf8 } from '../../core/bytes.ts'
 import type { Network } from '../../core/network.ts'
-import type { InvoiceBackend, InvoiceState, PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
+import type { InvoiceBackend, PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
 import { buyerWallet } from '../lib/buyer.ts'
 import { expectOk } from '../lib/denied.ts'
 import { readInvoice } from '../lib/invoice-facts.ts'
@@ -61,12 +61,19 @@ export async function phoenixd(options: PhoenixdOptions): Promise<InvoiceBackend
       const made = objectOf(expectOk(rest, answerOf(rest, outcome), LIMITED).body)
       return { invoice: made['serialized'], paymentHash: hash32(made['paymentHash']) }
     },
-    async lookup(paymentHash): Promise<InvoiceState> {
+    async lookup(paymentHash) {
       const answer = answerOf(rest, await rest.call(`payments/incoming/${encodeHex(paymentHash)}`))
       if (answer.status === 404) return 'unknown'
       const body = objectOf(expectOk(rest, answer, LIMITED).body)
       if (typeof body['isPaid'] !== 'boolean') failCall(rest, answer)
-      if (body['isPaid']) return 'settled'
+      if (body['isPaid']) {
+        const [sat, atMs] = [wholeOf(body['receivedSat']), wholeOf(body['completedAt'])]
+        return {
+          state: 'settled',
+          amountMsat: sat === undefined ? undefined : sat * 1000n,
+          settledAt: atMs === undefined ? undefined : atMs / 1000n,
+        }
+      }
       if (body['isExpired'] === true) return 'expired'
       const { invoice } = body
       const late = typeof invoice === 'string' && now() / 1000 >= readInvoice(rest.who, invoice).expiresAt

@@ -6,6 +6,7 @@ import type { Network } from '../../core/network.ts'
 import type {
   CreatedInvoice,
   InvoiceBackend,
+  InvoiceDetails,
   InvoiceRequest,
   InvoiceState,
   PaymentBackend,
@@ -140,6 +141,11 @@ class LdkSandbox implements Sandbox {
   async lookupInvoice(paymentHash: Uint8Array): Promise<InvoiceState> {
     this.#assertOpen()
     return this.#sales.state(paymentHash)
+  }
+
+  async invoiceDetails(paymentHash: Uint8Array): Promise<InvoiceDetails> {
+    this.#assertOpen()
+    return this.#sales.details(paymentHash)
   }
 
   async ping(): Promise<void> {

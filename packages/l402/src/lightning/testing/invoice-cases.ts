@@ -40,6 +40,7 @@ export const invoiceCases: readonly CaseBody[] = [
       expectEqual(decoded.network, invoices.network, 'the network')
       expectEqual(decoded.paymentHash, created.paymentHash, 'the payment hash')
       expectEqual(created.expiresAt, decoded.expiresAt, 'the expiry said')
+      if (invoices.invoiceCapabilities.setsExpiry === false) return undefined
       // A clock of its own, and seconds that pass.
       const late = decoded.expiresAt - before - 900
       expectThat(late >= -5 && late <= 30, `an expiry 900 seconds away, got ${late} off`)
@@ -89,6 +90,12 @@ export const invoiceCases: readonly CaseBody[] = [
       await paid(bench, created)
       const ask = () => invoices.lookupInvoice(created.paymentHash)
       await eventually(ask, (state) => state === 'settled', { what: 'a paid invoice' })
+      if (invoices.invoiceDetails === undefined) return undefined
+      const { state, amountMsat, settledAt } = await invoices.invoiceDetails(created.paymentHash)
+      expectEqual(state, 'settled', 'the details of a paid invoice')
+      if (amountMsat !== undefined) expectThat(amountMsat >= created.amountMsat, 'the amount that came in')
+      const secondsOff = Math.abs((settledAt ?? Date.now() / 1000) - Date.now() / 1000)
+      expectThat(secondsOff < 24 * 3600, 'the time at which it came in, in unix seconds')
       return undefined
     },
   },
