@@ -16,14 +16,17 @@ export interface NextOptions extends L402Options {
   readonly clientAddress?: (request: Request) => string
 }
 
-/** Puts a price in front of a route handler, whose context has `l402` besides: `null` on a free route. */
-export type NextToll = <Asked extends Request, Context extends object>(
+/** What a handler's context holds besides. */
+export interface L402Context {
+  /** `null` on a free route. */
+  readonly l402: L402Access | null
+}
+
+/** Puts a price in front of a route handler, whose context has `l402` besides. */
+export type NextToll = <Asked extends Request, Context extends L402Context>(
   route: L402Route,
-  handler: (
-    request: Asked,
-    context: Context & { readonly l402: L402Access | null },
-  ) => Response | Promise<Response>,
-) => (request: Asked, context: Context) => Promise<Response>
+  handler: (request: Asked, context: Context) => Response | Promise<Response>,
+) => (request: Asked, context: Omit<Context, keyof L402Context>) => Promise<Response>
 
 /**
  * Makes the wrapper for an app's routes. Make it once, in a module that the routes import.
@@ -31,7 +34,7 @@ export type NextToll = <Asked extends Request, Context extends object>(
  * @example
  * ```ts
  * import { memoryLightning } from '@turnpike/l402/lightning/memory'
- * import { l402 } from '@turnpike/l402/next'
+ * import { type L402Context, l402 } from '@turnpike/l402/next'
  * import { memoryStore } from '@turnpike/l402/store/memory'
  *
  * const toll = l402({
@@ -43,7 +46,7 @@ export type NextToll = <Asked extends Request, Context extends object>(
  *
  * export const GET = toll(
  *   { name: 'GET /forecast/[city]', price: '10 sat' },
- *   async (_request: Request, { params, l402 }: { params: Promise<{ city: string }>; l402: { service: string } | null }) =>
+ *   async (_request: Request, { params, l402 }: L402Context & { params: Promise<{ city: string }> }) =>
  *     Response.json({ city: (await params).city, service: l402?.service }),
  * )
  * ```
@@ -57,7 +60,7 @@ export function l402(options: NextOptions): NextToll {
     const gate = gateOf(route)
     return (request, context) =>
       serveFetch(gate, { request, clientAddress: clientAddress(request) }, (access) =>
-        handler(request, { ...context, l402: access }),
+        handler(request, { ...context, l402: access } as typeof context & L402Context as never),
       )
   }
 }
