@@ -51,9 +51,10 @@ export function l402(options: L402Options): KoaToll {
       const entry = await enterNode(gate, { req, res, target, clientAddress, base })
       if (entry.outcome === 'answer') {
         const { status, headers, body } = entry.answer
-        setLines(res, headers)
-        ctx.status = status
+        // The body first: it makes up a status and header lines.
         ctx.body = typeof body === 'string' || body === null ? body : Buffer.from(body)
+        ctx.status = status
+        setLines(res, headers)
         return
       }
       ctx.state.l402 = entry.access
