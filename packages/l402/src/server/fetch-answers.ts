@@ -1,35 +1,16 @@
-/** The paywall's answers as fetch's `Response`s. */
+/** Answers as fetch's `Response`s. */
 
 import type { HeaderLines } from '../core/header-lines.ts'
-import { addCorsLines, optionsLines } from './cors.ts'
-import type { Refused, StoredAnswer } from './gate.ts'
-import { problemBody } from './problem.ts'
-import { REQUEST_PROBLEMS, type RequestProblemCode } from './request-problems.ts'
+import type { WholeAnswer } from './whole-answer.ts'
 
-/** What the gate answers instead of the resource. */
-export function refusalResponse(request: Request, { status, headers, body }: Refused): Response {
-  return respond(request, status, { lines: headers, body })
-}
-
-/** What an earlier request under the same `Idempotency-Key` got. */
-export function storedResponse(request: Request, { status, headers, body }: StoredAnswer): Response {
-  const empty = request.method === 'HEAD' || status === 204 || status === 304
-  return new Response(empty ? null : new Uint8Array(body), { status, headers: headersOf(headers) })
-}
-
-/** A request that is answered before any price is asked. */
-export function problemResponse(request: Request, code: RequestProblemCode, detail: string): Response {
-  const { status, title } = REQUEST_PROBLEMS[code]
-  const lines = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store']
-  return respond(request, status, { lines, body: problemBody({ status, code, title, detail }) })
-}
-
-/** OPTIONS is answered here: never charged, and never passed on to a handler that may not look at the method (S8). */
-export function optionsResponse(request: Request, methods: readonly string[] | 'any'): Response {
-  const preflight = request.headers.has('access-control-request-method')
-    ? (request.headers.get('access-control-request-headers') ?? '')
-    : undefined
-  return new Response(null, { status: 204, headers: headersOf(optionsLines(methods, preflight)) })
+/** The answer as a `Response`. */
+export function answerResponse({ status, headers, body }: WholeAnswer): Response {
+  const lines = new Headers()
+  for (const [name, value] of pairs(headers)) lines.append(name, value)
+  return new Response(typeof body === 'string' || body === null ? body : new Uint8Array(body), {
+    status,
+    headers: lines,
+  })
 }
 
 /**
@@ -47,20 +28,11 @@ export function withLines(response: Response, lines: HeaderLines): Response {
   return answer
 }
 
-function respond(
-  request: Request,
-  status: number,
-  { lines, body }: { lines: HeaderLines; body: string },
-): Response {
-  const all = [...lines]
-  if (request.headers.has('origin')) addCorsLines(all) // rule S5
-  return new Response(request.method === 'HEAD' ? null : body, { status, headers: headersOf(all) })
-}
-
-function headersOf(lines: HeaderLines): Headers {
-  const headers = new Headers()
-  for (const [name, value] of pairs(lines)) headers.append(name, value)
-  return headers
+/** The header lines of a message. */
+export function headerLines(headers: Headers): HeaderLines {
+  const lines: string[] = []
+  for (const [name, value] of headers) lines.push(name, value)
+  return lines
 }
 
 function* pairs(lines: HeaderLines): Iterable<readonly [name: string, value: string]> {

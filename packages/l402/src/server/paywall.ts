@@ -1,18 +1,17 @@
-import type { HeaderLines } from '../core/header-lines.ts'
 import type { Ledger } from '../stores/ledger.ts'
-import { storeUnavailable } from './answers.ts'
-import { contentDigest, DIGEST_BYTES } from './content-digest.ts'
 import { createGate, type GateOptions } from './create-gate.ts'
-import { optionsResponse, problemResponse, refusalResponse, storedResponse } from './fetch-answers.ts'
-import type { Entitlement, GateRequest, RouteTerms } from './gate.ts'
+import { enter } from './enter.ts'
+import { answerResponse, headerLines } from './fetch-answers.ts'
+import { fetchBody } from './fetch-body.ts'
+import type { Entitlement, RouteTerms } from './gate.ts'
 import { type KeyRing, keyRing, type MasterKey } from './keys.ts'
 import { type ServicePolicyOffer, withServicePolicy } from './limits/route-policy.ts'
-import { pricedParts } from './pricing/fetch-parts.ts'
 import { type RouteOffer, routeTerms } from './route-terms.ts'
 import { compileRoutes } from './routes.ts'
 import { serveHeld } from './serve-held.ts'
 import type { ServiceOptions } from './service-policies.ts'
 import { normaliseTarget } from './target.ts'
+import { optionsAnswer, problemAnswer, type WholeAnswer } from './whole-answer.ts'
 
 /** A route: `[METHOD[,METHOD]] PATH` and what it costs. */
 export interface PaywallRoute extends RouteOffer {
@@ -113,39 +112,32 @@ export function paywall(options: PaywallOptions): Paywall {
 
   return async (request, info = {}) => {
     const url = new URL(request.url)
+    const { method } = request
+    const headers = headerLines(request.headers)
     const target = normaliseTarget(url.pathname + url.search)
     // The handler behind reads the path as it came; where that is not the path that was gated, they could disagree.
-    if (!target.ok || target.path !== url.pathname)
-      return refuse(
-        problemResponse(
-          request,
-          'bad_target',
-          target.ok ? `expected the path ${target.path}` : target.detail,
-        ),
-      )
-    const { method } = request
+    if (!target.ok || target.path !== url.pathname) {
+      const detail = target.ok ? `expected the path ${target.path}` : target.detail
+      return refuse(problemAnswer({ method, headers }, 'bad_target', detail))
+    }
     const options = method === 'OPTIONS' ? routes.methodsFor(target.path) : []
-    if (options.length > 0) return refuse(optionsResponse(request, options))
+    if (options.length > 0) return refuse(optionsAnswer({ method, headers }, options))
     const route = method === 'OPTIONS' ? undefined : routes.match(method, target.path)?.value
     if (route === undefined)
-      return refuse(problemResponse(request, 'no_route', 'no route of this server matches'))
-    const asked: GateRequest = {
+      return refuse(problemAnswer({ method, headers }, 'no_route', 'no route of this server matches'))
+    const entry = await enter(gate, {
       method,
       path: target.path,
-      headers: headerLines(request.headers),
+      query: url.search,
+      headers,
       clientAddress: info.clientAddress ?? '',
       route,
       base: info.base ?? url.origin,
-      ...(route.pricer === undefined ? {} : await pricedParts(request, url.search, route.pricer)),
-    }
-    const digest = gate.wantsDigest(asked) ? await contentDigest(request, url.search) : undefined
-    if (digest === null)
-      return refuse(problemResponse(request, 'body_too_large', `expected at most ${DIGEST_BYTES} bytes`))
-    const decision = await gate.decide(digest === undefined ? asked : { ...asked, contentDigest: digest })
-    if (decision.outcome === 'refuse') return refuse(refusalResponse(request, decision))
-    if (decision.outcome === 'replay') return refuse(storedResponse(request, decision.answer))
-    const { entitlement } = decision
-    const unavailable = (): Response => refusalResponse(request, storeUnavailable(asked))
+      body: fetchBody(request),
+    })
+    if (entry.outcome === 'answer') return refuse(entry.answer)
+    const { entitlement } = entry
+    const unavailable = (): Response => answerResponse(entry.unavailable())
     return {
       outcome: 'pass',
       route,
@@ -158,12 +150,6 @@ export function paywall(options: PaywallOptions): Paywall {
   }
 }
 
-function refuse(response: Response): PaywallRefusal {
-  return { outcome: 'refuse', response }
-}
-
-function headerLines(headers: Headers): HeaderLines {
-  const lines: string[] = []
-  for (const [name, value] of headers) lines.push(name, value)
-  return lines
+function refuse(answer: WholeAnswer): PaywallRefusal {
+  return { outcome: 'refuse', response: answerResponse(answer) }
 }

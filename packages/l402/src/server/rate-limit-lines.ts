@@ -62,3 +62,15 @@ const LARGEST = 999_999_999_999_999n
 function clamp(value: bigint): bigint {
   return value < 0n ? 0n : value > LARGEST ? LARGEST : value
 }
+
+/** What {@link rateLimitLines} says is left; `null` where it says nothing of it. */
+export function leftIn(lines: HeaderLines): { calls: number | null; creditMsat: bigint | null } {
+  const at = lines.indexOf('RateLimit')
+  const text = at < 0 ? '' : (lines[at + 1] ?? '')
+  const calls = /"calls";r=([0-9]+)/.exec(text)?.[1]
+  const credit = /"credit";r=([0-9]+)/.exec(text)?.[1]
+  return {
+    calls: calls === undefined ? null : Number(calls),
+    creditMsat: credit === undefined ? null : BigInt(credit),
+  }
+}

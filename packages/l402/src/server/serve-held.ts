@@ -1,10 +1,9 @@
 /** Serving a `Response` for a use that is held: when it is told to the books, and what it has come to. */
 
-import { concatBytes } from '../core/bytes.ts'
 import { isL402Error } from '../core/errors.ts'
-import type { HeaderLines } from '../core/header-lines.ts'
-import { withLines } from './fetch-answers.ts'
+import { headerLines, withLines } from './fetch-answers.ts'
 import type { Entitlement, RouteTerms, StoredAnswer } from './gate.ts'
+import { KeptBody } from './kept-body.ts'
 import { createMeter } from './metering/create-meter.ts'
 import type { Meter } from './metering/meter.ts'
 
@@ -15,14 +14,18 @@ export interface Held {
   readonly entitlement: Entitlement
   /** The 503 in the handler's place, where the books cannot be written (protocol §5 rule 9). */
   readonly unavailable: () => Response
+  /** Knows the cost of the answer; made of the route's charge if left out. */
+  readonly meter?: Meter | null
+  /** Whether the handler has failed although it answers below 500: then the use is given back. */
+  readonly failed?: () => boolean
+  /** Settles a counted use when the body has gone out, not when it is handed over. */
+  readonly untilSent?: boolean
 }
 
 /** Runs the handler and settles what it has come to (protocol §5 rules 3 and 4). */
 export async function serveHeld(handler: () => Response | Promise<Response>, held: Held): Promise<Response> {
   const { entitlement, request, route, unavailable } = held
-  const { charge } = route
-  const { method } = request
-  const meter = charge === undefined ? null : createMeter(charge, { now: () => performance.now(), method })
+  const meter = held.meter === undefined ? meterOf(route, request.method) : held.meter
   let response: Response
   try {
     response = await handler()
@@ -30,7 +33,7 @@ export async function serveHeld(handler: () => Response | Promise<Response>, hel
     await entitlement.release()
     throw error
   }
-  if (response.status >= 500) {
+  if (response.status >= 500 || held.failed?.() === true) {
     await entitlement.release()
     return response
   }
@@ -43,12 +46,18 @@ export async function serveHeld(handler: () => Response | Promise<Response>, hel
     void response.body?.cancel().catch(() => {})
     return unavailable()
   }
-  if (meter === null && entitlement.keepBytes === null) {
+  const watches = held.untilSent === true && entitlement.counted
+  if (meter === null && entitlement.keepBytes === null && !watches) {
     // The body is the handler's to send; what is counted is that it was handed over.
     await entitlement.commit()
     return withLines(response, entitlement.answerHeaders)
   }
   return withLines(await watched(response, held, meter), entitlement.answerHeaders)
+}
+
+/** What measures an answer of the route; `null` where it is not metered. */
+export function meterOf({ charge }: RouteTerms, method: string): Meter | null {
+  return charge === undefined ? null : createMeter(charge, { now: () => performance.now(), method })
 }
 
 /** The response with its body measured and kept as it goes by; settled when it has gone, or is no longer wanted. */
@@ -57,7 +66,7 @@ async function watched(response: Response, held: Held, meter: Meter | null): Pro
   const headers = headerLines(response.headers)
   meter?.request(Number(request.headers.get('content-length') ?? 0) || 0)
   meter?.head(response.status, headers)
-  const kept = new Kept(entitlement.keepBytes)
+  const kept = new KeptBody(entitlement.keepBytes)
   const settle = (complete: boolean): Promise<void> => {
     const body = complete ? kept.body() : undefined
     const answer: StoredAnswer | undefined =
@@ -98,33 +107,4 @@ async function watched(response: Response, held: Held, meter: Meter | null): Pro
     },
   })
   return new Response(body, response)
-}
-
-/** A body as far as it may be kept. */
-class Kept {
-  readonly #most: number | null
-  #chunks: Uint8Array[] = []
-  #length = 0
-
-  constructor(most: number | null) {
-    this.#most = most
-  }
-
-  add(chunk: Uint8Array): void {
-    if (this.#most === null) return
-    this.#length += chunk.length
-    if (this.#length > this.#most) this.#chunks = []
-    else this.#chunks.push(chunk)
-  }
-
-  /** `undefined` where it is not wanted, or too large. */
-  body(): Uint8Array | undefined {
-    return this.#most === null || this.#length > this.#most ? undefined : concatBytes(...this.#chunks)
-  }
-}
-
-function headerLines(headers: Headers): HeaderLines {
-  const lines: string[] = []
-  for (const [name, value] of headers) lines.push(name, value)
-  return lines
 }

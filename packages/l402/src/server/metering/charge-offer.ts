@@ -30,6 +30,11 @@ export interface ChargeOffer {
       }
     | undefined
   /**
+   * The handler says what a request costs, besides `fixed`; no other part beside it. For servers whose handlers can: those
+   * behind a framework's adapter.
+   */
+  readonly byHandler?: boolean | undefined
+  /**
    * Reserved before the request goes to the resource, and charged where the cost cannot be measured. May be left out where
    * `fixed` is all there is.
    */
@@ -60,19 +65,22 @@ export function readCharge(at: string, offer: ChargeOffer): Charge {
   const rates = Object.values(parts).flatMap((part) =>
     'msat' in part ? [part] : 'rate' in part ? [part.rate] : [part.input, part.output, part.cachedInput],
   )
-  if (fixedMsat === 0n && !rates.some((rate) => rate !== undefined && rate.msat > 0n))
+  const byHandler = offer.byHandler === true
+  if (byHandler && rates.length > 0)
+    throw invalid(at, 'no other part than fixed beside byHandler: what the handler says is all of it')
+  if (!byHandler && fixedMsat === 0n && !rates.some((rate) => rate !== undefined && rate.msat > 0n))
     throw invalid(
       at,
       'at least one part above 0: fixed, requestBytes, responseBytes, seconds, header, json, usage',
     )
-  if (estimate === undefined && rates.length > 0)
+  if (estimate === undefined && (rates.length > 0 || byHandler))
     throw invalid(
       at,
       'an estimate, e.g. 5 sat: it is reserved before, and charged where nothing can be measured',
     )
   const estimateMsat = estimate === undefined ? fixedMsat : readAmount(`${at}, estimate`, estimate)
   if (estimateMsat === 0n) throw invalid(at, 'an estimate above 0')
-  return { fixedMsat, ...parts, estimateMsat, whenEmpty }
+  return { fixedMsat, ...parts, ...(byHandler ? { byHandler } : {}), estimateMsat, whenEmpty }
 }
 
 // RFC 9110 §5.1.

@@ -31,6 +31,8 @@ export interface Charge {
   /** Units in a field of the answer's JSON body, or of the last event of a stream that has it. */
   readonly json?: { readonly path: readonly string[]; readonly rate: UnitRate }
   readonly usage?: UsageRates
+  /** The handler says the rest of the cost; the estimate is charged where it says none. */
+  readonly byHandler?: true
   /** Reserved before the request goes to the resource, and charged where the cost cannot be measured; ≥ 1. */
   readonly estimateMsat: bigint
   /** What becomes of an answer that costs more than what is left: it is finished, the rest is lost; or it is cut off. */

@@ -1,0 +1,57 @@
+/** A route's gate over fetch's `Request` and `Response`. */
+
+import { createAccess, type L402Access } from '../../server/access.ts'
+import { answerResponse, headerLines } from '../../server/fetch-answers.ts'
+import { fetchBody } from '../../server/fetch-body.ts'
+import type { RouteGate } from '../../server/route-gates.ts'
+import { serveHeld } from '../../server/serve-held.ts'
+
+/** What a `Request` does not carry. */
+export interface FetchVisit {
+  readonly request: Request
+  readonly clientAddress: string
+  /** Asked when the handler has answered: whether it failed although it answers below 500. */
+  readonly failed?: () => boolean
+}
+
+/** What runs behind the gate; `access` is `null` on a free route. */
+export type PaidHandler = (access: L402Access | null) => Response | Promise<Response>
+
+/** Gates one request and settles what its handler comes to. The handler's errors are its caller's. */
+export async function serveFetch(
+  gate: RouteGate,
+  { request, clientAddress, failed = () => false }: FetchVisit,
+  handler: PaidHandler,
+): Promise<Response> {
+  const { method, url } = request
+  const slash = url.indexOf('/', url.indexOf('://') + 3)
+  const entry = await gate.enter({
+    method,
+    // Not read again: what the router has matched is this very text.
+    target: targetOf(url, slash),
+    headers: headerLines(request.headers),
+    clientAddress,
+    base: slash < 0 ? url : url.slice(0, slash),
+    body: fetchBody(request),
+  })
+  if (entry.outcome === 'answer') return answerResponse(entry.answer)
+  const { entitlement } = entry
+  if (entitlement === null) return handler(null)
+  const { access, meter } = createAccess(entitlement, gate.terms, method)
+  return serveHeld(() => handler(access), {
+    request,
+    route: gate.terms,
+    entitlement,
+    meter,
+    failed,
+    untilSent: true,
+    unavailable: () => answerResponse(entry.unavailable()),
+  })
+}
+
+/** Without a fragment, which no server gets but a `Request` may hold. */
+function targetOf(url: string, slash: number): string {
+  if (slash < 0) return '/'
+  const hash = url.indexOf('#', slash)
+  return url.slice(slash, hash < 0 ? url.length : hash)
+}

@@ -1,0 +1,62 @@
+/** From a request whose route is known to a pass or an answer: the way that all servers of this library go. */
+
+import { storeUnavailable } from './answers.ts'
+import { DIGEST_BYTES } from './content-digest.ts'
+import type { Entitlement, Gate, GateRequest } from './gate.ts'
+import type { Pricer } from './pricing/pricer.ts'
+import { problemAnswer, refusalAnswer, storedAnswer, type WholeAnswer } from './whole-answer.ts'
+
+/** What may have to be read of a request's body before its handler has it. Reading leaves the body unread. */
+export interface BodySource {
+  /** What a pricer is told besides the request's head. `query` with its `?`. */
+  priced(query: string, pricer: Pricer): Promise<Pick<GateRequest, 'query' | 'bodyBytes' | 'bodyHead'>>
+  /** `digestContent` of query and body; `null` for a body of more than `DIGEST_BYTES`. */
+  digest(query: string): Promise<Uint8Array | null>
+}
+
+/** A request and its route. */
+export interface Matched extends Omit<GateRequest, 'contentDigest' | 'bodyBytes' | 'bodyHead' | 'query'> {
+  /** With its `?`; empty without one. */
+  readonly query: string
+  readonly body: BodySource
+}
+
+/** The request may be served; `entitlement` is `null` on a free route. */
+export interface Entered {
+  readonly outcome: 'pass'
+  readonly entitlement: Entitlement | null
+  /** The 503 in the handler's place, where the books cannot be written (protocol §5 rule 9). */
+  unavailable(): WholeAnswer
+}
+
+/** What is answered in the handler's place. */
+export interface Answered {
+  readonly outcome: 'answer'
+  readonly answer: WholeAnswer
+}
+
+/** Asks the gate. Never throws for what a client sent. */
+export async function enter(gate: Gate, matched: Matched): Promise<Entered | Answered> {
+  const { query, body, ...head } = matched
+  const { pricer } = head.route
+  const asked: GateRequest = {
+    ...head,
+    ...(pricer === undefined ? {} : await body.priced(query, pricer)),
+  }
+  const digest = gate.wantsDigest(asked) ? await body.digest(query) : undefined
+  if (digest === null)
+    return answered(problemAnswer(asked, 'body_too_large', `expected at most ${DIGEST_BYTES} bytes`))
+  const decision = await gate.decide(digest === undefined ? asked : { ...asked, contentDigest: digest })
+  if (decision.outcome === 'refuse') return answered(refusalAnswer(asked, decision))
+  if (decision.outcome === 'replay') return answered(storedAnswer(asked, decision.answer))
+  return {
+    outcome: 'pass',
+    entitlement: decision.entitlement,
+    unavailable: () => refusalAnswer(asked, storeUnavailable(asked)),
+  }
+}
+
+/** What is answered before the gate is asked. */
+export function answered(answer: WholeAnswer): Answered {
+  return { outcome: 'answer', answer }
+}
