@@ -40,7 +40,7 @@ export interface Assault {
 const AT_A_TIME = 24
 const PAUSE_MS = 3
 /** A request that is not whole is answered when nothing more can come. */
-const QUIET_MS = 400
+const QUIET_MS = 1_000
 // A gateway that neither answers nor closes for so long never will; a busy machine may take its time.
 const PATIENCE_MS = 120_000
 
