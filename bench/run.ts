@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 const benchmarks: Record<string, string> = {
+  adapters: 'each adapter against the same framework without it',
   proxy: 'the gateway against the same proxy without its gate, and against nginx',
   challenge: 'unpaid requests with a real lnd, with and without reuse, against lnd itself',
   verify: 'full and cached verification against the primitives they cannot avoid',

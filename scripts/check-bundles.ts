@@ -13,7 +13,7 @@ interface Entry {
   readonly without: readonly string[]
 }
 
-const entries: readonly Entry[] = [
+const entries: Entry[] = [
   {
     name: 'core, all of it',
     code: "export * from '@turnpike/l402'",
@@ -45,6 +45,22 @@ const entries: readonly Entry[] = [
     without: ['/server/', '/client/', '/stores/', '/lightning/sandbox', '/lightning/lib/files'],
   },
 ]
+
+// Fetch's shape runs anywhere; a framework is the app's own, and never comes along.
+for (const name of ['hono', 'fetch', 'next'])
+  entries.push({
+    name: `adapter: ${name}`,
+    code: `export { l402 } from '@turnpike/l402/${name}'`,
+    budgetGzipKiB: 48,
+    without: ['/client/', '/stores/sqlite', '/lightning/sandbox', 'node_modules/hono', 'node_modules/next'],
+  })
+for (const name of ['node', 'express', 'fastify', 'koa'])
+  entries.push({
+    name: `adapter: ${name}`,
+    code: `export { l402 } from '@turnpike/l402/${name}'`,
+    budgetGzipKiB: 48,
+    without: ['/client/', '/stores/sqlite', '/lightning/sandbox', `node_modules/${name}`],
+  })
 
 let failures = 0
 for (const { name, code, budgetGzipKiB, without } of entries) {

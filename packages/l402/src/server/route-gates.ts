@@ -39,7 +39,7 @@ export interface L402Route extends RouteOffer {
 }
 
 /** A request as it came. */
-export interface RawRequest {
+interface RawRequest {
   readonly method: string
   /** The target of the request line, undecoded. */
   readonly target: string

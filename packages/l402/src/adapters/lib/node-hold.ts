@@ -107,7 +107,7 @@ export function holdResponse({ req, res, entitlement, meter }: NodeHeld): () => 
     ending = true
     // Frameworks ask whether an answer has been given.
     Object.defineProperty(res, 'writableEnded', { value: true, configurable: true })
-    void settle('whole').then(() => {
+    void atMost(settle('whole')).then(() => {
       Reflect.deleteProperty(res, 'writableEnded')
       end(...args)
     })
@@ -122,6 +122,18 @@ export function holdResponse({ req, res, entitlement, meter }: NodeHeld): () => 
   // Whoever has got the work done pays for it, and does not save that by leaving early.
   res.once('close', () => void settle('left'))
   return () => settle('failed')
+}
+
+/** What the client waits for until it has the last byte; books that are down go on trying by themselves. */
+const WAIT_MS = 1_000
+
+async function atMost(done: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const enough = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, WAIT_MS)
+  })
+  await Promise.race([done, enough])
+  clearTimeout(timer)
 }
 
 /** As Node says it itself where an answer is given in one piece. */

@@ -1,0 +1,204 @@
+import * as grpc from '@grpc/grpc-js'
+import { afterEach, describe, expect, it } from 'vitest'
+import { decodeInvoice } from '../core/bolt11/index.ts'
+import { findL402Challenges } from '../core/challenge.ts'
+import { formatCredential } from '../core/credential.ts'
+import { L402Error } from '../core/errors.ts'
+import { memoryLightning } from '../lightning/memory.ts'
+import type { Ledger } from '../stores/ledger.ts'
+import { memoryStore } from '../stores/memory/index.ts'
+import { accessOf, l402 } from './grpc.ts'
+
+const bytes = (value: Buffer): Buffer => value
+const method = (name: string, requestStream: boolean, responseStream: boolean) => ({
+  path: `/echo.Echo/${name}`,
+  requestStream,
+  responseStream,
+  requestSerialize: bytes,
+  requestDeserialize: bytes,
+  responseSerialize: bytes,
+  responseDeserialize: bytes,
+})
+const ECHO = {
+  unary: method('Unary', false, false),
+  client: method('Client', true, false),
+  server: method('Server', false, true),
+  both: method('Both', true, true),
+  metered: method('Metered', false, false),
+  hidden: method('Hidden', false, false),
+}
+type Kind = keyof typeof ECHO
+
+interface Outcome {
+  readonly messages: readonly string[]
+  readonly code: number
+  readonly details: string
+  readonly metadata: grpc.Metadata
+}
+
+const closing: (() => void)[] = []
+afterEach(() => {
+  for (const close of closing.splice(0)) close()
+})
+
+async function open() {
+  const lightning = memoryLightning()
+  const store = memoryStore()
+  const self = { runs: 0, fails: false, down: false, tokenId: '' }
+  const ledger: Ledger = {
+    ...store,
+    revocationEpoch: 0,
+    reserve: (ask) =>
+      self.down ? Promise.reject(new L402Error('store_unavailable', 'disk full')) : store.reserve(ask),
+  }
+  const toll = l402({
+    lightning,
+    store: ledger,
+    keys: [{ id: 'k1', masterKey: new Uint8Array(32).fill(1), active: true }],
+    services: { echo: {} },
+  })
+  const calls = { price: '1 sat', grants: { calls: 2 } }
+  const interceptor = toll({
+    '/echo.Echo/Unary': calls,
+    '/echo.Echo/Client': calls,
+    '/echo.Echo/Server': calls,
+    '/echo.Echo/Both': calls,
+    '/echo.Echo/Metered': {
+      price: '100 sat',
+      grants: { credit: '100 sat' },
+      charge: { byHandler: true, estimate: '5 sat' },
+    },
+  })
+  const server = new grpc.Server({ interceptors: [interceptor] })
+  const run = (call: { metadata: grpc.Metadata }): Error | null => {
+    self.runs++
+    self.tokenId = accessOf(call)?.tokenId ?? ''
+    return self.fails ? Object.assign(new Error('the handler’s own'), { code: 14 }) : null
+  }
+  const reply = (call: grpc.ServerUnaryCall<Buffer, Buffer>, callback: grpc.sendUnaryData<Buffer>) =>
+    callback(run(call), call.request)
+  server.addService(ECHO, {
+    unary: reply,
+    hidden: reply,
+    metered(call: grpc.ServerUnaryCall<Buffer, Buffer>, callback: grpc.sendUnaryData<Buffer>) {
+      accessOf(call)?.charge(1_500n)
+      reply(call, callback)
+    },
+    client(call: grpc.ServerReadableStream<Buffer, Buffer>, callback: grpc.sendUnaryData<Buffer>) {
+      const fault = run(call)
+      const parts: Buffer[] = []
+      call
+        .on('data', (part: Buffer) => parts.push(part))
+        .on('end', () => callback(fault, Buffer.concat(parts)))
+    },
+    server(call: grpc.ServerWritableStream<Buffer, Buffer>) {
+      const fault = run(call)
+      if (fault !== null) return void call.emit('error', fault)
+      call.write(call.request)
+      call.write(call.request)
+      call.end()
+    },
+    both(call: grpc.ServerDuplexStream<Buffer, Buffer>) {
+      const fault = run(call)
+      if (fault !== null) return void call.emit('error', fault)
+      call.on('data', (part: Buffer) => call.write(part)).on('end', () => call.end())
+    },
+  })
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    ),
+  )
+  const client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure())
+  closing.push(
+    () => client.close(),
+    () => server.forceShutdown(),
+  )
+  function call(kind: Kind, lines: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+    const { path } = ECHO[kind]
+    const metadata = new grpc.Metadata()
+    for (const [name, value] of Object.entries(lines)) metadata.set(name, value)
+    const stream = client.makeBidiStreamRequest(path, bytes, bytes, metadata)
+    const messages: string[] = []
+    return new Promise((resolve) => {
+      stream.on('data', (part: Buffer) => messages.push(part.toString()))
+      stream.on('error', () => {})
+      stream.on('status', ({ code, details, metadata: trailers }) =>
+        resolve({ messages, code, details, metadata: trailers }),
+      )
+      stream.end(Buffer.from('hi'))
+    })
+  }
+  async function buy(kind: Kind): Promise<string> {
+    const { metadata } = await call(kind)
+    const [challenge] = findL402Challenges(metadata.get('www-authenticate').map(String))
+    const { amountMsat, paymentHash } = decodeInvoice(challenge?.invoice ?? '')
+    const paid = await lightning.pay({
+      invoice: challenge?.invoice ?? '',
+      paymentHash,
+      amountMsat: amountMsat ?? 0n,
+      maxFeeMsat: 0n,
+      timeoutMs: 1000,
+    })
+    return formatCredential(
+      challenge?.macaroon ?? '',
+      paid.status === 'paid' ? paid.preimage : new Uint8Array(),
+    )
+  }
+  return Object.assign(self, { call, buy })
+}
+
+describe('the adapter for @grpc/grpc-js', () => {
+  it.each(['unary', 'client', 'server', 'both'] as const)('sells a %s call', async (kind) => {
+    const self = await open()
+    const unpaid = await self.call(kind)
+    expect(unpaid).toMatchObject({ messages: [], code: 13, details: 'payment required' })
+    expect(self.runs).toBe(0)
+    const authorization = await self.buy(kind)
+    const paid = await self.call(kind, { authorization })
+    expect(paid.code).toBe(0)
+    expect(paid.messages.join('')).toContain('hi')
+    expect(paid.metadata.get('ratelimit')).toEqual(['"calls";r=1'])
+    expect(self.tokenId).toMatch(/^[0-9a-f]{64}$/)
+    self.fails = true
+    expect((await self.call(kind, { authorization })).code).toBe(14)
+    self.fails = false
+    expect((await self.call(kind, { authorization })).code).toBe(0)
+    expect(await self.call(kind, { authorization })).toMatchObject({ code: 13, details: 'payment required' })
+  })
+
+  it('charges what the handler says', async () => {
+    const self = await open()
+    const authorization = await self.buy('metered')
+    await self.call('metered', { authorization })
+    const { metadata } = await self.call('metered', { authorization })
+    expect(metadata.get('ratelimit')).toEqual(['"credit";r=93500'])
+  })
+
+  it('answers UNAVAILABLE where the books are down, and lets nobody call what has no price', async () => {
+    const self = await open()
+    const authorization = await self.buy('unary')
+    self.down = true
+    expect((await self.call('unary', { authorization })).code).toBe(14)
+    self.down = false
+    expect((await self.call('unary', { authorization })).code).toBe(0)
+    const { runs } = self
+    expect((await self.call('hidden', { authorization })).code).toBe(12)
+    expect(self.runs).toBe(runs)
+  })
+
+  it('says at set-up what it cannot measure', () => {
+    const toll = l402({
+      lightning: memoryLightning(),
+      store: memoryStore(),
+      keys: [{ id: 'k1', masterKey: new Uint8Array(32).fill(1), active: true }],
+      services: { echo: {} },
+    })
+    const offer = {
+      price: '1 sat',
+      grants: { credit: '1 sat' },
+      charge: { responseBytes: '1 msat', estimate: '1 sat' },
+    }
+    expect(() => toll({ '/echo.Echo/Unary': offer })).toThrow('byHandler')
+  })
+})
