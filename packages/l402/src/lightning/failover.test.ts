@@ -119,3 +119,24 @@ it('is unready only when none of them can be reached', async () => {
   await expect(both.ping()).rejects.toThrow('no Lightning backend can be reached')
   await expect(both.createInvoice(terms)).rejects.toThrow('offline')
 })
+
+it('tells what came in and when, also for a backend that only tells the state', async () => {
+  const [a, b] = [memoryLightning(), memoryLightning()]
+  const plain: InvoiceBackend = {
+    network: 'regtest',
+    invoiceCapabilities: b.invoiceCapabilities,
+    createInvoice: (request) => b.createInvoice(request),
+    lookupInvoice: (paymentHash) => b.lookupInvoice(paymentHash),
+    ping: async () => {},
+    close: async () => {},
+  }
+  const both = await failover({ backends: [of('a', a), of('b', plain)] })
+  const [mine, theirs] = [await a.createInvoice(terms), await b.createInvoice(terms)]
+  expect(await both.invoiceDetails?.(mine.paymentHash)).toEqual({ state: 'open' })
+  for (const [backend, order] of [[a, mine] as const, [b, theirs] as const])
+    await backend.pay({ ...order, maxFeeMsat: 0n, timeoutMs: 5_000 })
+  const details = await both.invoiceDetails?.(mine.paymentHash)
+  expect(details).toEqual({ state: 'settled', amountMsat: 1000n, settledAt: expect.any(Number) })
+  expect(await both.invoiceDetails?.(theirs.paymentHash)).toEqual({ state: 'settled' })
+  expect(await both.invoiceDetails?.(new Uint8Array(32))).toEqual({ state: 'unknown' })
+})

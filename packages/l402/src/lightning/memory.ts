@@ -56,6 +56,7 @@ export interface MemoryLightning extends InvoiceBackend, PaymentBackend {
   offline: boolean
   balanceMsat(): Promise<bigint>
   ping(): Promise<void>
+  invoiceDetails(paymentHash: Uint8Array): Promise<InvoiceDetails>
   /** All that the seller has received. */
   sellerBalanceMsat(): Promise<bigint>
   /** Ends a payment that was left pending. */

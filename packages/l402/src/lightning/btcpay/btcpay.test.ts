@@ -44,7 +44,7 @@ async function api(request: StubRequest, lightning: MemoryLightning): Promise<St
     if (outcome.status !== 'paid') return { status: 404, json: { code: 'payment-not-found' } }
     return ok({ status: 'Complete', preimage: encodeHex(outcome.preimage), feeAmount: '0' })
   }
-  const { state, amountMsat, settledAt } = await details(lightning, hash)
+  const { state, amountMsat, settledAt } = await lightning.invoiceDetails(hash)
   if (state === 'unknown') return { status: 404, json: { code: 'invoice-not-found' } }
   const status = { settled: 'Paid', expired: 'Expired' }[String(state)] ?? 'Unpaid'
   return ok({
@@ -52,10 +52,6 @@ async function api(request: StubRequest, lightning: MemoryLightning): Promise<St
     amountReceived: amountMsat === undefined ? null : String(amountMsat),
     paidAt: settledAt,
   })
-}
-
-async function details(lightning: MemoryLightning, hash: Uint8Array) {
-  return (await lightning.invoiceDetails?.(hash)) ?? { state: 'unknown' as const }
 }
 
 describe('BTCPay Server (fixture only)', () => {

@@ -32,10 +32,10 @@ async function api({ path, headers, body }: StubRequest, lightning: MemoryLightn
       return ok({ prefix: 'lnbcrt', paymentHash: encodeHex(paymentHash), serialized: invoice })
     }
     case '/getreceivedinfo': {
-      const state = await lightning.lookupInvoice(hash)
+      const { state, amountMsat = 0n, settledAt = 0 } = await lightning.invoiceDetails(hash)
       if (state === 'unknown') return { status: 404, json: { error: 'Not found' } }
       const type = { settled: 'received', expired: 'expired' }[String(state)] ?? 'pending'
-      return ok({ status: { type } })
+      return ok({ status: { type, amount: Number(amountMsat), receivedAt: { unix: settledAt } } })
     }
     case '/payinvoice': {
       const outcome = await payInMemory(lightning, String(body['invoice']))

@@ -167,7 +167,8 @@ function outcomeOf(outcome: ProgramOutcome): PaymentOutcome {
 
 async function openProgram(options: ExecOptions): Promise<Program> {
   const { program: file, callTimeoutMs = CALL_MS } = options
-  if (!isAbsolute(file)) throw new TypeError('exec: program: expected the absolute path of a program')
+  if (!isAbsolute(file) || file.includes('\0'))
+    throw new TypeError('exec: program: expected the absolute path of a program')
   const who = `exec ${file}`
   const run = (request: JsonObject, { timeoutMs = callTimeoutMs, signal }: RunOptions = {}) =>
     callProgram({ file, request, timeoutMs, signal })

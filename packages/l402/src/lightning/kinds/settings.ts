@@ -126,7 +126,7 @@ export async function secretOf(values: SettingValues, name: string): Promise<str
 }
 
 /** `fetch` for an address that may have a certificate of its own or be behind a proxy. */
-export async function fetchOf(values: SettingValues): Promise<{ readonly fetch?: typeof globalThis.fetch }> {
+async function fetchOf(values: SettingValues): Promise<{ readonly fetch?: typeof globalThis.fetch }> {
   const { tlsCertFile, proxy } = values
   if (tlsCertFile === undefined && proxy === undefined) return {}
   const { readTextFile } = await import('../lib/files.ts')

@@ -39,9 +39,11 @@ async function api(
     }
   }
   if (path.startsWith('/payments/incoming/')) {
-    const state = await lightning.lookupInvoice(hash)
+    const { state, amountMsat = 0n, settledAt = 0 } = await lightning.invoiceDetails(hash)
     if (state === 'unknown') return { status: 404, json: {} }
-    return { status: 200, json: { isPaid: state === 'settled', isExpired: state === 'expired' } }
+    const [receivedSat, completedAt] = [Number(amountMsat / 1000n), settledAt * 1000]
+    const json = { isPaid: state === 'settled', isExpired: state === 'expired', receivedSat, completedAt }
+    return { status: 200, json }
   }
   if (!full) return { status: 403, json: {} }
   if (path === '/getbalance') {
