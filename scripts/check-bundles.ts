@@ -29,7 +29,7 @@ const entries: Entry[] = [
   {
     name: 'server: paywall',
     code: "export { paywall } from '@turnpike/l402/server'",
-    budgetGzipKiB: 40,
+    budgetGzipKiB: 48,
     without: ['/client/', '/stores/sqlite', '/lightning/sandbox'],
   },
   {
