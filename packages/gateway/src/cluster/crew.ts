@@ -9,6 +9,7 @@ import type { MetricValues } from '../metrics/metrics.ts'
 import type { FirstOrders, MainCalls, Orders, WorkerCalls } from './calls.ts'
 import { channelTo } from './channels.ts'
 import { connectPeer, type Handlers, type Peer } from './rpc.ts'
+import { StandingOrders } from './standing-orders.ts'
 
 /** What a crew is made of. */
 export interface CrewOptions {
@@ -23,8 +24,6 @@ export interface CrewOptions {
 interface Member {
   readonly worker: Worker
   readonly peer: Peer<WorkerCalls>
-  /** It serves. */
-  ready: boolean
   counted: MetricValues | undefined
 }
 
@@ -33,7 +32,6 @@ const workerFile = new URL(
   import.meta.url,
 )
 
-const START_MS = 60_000
 const FIRST_WAIT_MS = 100
 const LONGEST_WAIT_MS = 30_000
 /** A worker that served for so long has died for another reason than the one before it. */
@@ -46,8 +44,7 @@ export class Crew {
   readonly #timers = new Set<NodeJS.Timeout>()
   // Processes that load their program while the rest of the gateway opens.
   readonly #fresh: Worker[]
-  #orders: FirstOrders | undefined
-  #turn: Promise<unknown> = Promise.resolve()
+  #orders: StandingOrders | undefined
   #waitMs = FIRST_WAIT_MS
   #ending = false
 
@@ -66,12 +63,14 @@ export class Crew {
 
   /** How many workers serve. */
   get serving(): number {
-    return [...this.#members].filter(({ ready }) => ready).length
+    return this.#orders?.serving ?? 0
   }
 
   /** Lets all begin; answers the URLs they serve. Throws what the first of them threw. */
   async start(orders: FirstOrders): Promise<readonly string[]> {
-    this.#orders = orders
+    this.#orders = new StandingOrders(orders, (unfit) => {
+      for (const { peer, worker } of this.#members) if (peer === unfit) worker.kill('SIGKILL')
+    })
     const all = await Promise.all(Array.from({ length: this.#options.size }, () => this.#startOne()))
     return all[0] ?? []
   }
@@ -79,29 +78,23 @@ export class Crew {
   async #startOne(): Promise<readonly string[]> {
     const worker = this.#fresh.shift() ?? cluster.fork()
     const peer = connectPeer<MainCalls, WorkerCalls>(channelTo(worker), this.#options.handlers)
-    const member: Member = { worker, peer, ready: false, counted: undefined }
+    const member: Member = { worker, peer, counted: undefined }
     this.#members.add(member)
     const startedAt = performance.now()
     worker.on('error', () => {})
     worker.once('exit', (code, signal) => {
+      const served = this.#orders?.serves(peer) === true
       this.#members.delete(member)
+      this.#orders?.leave(peer)
       this.#options.onEnded(member.counted)
-      if (this.#ending || !member.ready) return
+      if (this.#ending || !served) return
       this.#options.log.error({ worker: worker.id, code, signal }, 'a worker ended; another is started')
       if (performance.now() - startedAt > STEADY_MS) this.#waitMs = FIRST_WAIT_MS
       this.#startLater()
     })
-    const orders = this.#orders
     try {
-      if (orders === undefined) throw new TypeError('expected orders before a worker is started')
-      const listen = await peer.call('start', orders, START_MS)
-      // A reload that came meanwhile did not reach it.
-      if (this.#orders !== orders) {
-        await peer.call('prepare', this.#orders ?? orders)
-        await peer.call('commit', undefined)
-      }
-      member.ready = true
-      return listen
+      if (this.#orders === undefined) throw new TypeError('expected orders before a worker is started')
+      return await this.#orders.begin(peer)
     } catch (error) {
       worker.kill('SIGKILL')
       throw error
@@ -122,29 +115,17 @@ export class Crew {
     this.#waitMs = Math.min(LONGEST_WAIT_MS, this.#waitMs * 2)
   }
 
-  /**
-   * Has every worker build what `next` comes to; what is answered puts it in force in all of them. Throws, and none changes,
-   * when one cannot.
-   */
+  /** See {@link StandingOrders.prepare}. */
   prepare(next: Orders): Promise<() => Promise<void>> {
-    const turn = this.#turn.then(async () => {
-      const members = [...this.#members].filter(({ ready }) => ready)
-      await Promise.all(members.map(({ peer }) => peer.call('prepare', next, START_MS)))
-      return async () => {
-        if (this.#orders !== undefined) this.#orders = { ...this.#orders, ...next }
-        // Who does not answer is gone; the worker in its place begins with these orders.
-        await Promise.allSettled(members.map(({ peer }) => peer.call('commit', undefined)))
-      }
-    })
-    this.#turn = turn.catch(() => {})
-    return turn
+    if (this.#orders === undefined) throw new TypeError('expected orders to have been given before')
+    return this.#orders.prepare(next)
   }
 
   /** What each worker has counted; what it had counted before where it does not answer in time. */
   async metrics(): Promise<readonly MetricValues[]> {
     const all = await Promise.all(
       [...this.#members].map(async (member) => {
-        if (!member.ready) return []
+        if (this.#orders?.serves(member.peer) !== true) return []
         member.counted = await member.peer.call('metrics', undefined, 2_000).catch(() => member.counted)
         return member.counted === undefined ? [] : [member.counted]
       }),
@@ -163,9 +144,10 @@ export class Crew {
     for (const worker of this.#fresh.splice(0)) worker.kill('SIGKILL')
     const members = [...this.#members]
     const finished = await Promise.all(
-      members.map(async ({ worker, peer, ready }) => {
+      members.map(async ({ worker, peer }) => {
         const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
-        const done = ready ? await peer.call('stop', undefined, timeoutMs).catch(() => false) : true
+        const serves = this.#orders?.serves(peer) === true
+        const done = serves ? await peer.call('stop', undefined, timeoutMs).catch(() => false) : true
         worker.kill('SIGKILL')
         await gone
         return done

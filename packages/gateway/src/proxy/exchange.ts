@@ -202,8 +202,10 @@ export class Exchange implements UpstreamHandler {
         res.writeHead(101, [...lines, 'Connection', 'Upgrade', 'Upgrade', 'websocket'])
         res.end()
       } catch (error) {
+        // A header that Node will not send: nothing has gone out, so nothing is charged (protocol §5 rule 4).
         this.#options.onFault('upstream_invalid', error)
-        this.#stop()
+        void this.#settling?.release()
+        this.#end()
         upgrade.socket.destroy()
         return
       }

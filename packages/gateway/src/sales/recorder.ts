@@ -65,10 +65,16 @@ export function createRecorder(options: RecorderOptions): Recorder {
   function add(type: SaleNote['type'], facts: SaleFacts): boolean {
     if (closed || queue.length >= QUEUE_MAX) return false
     queue.push({ type, facts, atMs: now() })
+    start()
+    return true
+  }
+
+  function start(): void {
     running ??= work().finally(() => {
       running = undefined
+      // What came after the last look at the queue must not wait for the next sale.
+      if (queue.length > 0 && !closed) start()
     })
-    return true
   }
 
   async function work(): Promise<void> {

@@ -7,19 +7,12 @@ import type { InvoiceBackend } from '../lightning/backend.ts'
 import type { Ledger } from '../stores/ledger.ts'
 import type { StoredRootKeys } from '../stores/root-keys.ts'
 import { checkKind, createAdmission, needsAdmission } from './admission.ts'
-import {
-  addressDenied,
-  challengeAnswer,
-  idempotencyAnswer,
-  noBalance,
-  overRateAnswer,
-  storeUnavailable,
-  unsoldAnswer,
-} from './answers.ts'
+import { addressDenied, idempotencyAnswer, noBalance, overRateAnswer, storeUnavailable } from './answers.ts'
 import { balanceOf } from './balance.ts'
 import type { ChallengeLimitOptions } from './challenge-limit.ts'
 import { createChallenger } from './challenger.ts'
-import { clearRequest, headerValue } from './clear-request.ts'
+import { clearRequest } from './clear-request.ts'
+import { createDemand } from './demand.ts'
 import { type Denial, denied } from './denial.ts'
 import type { ProofVerifier } from './dpop.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
@@ -33,10 +26,10 @@ import { asksOf, unpaidAsksOf } from './limits/rate-rules.ts'
 import { type ChallengeEconomics, createSelling } from './limits/selling.ts'
 import { shadowed } from './limits/shadow.ts'
 import { createThrottle } from './limits/throttle.ts'
-import { meter, tellMinted } from './pricing/meter-gate.ts'
+import { meter } from './pricing/meter-gate.ts'
 import type { PricedEvent } from './pricing/pricer.ts'
 import { createPricing } from './pricing/pricing.ts'
-import { challengedSale, type SalesWatcher, saleOf } from './sales-watcher.ts'
+import { type SalesWatcher, saleOf } from './sales-watcher.ts'
 import { addressPolicy, type ServiceOptions, servicePolicies } from './service-policies.ts'
 import { storedLookup } from './stored-lookup.ts'
 import {
@@ -155,6 +148,8 @@ export function createGate(options: GateOptions): Gate {
     keepBytes,
   })
 
+  const demand = createDemand({ selling, pricing, throttle, policyOf, proofs: options.dpop, sales, now })
+
   function policyOf(service: string): ServicePolicy {
     const policy = policies.get(service)
     if (policy === undefined)
@@ -185,14 +180,14 @@ export function createGate(options: GateOptions): Gate {
         continue
       }
       const candidate = { request, verified: cached.verified, summary, idempotencyKey }
-      const onPass = (pass: Pass): Decision | Promise<Decision> => {
+      const onPass = (pass: Pass, undo?: () => void): Decision | Promise<Decision> => {
         if (request.route.pricer?.metered !== undefined)
-          return metered(visit, pass, { cached, standing, index: i })
+          return metered(visit, pass, { cached, standing, index: i, undo })
         if (!standing.told) tellRedeemed(request, cached, standing)
         return pass
       }
       const enter = (undo?: () => void): Decision | Promise<Decision> => {
-        if (!needsAdmission(candidate)) return onPass(standing.timePass)
+        if (!needsAdmission(candidate)) return onPass(standing.timePass, undo)
         return admission(candidate).then(
           (admitted) => {
             if (!('outcome' in admitted) || admitted.outcome === 'refuse') undo?.()
@@ -202,7 +197,7 @@ export function createGate(options: GateOptions): Gate {
                 sales?.exhausted(saleOf(request.route, cached.verified, summary))
               return admit(visit, i + 1, deny(denial, admitted, { cached, standing, request }))
             }
-            return admitted.outcome === 'pass' ? onPass(admitted) : admitted
+            return admitted.outcome === 'pass' ? onPass(admitted, undo) : admitted
           },
           (error: unknown) => {
             undo?.()
@@ -235,10 +230,11 @@ export function createGate(options: GateOptions): Gate {
   async function metered(
     visit: Visit,
     pass: Pass,
-    { cached, standing, index }: Admitting,
+    { cached, standing, index, undo }: Admitting,
   ): Promise<Decision> {
     if (pass.entitlement === null) return pass
     const outcome = await meter(visit.request, pass.entitlement, pricing.told)
+    if ('denied' in outcome || outcome.outcome === 'refuse') undo?.()
     if ('denied' in outcome)
       return admit({ ...visit, request: outcome.denied }, index + 1, { refusal: USED_UP, topUp: null })
     if (outcome.outcome === 'pass' && !standing.told) tellRedeemed(visit.request, cached, standing)
@@ -281,7 +277,7 @@ export function createGate(options: GateOptions): Gate {
     if (refusal.reason === 'over_rate') return overRateAnswer(request, refusal)
     const { freebie, limits: rules = [] } = request.route
     const unpaid = (): Decision | Promise<Decision> =>
-      throttle(request, unpaidAsksOf(rules, request), () => unsold(request, denial))
+      throttle(request, unpaidAsksOf(rules, request), () => demand(request, denial))
     if (freebie === undefined) return unpaid()
     // The rates first: a request they refuse uses no freebie up.
     return throttle(request, asksOf(rules, request, undefined), (undo) =>
@@ -297,42 +293,6 @@ export function createGate(options: GateOptions): Gate {
         },
       ),
     )
-  }
-
-  function unsold(request: GateRequest, denial: Denial): Decision | Promise<Decision> {
-    const { skipInvoice, shadow, pricer, priceMsat } = request.route
-    // In shadow the answer is never seen, so no invoice is made for it.
-    if (skipInvoice === true || shadow === true) return unsoldAnswer(request, denial.refusal)
-    // The price comes first: what is free needs no challenge, and the challenge is for this price.
-    if (pricer !== undefined && priceMsat === 0n)
-      return pricing
-        .settle(request)
-        .then((priced) => ('outcome' in priced ? priced : challenge(priced, denial)))
-    return challenge(request, denial)
-  }
-
-  async function challenge(request: GateRequest, { refusal, topUp }: Denial): Promise<Refused> {
-    const issued = await selling.sell(request, {
-      tier: policyOf(request.route.service).tier ?? 0,
-      topUp,
-      clientAddress: request.clientAddress,
-      origin: headerValue(request.headers, 'origin'),
-      thumbprint: await provenKey(request),
-    })
-    if ('outcome' in issued) return issued
-    const untold = await tellMinted(request, issued, pricing.told)
-    if (untold !== null) return untold
-    // Told before it goes out, so that nobody can have paid before it is known.
-    sales?.challenged(challengedSale(request.route, issued))
-    return challengeAnswer(request, refusal, issued)
-  }
-
-  /** The key that a purchase is to be bound to: of the unpaid request's own proof. */
-  async function provenKey({ route, method, path, base, headers }: GateRequest): Promise<string | undefined> {
-    if (route.conditions?.dpop !== true || options.dpop === undefined || base === undefined) return undefined
-    if (headerValue(headers, 'dpop') === undefined) return undefined
-    const proof = await options.dpop({ method, url: base + path, headers, tokens: [], nowMs: now() })
-    return proof.ok ? proof.thumbprint : undefined
   }
 
   function decideRoute(request: GateRequest): Decision | Promise<Decision> {
@@ -354,12 +314,19 @@ export function createGate(options: GateOptions): Gate {
     return verdict.then(go, (error: unknown) => booksDown(request, error))
   }
 
+  /** A request that has no price: what is free is within the rates all the same. */
+  function unbound(request: GateRequest, decision: Pass | Refused): Decision | Promise<Decision> {
+    const { limits: rules = [] } = request.route
+    if (decision.outcome === 'refuse') return decision
+    return throttle(request, asksOf(rules, request, undefined), () => decision)
+  }
+
   return {
     decide(asked) {
       const { route } = asked
       if (denies?.(route.service, asked.clientAddress) === true) return addressDenied(asked)
       const request = route.pricer === undefined ? asked : pricing.bind(asked)
-      const decision = 'outcome' in request ? request : decideRoute(request)
+      const decision = 'outcome' in request ? unbound(asked, request) : decideRoute(request)
       if (route.shadow !== true) return decision
       return 'then' in decision ? decision.then(shadowed) : shadowed(decision)
     },
@@ -390,15 +357,17 @@ export function createGate(options: GateOptions): Gate {
   }
 }
 
-/** A request with credentials on its way through the gate. */
 /** The credential of a visit that is being admitted. */
 interface Admitting {
   readonly cached: CachedCredential
   readonly standing: Standing
   /** Its number in the verdict. */
   readonly index: number
+  /** Takes the request out of the rates again. */
+  readonly undo: (() => void) | undefined
 }
 
+/** A request with credentials on its way through the gate. */
 interface Visit {
   readonly request: GateRequest
   readonly verdict: Verdict

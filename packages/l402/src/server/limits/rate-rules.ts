@@ -102,6 +102,15 @@ export function unpaidAsksOf(rules: readonly RateRule[], request: GateRequest): 
   )
 }
 
+/** What a request asks besides {@link unpaidAsksOf}, where it turns out to cost nothing and is passed on. */
+export function freeAsksOf(rules: readonly RateRule[], request: GateRequest): readonly LimitAsk[] {
+  return asksOf(
+    rules.filter(({ per }) => per !== 'address'),
+    request,
+    undefined,
+  )
+}
+
 function prefixOf({ clientAddress }: GateRequest): string {
   return clientPrefix(clientAddress)
 }

@@ -2,7 +2,7 @@
 
 import { isL402Error } from '../../core/errors.ts'
 import type { InvoiceBackend } from '../../lightning/backend.ts'
-import { lightningUnavailable, overCapacity, tooManyAnswer } from '../answers.ts'
+import { lightningUnavailable, overCapacity, storeUnavailable, tooManyAnswer } from '../answers.ts'
 import type { ChallengeLimitOptions } from '../challenge-limit.ts'
 import type { ChallengeFor, Challenger, IssuedChallenge } from '../challenger.ts'
 import { clientPrefix } from '../client-prefix.ts'
@@ -104,6 +104,8 @@ export function createSelling(options: SellingOptions): Selling {
           return await make(request, buyer, free)
         return await reuse.get(wantedBy(request.route, buyer), () => make(request, buyer, false))
       } catch (error) {
+        // The limits of several processes are counted in one of them.
+        if (isL402Error(error, 'store_unavailable')) return storeUnavailable(request)
         if (!isL402Error(error, 'lightning_unavailable') && !isL402Error(error, 'lightning_invalid'))
           throw error
         return lightningUnavailable(request, node.retryAfterSeconds() || undefined)

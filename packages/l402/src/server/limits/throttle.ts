@@ -1,4 +1,5 @@
-import { tooManyAnswer } from '../answers.ts'
+import { isL402Error } from '../../core/errors.ts'
+import { storeUnavailable, tooManyAnswer } from '../answers.ts'
 import type { Decision, GateRequest } from '../gate.ts'
 import type { LimitAsk, LimitAuthority } from './authority.ts'
 
@@ -12,14 +13,22 @@ export type Throttle = (
   go: Throttled,
 ) => Decision | Promise<Decision>
 
-/** See {@link Throttle}. Synchronous where authority and request are. */
+/** See {@link Throttle}; 503 where the authority cannot count. Synchronous where authority and request are. */
 export function createThrottle(limits: LimitAuthority): Throttle {
   return (request, asks, go) => {
     if (asks.length === 0) return go(() => {})
     const act = (waitMs: number): Decision | Promise<Decision> =>
       waitMs > 0 ? rateLimited(request, waitMs) : go(() => limits.giveBack(asks))
     const waitMs = limits.take(asks)
-    return typeof waitMs === 'number' ? act(waitMs) : waitMs.then(act)
+    return typeof waitMs === 'number' ? act(waitMs) : waitMs.then(act, uncounted(request))
+  }
+}
+
+/** What cannot be counted is not let through (protocol §5 rule 9). */
+function uncounted(request: GateRequest): (error: unknown) => Decision {
+  return (error) => {
+    if (!isL402Error(error, 'store_unavailable')) throw error
+    return storeUnavailable(request)
   }
 }
 

@@ -5,7 +5,7 @@ import { priceUnavailable } from '../answers.ts'
 import type { IssuedChallenge } from '../challenger.ts'
 import type { Entitlement, GateRequest, Pass, Refused } from '../gate.ts'
 import type { AnswerUsage, Authorization, Metered } from './metered.ts'
-import type { Pricer } from './pricer.ts'
+import type { NoPrice, Pricer } from './pricer.ts'
 import { checkedQuote, priceRequest, type ToldPrice, withinTime } from './pricing.ts'
 
 /** What a price server's word comes to: the pass, an answer, or the request at the price of another purchase. */
@@ -82,22 +82,36 @@ function reporting(
 }
 
 /** Tells a metered price server which credential was made. `null`, or why the challenge must not go out. */
-export async function tellMinted(
+type MintedTeller = (request: GateRequest, issued: IssuedChallenge) => Promise<Refused | null>
+
+/** See {@link MintedTeller}. A challenge that is handed out again is told once: a price server may add up what it is told. */
+export function mintedTeller(told: ToldPrice): MintedTeller {
+  const known = new WeakMap<IssuedChallenge, Promise<NoPrice | null>>()
+  return async (request, issued) => {
+    const { pricer } = request.route
+    const metered = pricer?.metered
+    if (pricer === undefined || metered === undefined) return null
+    let telling = known.get(issued)
+    if (telling === undefined) {
+      telling = withinTime(pricer, (signal) => tell(request, issued, { metered, signal }))
+      known.set(issued, telling)
+    }
+    const failed = await telling
+    if (failed === null) return null
+    // The next who is to get this challenge tries again.
+    if (known.get(issued) === telling) known.delete(issued)
+    told(request, pricer, failed)
+    return priceUnavailable(request, failed)
+  }
+}
+
+async function tell(
   request: GateRequest,
-  issued: IssuedChallenge,
-  told: ToldPrice,
-): Promise<Refused | null> {
-  const { pricer } = request.route
-  const metered = pricer?.metered
-  if (pricer === undefined || metered === undefined) return null
-  const { amountMsat, macaroon } = issued
+  { amountMsat, macaroon }: IssuedChallenge,
+  { metered, signal }: { readonly metered: Metered; readonly signal: AbortSignal },
+): Promise<null> {
   const { identifier } = decodeMacaroon(decodeBase64(macaroon) ?? new Uint8Array(0))
   const tokenId = encodeHex(decodeIdentifier(identifier).tokenId)
-  const failed = await withinTime(pricer, async (signal) => {
-    await metered.minted(priceRequest(request), { tokenId, amountMsat, signal })
-    return null
-  })
-  if (failed === null) return null
-  told(request, pricer, failed)
-  return priceUnavailable(request, failed)
+  await metered.minted(priceRequest(request), { tokenId, amountMsat, signal })
+  return null
 }

@@ -111,13 +111,19 @@ export function rateBook(options: RateBookOptions): RateBook {
       if (timer !== undefined || closing.signal.aborted) return
       void refresh()
       timer = setInterval(() => void refresh(), options.refreshMs)
-      if (typeof timer === 'object' && 'unref' in timer) timer.unref()
+      // A number in browsers, which have nothing to keep alive.
+      unref(timer)
     },
     close() {
       clearInterval(timer)
       closing.abort()
     },
   }
+}
+
+function unref(timer: unknown): void {
+  if (typeof timer !== 'object' || timer === null || !('unref' in timer)) return
+  if (typeof timer.unref === 'function') timer.unref()
 }
 
 function jumps(before: Decimal, after: Decimal): boolean {

@@ -1,0 +1,75 @@
+/** What a request gets that no credential opens: a challenge to pay, or why there is none. */
+
+import type { ServicePolicy } from '../core/clear.ts'
+import { challengeAnswer, unsoldAnswer } from './answers.ts'
+import { headerValue } from './clear-request.ts'
+import type { Denial } from './denial.ts'
+import type { ProofVerifier } from './dpop.ts'
+import type { Decision, GateRequest, Refused } from './gate.ts'
+import { freeAsksOf } from './limits/rate-rules.ts'
+import type { Selling } from './limits/selling.ts'
+import type { Throttle } from './limits/throttle.ts'
+import { mintedTeller } from './pricing/meter-gate.ts'
+import type { Pricing } from './pricing/pricing.ts'
+import { challengedSale, type SalesWatcher } from './sales-watcher.ts'
+
+/** What {@link createDemand} works with. */
+interface DemandOptions {
+  readonly selling: Selling
+  readonly pricing: Pricing
+  readonly throttle: Throttle
+  /** Throws for a service that the gate does not know. */
+  readonly policyOf: (service: string) => ServicePolicy
+  readonly proofs: ProofVerifier | undefined
+  readonly sales: SalesWatcher | undefined
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+/** Answers a request that has been counted as an unpaid one. */
+type Demand = (request: GateRequest, denial: Denial) => Decision | Promise<Decision>
+
+/** See {@link Demand}. */
+export function createDemand(options: DemandOptions): Demand {
+  const { selling, pricing, throttle, policyOf, proofs, sales, now } = options
+  const tellMinted = mintedTeller(pricing.told)
+
+  async function challenge(request: GateRequest, { refusal, topUp }: Denial): Promise<Refused> {
+    const issued = await selling.sell(request, {
+      tier: policyOf(request.route.service).tier ?? 0,
+      topUp,
+      clientAddress: request.clientAddress,
+      origin: headerValue(request.headers, 'origin'),
+      thumbprint: await provenKey(request),
+    })
+    if ('outcome' in issued) return issued
+    const untold = await tellMinted(request, issued)
+    if (untold !== null) return untold
+    // Told before it goes out, so that nobody can have paid before it is known.
+    sales?.challenged(challengedSale(request.route, issued))
+    return challengeAnswer(request, refusal, issued)
+  }
+
+  /** The key that a purchase is to be bound to: of the unpaid request's own proof. */
+  async function provenKey({ route, method, path, base, headers }: GateRequest): Promise<string | undefined> {
+    if (route.conditions?.dpop !== true || proofs === undefined || base === undefined) return undefined
+    if (headerValue(headers, 'dpop') === undefined) return undefined
+    const proof = await proofs({ method, url: base + path, headers, tokens: [], nowMs: now() })
+    return proof.ok ? proof.thumbprint : undefined
+  }
+
+  async function atItsPrice(request: GateRequest, denial: Denial): Promise<Decision> {
+    const priced = await pricing.settle(request)
+    if (!('outcome' in priced)) return challenge(priced, denial)
+    if (priced.outcome === 'refuse') return priced
+    return throttle(request, freeAsksOf(request.route.limits ?? [], request), () => priced)
+  }
+
+  return (request, denial) => {
+    const { skipInvoice, shadow, pricer, priceMsat } = request.route
+    // In shadow the answer is never seen, so no invoice is made for it.
+    if (skipInvoice === true || shadow === true) return unsoldAnswer(request, denial.refusal)
+    // The price comes first: what is free needs no challenge, and the challenge is for this price.
+    return pricer !== undefined && priceMsat === 0n ? atItsPrice(request, denial) : challenge(request, denial)
+  }
+}
