@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { initialConfig } from '../src/commands/initial-config.ts'
 import { parseConfig } from '../src/config/load.ts'
+import { fileSchema, routeSchema, serviceSchema } from '../src/config/schema.ts'
 import { configWarnings } from '../src/config/warnings.ts'
 
 const root = join(import.meta.dirname, '../../..')
@@ -51,4 +52,27 @@ it('the metered route that "turnpike init" shows is right where its comment sign
   )
   const [weather] = load(text).services
   expect(weather?.routes.some(({ charge }) => charge?.usage?.shape === 'openai')).toBe(true)
+})
+
+it('what "turnpike init" writes names every key of the file, of services and of routes', () => {
+  const keys = [fileSchema, serviceSchema, routeSchema].flatMap((schema) => Object.keys(schema.shape))
+  expect(keys.length).toBeGreaterThan(50)
+  expect(keys.filter((key) => !new RegExp(`\\b${key}\\b`).test(initialConfig))).toEqual([])
+})
+
+it('each line that "turnpike init" shows is right where its comment sign is taken away', () => {
+  const lines = initialConfig.match(/^ *# [a-z][a-zA-Z]+: .*$/gm) ?? []
+  const whole = lines.filter(
+    (line) => !/^ *# (?:tls|upstreamTls|protocol|static|aperture|price|grants|charge|match):/.test(line),
+  )
+  // The others need files, another upstream, or the lines around them.
+  expect(whole.length).toBeGreaterThan(20)
+  for (const line of whole) {
+    const key = /# ([a-zA-Z]+):/.exec(line)?.[1] ?? ''
+    const inForce = line.replace(/^( *)# /, '$1')
+    // In place of the line with this key, where there is one.
+    const without = initialConfig.replace(new RegExp(`^${/^ */.exec(line)?.[0]}${key}: .*$`, 'm'), '')
+    const where = { file: 'turnpike.yaml', folder: root, env: { API_KEY: 'k' }, sandbox: false }
+    expect(() => parseConfig(without.replace(line, inForce), where), line).not.toThrow()
+  }
 })

@@ -18,6 +18,12 @@ listen: 127.0.0.1:8402
 # network: regtest
 
 # Who makes the invoices. "sandbox" is play money: two Lightning nodes on a simulated chain inside this program.
+# A node or wallet of your own, or a list of them that are asked in order; more kinds in docs/lightning.md:
+# lightning: { backend: lnd, url: https://127.0.0.1:8080, macaroonFile: invoice.macaroon, tlsCertFile: tls.cert }
+# lightning: { backend: cln, url: https://127.0.0.1:3010, runeFile: cln.rune, tlsCertFile: cln.crt }
+# lightning: { backend: phoenixd, url: http://127.0.0.1:9740, passwordFile: phoenixd.password }
+# lightning: { backend: lnbits, url: https://lnbits.example.com, keyFile: lnbits.key }
+# lightning: { backend: nwc, connectionFile: nwc.txt }
 lightning: { backend: sandbox }
 
 # The books: how much of what was sold has been used. "memory" forgets at the end; default: sqlite:turnpike.db.
@@ -53,6 +59,16 @@ log:
   level: info # debug, info, warn, error or silent
   requests: problems # one line per request: none, problems (answered with 400 and above) or all
 
+# More keys, each with all it holds in docs/configuration.md:
+# workers: auto # processes that serve, one per core. Default: 1
+# block: [203.0.113.0/24] # who gets 403, paid or not; with "allow: [...]" everybody else does
+# rates: { source: coinbase } # what a bitcoin costs, for prices such as "$0.02"
+# webhooks: [{ url: https://example.com/hook, secretFile: hook.secret }] # told of sales (Standard Webhooks)
+# journal: { keep: 365d } # the record of what was sold
+# tracing: { endpoint: http://127.0.0.1:4318 } # OpenTelemetry
+# forwardAuth: { listen: 127.0.0.1:8404 } # where nginx, Caddy and Traefik ask; "envoy" for Envoy
+# compat: { lsat: true } # challenges that suit clients of Aperture
+
 # What is sold. A path that no route matches is 404, never passed on free. Routes match in the order they are written.
 services:
   # The name stands in the credentials that are sold; renaming a service makes them worthless.
@@ -67,6 +83,16 @@ services:
     # tier: 0 # grade of this service; a credential opens one grade. Default: 0
     # unknownCaveats: skip # or refuse: what to do with conditions this version does not know. Default: skip
     # forwardCredential: false # true: the upstream also gets the Authorization line. Default: false
+
+    # static: public # a folder whose files are served in place of an upstream
+    # rewrite: { prefix: /v1 } # put before the path on its way; stripPrefix is cut off it
+    # headers: { request: { set: { X-Key: "\${API_KEY}" } }, response: { remove: [Server] } }
+    # health: { path: /healthz } # asked of each upstream; for several of them also balance, retries and eject
+    # bodyLimit: 1 MiB # a longer body is 413. Default: any length
+    # freebie: 5/1d # requests that each client network has for nothing
+    # rateLimits: [{ requests: 10/1s, per: token }] # beyond it 429; per token, address or route
+    # cors: { origins: [https://app.example.com] } # whose pages may read answers. Default: any
+    # block, allow: as above, for this service. mints: { caveats: [...] } # what credentials are sold with besides
 
     # How long the upstream may take to its first byte; then 504, and the buyer keeps what was paid for. Default: 30s.
     timeout: 30s
@@ -95,7 +121,10 @@ services:
       #   capability: forecasts      what a credential must hold; routes that share it open with one payment. Default:
       #                              the match text (a comma in it as %2C), so each route is bought on its own
       #   anyCapability: true        opens for every credential of the service, those of an Aperture too
-      #   timeout: 5s                instead of the service's
+      #   timeout: 5s                instead of the service's; so are bodyLimit, freebie and rateLimits
+      #   matchHeaders: { X-V: "2" } header lines that a request must have for this route
+      #   skipInvoice: true          sells nothing: 401 without a credential
+      #   shadow: true               decides and counts everything, and refuses nothing
       #   allowEncodedSlash: true    lets %2F in the path through; otherwise it is 400
       #   keepOverrideHeaders: true  lets X-HTTP-Method-Override and the like through; otherwise they are removed
 `

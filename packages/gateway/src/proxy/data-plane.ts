@@ -5,93 +5,35 @@ import {
   DIGEST_BYTES,
   digestContent,
   type Entitlement,
-  type Gate,
   type GateRequest,
-  optionsLines,
   PRICED_BODY_BYTES,
-  preflightLines,
-  type RouteTerms,
 } from '@turnpike/l402/server'
-import { type OwnProblem, sendNothing, sendRefused, sendStored } from './answers.ts'
-import { type Admitted, askedProblem, spelledOtherwise } from './asked.ts'
+import { answerOptions } from './answer-options.ts'
+import { sendRefused, sendStored } from './answers.ts'
+import { askedProblem, spelledOtherwise } from './asked.ts'
 import { answerBalance } from './balance.ts'
 import { BALANCE_PATH } from './balance-path.ts'
 import { readBodyHead } from './body-head.ts'
-import { type ClientFacts, clientFacts, type TrustedProxies } from './client-facts.ts'
+import { type ClientFacts, clientFacts } from './client-facts.ts'
 import type { ClientAnswer, ClientRequest } from './client-side.ts'
 import { crossOriginOf } from './cross-origin.ts'
+import type { DataPlane, DataPlaneOptions } from './data-plane-types.ts'
 import { Destinations } from './destinations.ts'
 import { comesTooLate, makeLast } from './end-of-connection.ts'
 import { Exchange } from './exchange.ts'
 import { FileMiss } from './file-miss.ts'
-import { type FoundRoute, findRoute } from './find-route.ts'
+import { findTarget, upgradeProblem } from './find-route.ts'
 import { LastAnswers } from './last-answers.ts'
-import {
-  BAD_EXPECTATION,
-  BODY_LATE,
-  bodyTooLarge,
-  INTERNAL,
-  methodNotAllowed,
-  NO_ROUTE,
-  NO_WEBSOCKET,
-  OTHER_SPELLING,
-} from './own-problems.ts'
+import { BODY_LATE, bodyTooLarge, INTERNAL, NO_ROUTE, OTHER_SPELLING } from './own-problems.ts'
 import { withPriceFacts } from './price-facts.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
-import { compileRouting, type HostFinder, type ProxyRoute, type Routing } from './routing.ts'
+import { compileRouting, type HostFinder, type ProxyRoute } from './routing.ts'
 import { stripPrefix } from './strip-prefix.ts'
-import type { RequestTracer } from './tracer.ts'
 import type { Upgrade } from './tunnel.ts'
-import { GroupedUpstream, type UpstreamState } from './upstream-group.ts'
-import { speaksH2, UpstreamPools } from './upstream-pools.ts'
-import { type RequestRecord, Visit } from './visit.ts'
+import { GroupedUpstream } from './upstream-group.ts'
+import { UpstreamPools } from './upstream-pools.ts'
+import { Visit } from './visit.ts'
 import { readWholeBody } from './whole-body.ts'
-
-/** Told what happens; must not throw. */
-export interface DataPlaneHooks {
-  /** A request is over; with what it and its answer were. */
-  finished?(record: RequestRecord, visit: Pick<Visit, 'req' | 'res' | 'trace'>): void
-  /** The gate, the books or an upstream failed. `code` is that of the problem body. */
-  fault?(code: string, error: unknown, route: RouteTerms): void
-  /** An upstream of a group is well, or ejected, or no longer so. */
-  upstreamState?(state: UpstreamState): void
-}
-
-/** What {@link createDataPlane} takes. */
-export interface DataPlaneOptions {
-  readonly routing: Routing
-  readonly gate: Gate
-  readonly hooks?: DataPlaneHooks
-  /**
-   * Most connections to each upstream origin; as many as are needed if left out. With a limit, that many slow clients of
-   * a free route keep everybody else waiting.
-   */
-  readonly connectionsPerOrigin?: number
-  /** The operator's own proxies, asked for with every request; `undefined`: there are none. */
-  readonly trustedProxies?: () => TrustedProxies | undefined
-  /** Whom nothing is answered, asked for with every request; `undefined`: nobody. */
-  readonly denied?: () => ((address: string) => boolean) | undefined
-  /** Follows every request; `undefined`: nobody does. */
-  readonly tracer?: RequestTracer | undefined
-}
-
-/** The way of every request through the gateway. */
-export interface DataPlane {
-  /** Takes a request; `upgrade` is there where its connection may become another protocol's. See `createPublicServer`. */
-  readonly listener: (req: ClientRequest, res: ClientAnswer, upgrade?: Upgrade) => void
-  /** Decides over a request that another proxy carries; `admit` takes what may pass. The answer is `res`'s to hand over. */
-  ask(req: ClientRequest, res: ClientAnswer, admit: (admitted: Admitted) => void): void
-  /** Puts new routes in force, at once and as a whole; requests under way keep theirs. */
-  swap(routing: Routing): void
-  /** How the upstreams of groups are doing. */
-  upstreams(): readonly UpstreamState[]
-  /** How many requests are under way. */
-  inFlight(): number
-  /** From now on every answer closes its connection. Resolves when no request is under way; may be asked again. */
-  drain(): Promise<void>
-  /** Closes the upstream connections; requests under way fail. */
-  close(): Promise<void>
-}
 
 const METHODS: ReadonlySet<string> = new Set(KNOWN_METHODS)
 
@@ -391,35 +333,6 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     upstreams: () => destinations.states(),
     close: () => destinations.destroy(),
   }
-}
-
-/** What stands in the way of a request to change the protocol. */
-function upgradeProblem(head: RequestHead, { upstream }: ProxyRoute): OwnProblem | undefined {
-  // Where a body ends and the other protocol begins is not for two readers to agree on.
-  if (head.hasBody) return { code: 'bad_request', detail: 'expected no body with an upgrade' }
-  return head.upgrade === 'websocket' && speaksH2(upstream) ? NO_WEBSOCKET : undefined
-}
-
-function findTarget(hosts: HostFinder, req: ClientRequest, head: RequestHead): FoundRoute | OwnProblem {
-  const { method = '' } = req
-  if (method === 'TRACE' || method === 'CONNECT') return methodNotAllowed(method)
-  if (head.expect !== undefined && head.expect !== '100-continue') return BAD_EXPECTATION
-  return findRoute(hosts, req, head)
-}
-
-/** Answered here, never charged and never passed on (rule S8). */
-function answerOptions(visit: Visit, head: RequestHead, { path, route, routes }: FoundRoute): void {
-  const known = routes.methodsFor(path)
-  if (known.length === 0) {
-    visit.answer(NO_ROUTE, head)
-    return
-  }
-  const requestedHeaders = visit.req.headers['access-control-request-headers'] ?? ''
-  visit.leaveBody(head)
-  const lines = optionsLines(known)
-  if (head.crossOrigin && route !== undefined)
-    lines.push(...preflightLines(known, { requestedHeaders, origin: head.origin, policy: route.cors }))
-  sendNothing(visit.res, lines)
 }
 
 /** Nothing is answered to this address, whatever it asks for and pays. */

@@ -1,12 +1,9 @@
 import type { Duplex } from 'node:stream'
 import type { HeaderLines } from '@turnpike/l402'
-import type { Charge, Entitlement } from '@turnpike/l402/server'
 import { answerLines } from './answer-lines.ts'
 import { type OwnProblem, sendProblem } from './answers.ts'
-import type { ClientAnswer, ClientRequest } from './client-side.ts'
-import type { CrossOrigin } from './cross-origin.ts'
+import type { ExchangeOptions, Phase } from './exchange-options.ts'
 import { isGrpcFault } from './grpc.ts'
-import type { HeaderEdits } from './header-edits.ts'
 import { Outgoing } from './outgoing.ts'
 import { bodyTooLarge } from './own-problems.ts'
 import { hintLinks, latin1Pairs } from './raw-lines.ts'
@@ -16,43 +13,6 @@ import { Settling } from './settling.ts'
 import { openTunnel, type Upgrade } from './tunnel.ts'
 import { upstreamFault, upstreamTimeout } from './upstream-faults.ts'
 import type { Upstream, UpstreamHandler } from './upstream-pools.ts'
-
-/** What one exchange is made of. */
-export interface ExchangeOptions {
-  readonly req: ClientRequest
-  readonly res: ClientAnswer
-  /** `null`: nobody pays, nothing to settle. */
-  readonly entitlement: Entitlement | null
-  /** Of a metered route. */
-  readonly charge: Charge | undefined
-  readonly timeoutMs: number
-  /** The request's body: none, as it comes, or whole where it had to be read before. */
-  readonly body: Buffer | 'streamed' | null
-  readonly crossOrigin: CrossOrigin
-  /** Answers of our own are gRPC's, and the upstream's tell by their `grpc-status` whether it failed. */
-  readonly grpc: boolean
-  /** The client's connection, where the protocol is to change. */
-  readonly upgrade: Upgrade | undefined
-  /** Most bytes of a streamed body. */
-  readonly bodyLimit?: number | undefined
-  /** What the operator sets and removes in the answer's header lines. */
-  readonly answerEdits?: HeaderEdits | undefined
-  /** Told why an upstream, or the books, did not do their part; never with what a client or an upstream sent. */
-  readonly onFault: (code: string, error: unknown) => void
-  /** Told that the answer was cut off because the credit is used up. */
-  readonly onExhausted: () => void
-  /** Told that the upstream's answer begins. */
-  readonly onAnswered?: () => void
-}
-
-/**
- * - `waiting` for the upstream's first byte; nothing is settled, the client may still get an answer of ours
- * - `gathering` a short answer, so that one that breaks off can still become an answer of ours
- * - `opening` the books to the use, or giving it back; the upstream has answered and is paused
- * - `streaming` the answer
- * - `over`: what the upstream still does is of no interest
- */
-type Phase = 'waiting' | 'gathering' | 'opening' | 'streaming' | 'over'
 
 // Answers of a known length up to this go out whole or not at all.
 const GATHER_BYTES = 65_536

@@ -1,8 +1,10 @@
 import { normaliseTarget, type RouteTable, type Target } from '@turnpike/l402/server'
 import type { OwnProblem } from './answers.ts'
 import type { ClientRequest } from './client-side.ts'
+import { BAD_EXPECTATION, methodNotAllowed, NO_WEBSOCKET } from './own-problems.ts'
 import type { RequestHead } from './request-head.ts'
 import type { HostFinder, ProxyRoute } from './routing.ts'
+import { speaksH2 } from './upstream-pools.ts'
 
 /** A request's target in its one reading, and the route it matches. */
 export interface FoundRoute {
@@ -14,8 +16,19 @@ export interface FoundRoute {
   readonly routes: RouteTable<ProxyRoute>
 }
 
-/** Decides by `Host`, method and target which route a request is for, or what is wrong with it. */
-export function findRoute(hosts: HostFinder, req: ClientRequest, head: RequestHead): FoundRoute | OwnProblem {
+/** Decides by method, `Expect`, `Host` and target which route a request is for, or what is wrong with it. */
+export function findTarget(
+  hosts: HostFinder,
+  req: ClientRequest,
+  head: RequestHead,
+): FoundRoute | OwnProblem {
+  const { method = '' } = req
+  if (method === 'TRACE' || method === 'CONNECT') return methodNotAllowed(method)
+  if (head.expect !== undefined && head.expect !== '100-continue') return BAD_EXPECTATION
+  return findRoute(hosts, req, head)
+}
+
+function findRoute(hosts: HostFinder, req: ClientRequest, head: RequestHead): FoundRoute | OwnProblem {
   const { method = '', url = '' } = req
   if (hosts.needsHost && head.host === '') {
     return { code: 'bad_request', detail: 'expected one Host line' }
@@ -58,4 +71,15 @@ export function findRoute(hosts: HostFinder, req: ClientRequest, head: RequestHe
 
 function plainAuthority(authority: string): string {
   return authority.replace(/:(?:80|443)$/, '')
+}
+
+/** What stands in the way of a request to change the protocol. */
+export function upgradeProblem(
+  head: Pick<RequestHead, 'hasBody' | 'upgrade'>,
+  { upstream, group }: Pick<ProxyRoute, 'upstream' | 'group'>,
+): OwnProblem | undefined {
+  // Where a body ends and the other protocol begins is not for two readers to agree on.
+  if (head.hasBody) return { code: 'bad_request', detail: 'expected no body with an upgrade' }
+  const overH2 = (group?.targets ?? [upstream]).some(speaksH2)
+  return head.upgrade === 'websocket' && overH2 ? NO_WEBSOCKET : undefined
 }

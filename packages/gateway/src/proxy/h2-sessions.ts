@@ -7,7 +7,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { DataPlane } from './data-plane.ts'
+import type { DataPlane } from './data-plane-types.ts'
 import { H2Answer } from './h2-answer.ts'
 import { flatLines } from './h2-lines.ts'
 import { H2Request } from './h2-request.ts'

@@ -1,11 +1,7 @@
 export { type Admitted, type AskedAnswer, type AskedFacts, AskedReply, AskedRequest } from './asked.ts'
 export { peerAddress } from './client-facts.ts'
-export {
-  createDataPlane,
-  type DataPlane,
-  type DataPlaneHooks,
-  type DataPlaneOptions,
-} from './data-plane.ts'
+export { createDataPlane } from './data-plane.ts'
+export type { DataPlane, DataPlaneHooks, DataPlaneOptions } from './data-plane-types.ts'
 export { type HeaderEdits, headerEdits } from './header-edits.ts'
 export { expectProxyHeader } from './proxy-protocol.ts'
 export {

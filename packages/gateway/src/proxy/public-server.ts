@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, ServerResponse } from 
 import { createServer as createListener, type Server as Listener, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type OwnProblem, rawProblem } from './answers.ts'
-import type { DataPlane } from './data-plane.ts'
+import type { DataPlane } from './data-plane-types.ts'
 import { readFirstBytes } from './first-bytes.ts'
 import { createH2Sessions } from './h2-sessions.ts'
 import { lingerUntilQuiet } from './lingering.ts'

@@ -153,9 +153,9 @@ describe('a WebSocket', () => {
 
   it('an upstream that cannot be reached gives the use back', async () => {
     const books: Books = { entries: [] }
-    const upstream = await startUpstream()
-    await upstream.close()
-    const gateway = await startGateway({ routing: [tableOf(upstream.origin)], gate: passGate(books) })
+    // A port of a server that was closed could be another one's by now.
+    const routing = [tableOf('http://127.0.0.1:1')]
+    const gateway = await startGateway({ routing, gate: passGate(books) })
     const socket = open(gateway.port)
     socket.write(asking('/paid/x'))
     expect(parseAnswer(await readAll(socket)).status).toBe(502)
