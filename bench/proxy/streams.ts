@@ -22,7 +22,7 @@ export const streams: ProxySection = {
   async run(stage) {
     const wanted = countFrom('BENCH_STREAMS', 10_000)
     const count = Math.min(wanted, Math.floor((openFilesLimit() - OTHER_FILES) / 2))
-    const rounds = Math.min(stage.plan.rounds, 3)
+    const rounds = countFrom('BENCH_STREAM_ROUNDS', 2)
     const { upstream } = stage
     const front = (start: typeof startNginx) => async () => {
       const peer = await start({ h1: upstream.url })
