@@ -9,41 +9,22 @@
  *     npm run bench -- challenge [KIND …]      BENCH_ROUNDS=5 BENCH_SECONDS=3 BENCH_CONNECTIONS=32 TURNPIKE_LAB=../shared/lab
  */
 
-import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { startAddInvoice } from './lib/add-invoice.ts'
 import { countFrom } from './lib/count-from.ts'
+import { lndBackend, needLab, startNetwork } from './lib/lab.ts'
 import { type LoadResult, startLoad } from './lib/load.ts'
 import { startGateway, startUpstream } from './lib/peers.ts'
 import { interleaved, median, printTable } from './lib/stats.ts'
 
-interface LabNode {
-  readonly rest: string
-  readonly tls: string
-  readonly invoiceMacaroon: string
-}
-
-const lab = resolve(import.meta.dirname, '..', process.env['TURNPIKE_LAB'] ?? '../shared/lab')
-const module = join(lab, 'lightning.mjs')
-if (!existsSync(module)) {
-  console.log('SKIPPED: there is no lab with a real lnd node (TURNPIKE_LAB names its folder)')
-  process.exit(0)
-}
+needLab('a real lnd node')
 const rounds = countFrom('BENCH_ROUNDS', 5)
 const seconds = countFrom('BENCH_SECONDS', 3)
 const connections = countFrom('BENCH_CONNECTIONS', 32)
 
-const { startLightning } = (await import(pathToFileURL(module).href)) as {
-  startLightning(options: object): Promise<{
-    readonly nodes: { readonly seller: LabNode }
-    close(): Promise<void>
-  }>
-}
-const network = await startLightning({ nodes: ['seller', 'buyer'] })
+const network = await startNetwork()
 const { rest, tls, invoiceMacaroon } = network.nodes.seller
 const upstream = await startUpstream()
-const lightning = `{ backend: lnd, url: "${rest}", macaroonFile: "${invoiceMacaroon}", tlsCertFile: "${tls}" }`
+const lightning = lndBackend(network.nodes.seller)
 const gateway = (challenges: string) => startGateway(upstream.url, { lightning, challenges })
 const each = await gateway('{ limit: off, global: off, reuse: false, breaker: { concurrent: 1000 } }')
 const reused = await gateway('{ limit: off, global: off, reuse: true, breaker: { concurrent: 1000 } }')

@@ -1,127 +1,47 @@
 /**
- * What the gate costs. Kinds of request, in interleaved rounds in random order:
- *   free      the same proxy with the gate off (a free route)
- *   pass      a time pass, its credential cached
- *   counted   one use per request in the books (SQLite): reserved, opened to serving, committed
- *   402       unpaid requests; a real invoice each, made by a sandbox node in the gateway's own process
- *   nginx     proxy_pass to the same upstream, where nginx is installed
- * All but `402` send a credential, so that the bytes on the wire are alike. The unpaid ones have a gateway of their own, so
- * that its thousands of open invoices weigh on nothing else. Prints CPU per request of the proxy's process with its
- * threads, requests/s, how much of one core the proxy had, and the ratios that matter.
+ * What the gate costs, in sections (`bench/proxy/`), each with kinds of request in interleaved rounds in random order:
+ *   h1        free, pass, counted and unpaid requests, beside nginx and Caddy
+ *   h2        the same over HTTP/2
+ *   grpc      unary calls between grpc-js clients and a grpc-js server
+ *   bodies    answers of 64 KiB and 1 MiB
+ *   workers   two processes against one
+ *   streams   memory of idle SSE streams
+ * Prints CPU per request of the proxy's process with its threads, requests/s, how much of one core the proxy had, and the
+ * ratios that matter.
  *
- *     npm run bench -- proxy [KIND …]      BENCH_ROUNDS=7 BENCH_SECONDS=2
+ *     npm run bench -- proxy [SECTION|KIND …]
+ *     BENCH_ROUNDS=5 BENCH_SECONDS=0.8 BENCH_STREAMS=10000 BENCH_STREAM_ROUNDS=2 BENCH_BESIDE=../other
  */
-
 import { pinning } from './lib/cores.ts'
 import { countFrom } from './lib/count-from.ts'
-import { invoiceCpuMicros } from './lib/invoice-cost.ts'
-import { type LoadResult, startLoad } from './lib/load.ts'
-import { buyCredential, startGateway, startNginx, startUpstream } from './lib/peers.ts'
-import { processCpuMicros } from './lib/process-cpu.ts'
-import { interleaved, median, printTable } from './lib/stats.ts'
+import { bodies } from './proxy/bodies.ts'
+import { grpc } from './proxy/grpc.ts'
+import { h1 } from './proxy/h1.ts'
+import { h2 } from './proxy/h2.ts'
+import { startStage } from './proxy/stage.ts'
+import { streams } from './proxy/streams.ts'
+import { workers } from './proxy/workers.ts'
 
-interface Kind {
-  readonly pid: number
-  readonly url: string
-  readonly authorization?: string
-  readonly expected: 200 | 402
+const sections = [h1, h2, grpc, bodies, workers, streams]
+const words = process.argv.slice(2)
+const unknown = words.filter(
+  (word) => !sections.some(({ name, kinds }) => name === word || kinds.includes(word)),
+)
+if (unknown.length > 0) {
+  console.error(`no section or kind ${unknown.map((word) => `"${word}"`).join(', ')}; there are:`)
+  for (const { name, kinds } of sections) console.error(`  ${name.padEnd(9)} ${kinds.join(', ')}`)
+  process.exit(64)
 }
+const all = words.length === 0
+const wanted = new Set(
+  sections.flatMap(({ name, kinds }) =>
+    kinds.filter((kind) => all || words.includes(name) || words.includes(kind)),
+  ),
+)
 
-interface Measured extends LoadResult {
-  /** Of the proxy's process, per request. */
-  readonly cpuMicros: number
-  /** How much of one core the proxy used. */
-  readonly core: number
-}
-
-const rounds = countFrom('BENCH_ROUNDS', 7)
-const seconds = countFrom('BENCH_SECONDS', 2)
-const warmUps = 2
-const connections = 64
-
-const upstream = await startUpstream()
-const gateway = await startGateway(upstream.url)
-const unpaid = await startGateway(upstream.url)
-const nginx = await startNginx(upstream.url)
-const load = startLoad()
-
-const pass = await buyCredential(gateway, '/pass/x')
-const bundle = await buyCredential(gateway, '/bundle/x')
-const kinds = new Map<string, Kind>([
-  ['free', { pid: gateway.pid, url: `${gateway.url}/free/x`, authorization: pass, expected: 200 }],
-  ['pass', { pid: gateway.pid, url: `${gateway.url}/pass/x`, authorization: pass, expected: 200 }],
-  ['counted', { pid: gateway.pid, url: `${gateway.url}/bundle/x`, authorization: bundle, expected: 200 }],
-  ['402', { pid: unpaid.pid, url: `${unpaid.url}/pass/x`, expected: 402 }],
-])
-if (nginx === undefined) console.log('SKIPPED nginx: not installed, so there is no ratio to it\n')
-else kinds.set('nginx', { pid: nginx.pid, url: `${nginx.url}/x`, authorization: pass, expected: 200 })
-if (!pinning) console.log('not pinned to cores (needs taskset and two cores): requests/s say little\n')
-const wanted = process.argv.slice(2)
-const names = [...kinds.keys()].filter((name) => wanted.length === 0 || wanted.includes(name))
-
-await interleaved(names, warmUps, measure)
-const results = await interleaved(names, rounds, measure)
-printResults()
-if (names.includes('402')) await printInvoiceShare()
-await Promise.all([load.stop(), gateway.stop(), unpaid.stop(), nginx?.stop(), upstream.stop()])
-
-async function measure(name: string): Promise<Measured> {
-  const kind = kinds.get(name)
-  if (kind === undefined) throw new Error(`no kind "${name}"`)
-  const startedAt = performance.now()
-  const before = processCpuMicros(kind.pid) ?? Number.NaN
-  const result = await load.run({ ...kind, connections, seconds })
-  const micros = (processCpuMicros(kind.pid) ?? Number.NaN) - before
-  const elapsedMicros = (performance.now() - startedAt) * 1000
-  return { ...result, cpuMicros: micros / result.requests, core: micros / elapsedMicros }
-}
-
-function valuesOf(name: string, key: keyof Measured): number[] {
-  return (results.get(name) ?? []).map((result) => result[key])
-}
-
-function printResults(): void {
-  console.log(
-    `${rounds} rounds of ${seconds} s, ${connections} connections, medians; Node ${process.versions.node}\n`,
-  )
-  printTable(
-    ['kind', 'CPU µs/request', 'least', 'most', 'requests/s', 'p50 ms', 'of a core'],
-    names.map((name) => {
-      const cpu = valuesOf(name, 'cpuMicros')
-      const numbers = [median(cpu), Math.min(...cpu), Math.max(...cpu)].map((value) => value.toFixed(1))
-      return [
-        name,
-        ...numbers,
-        median(valuesOf(name, 'perSecond')).toFixed(0),
-        median(valuesOf(name, 'p50Ms')).toFixed(2),
-        `${(median(valuesOf(name, 'core')) * 100).toFixed(0)} %`,
-      ]
-    }),
-  )
-  console.log('\nratios: median of the rounds’ own [least – most]')
-  printRatio('cpuMicros', 'pass', 'free', 'reach: 1.10 or less')
-  printRatio('cpuMicros', 'pass', 'nginx', 'reach: 3.5 or less')
-  printRatio('cpuMicros', 'counted', 'pass')
-  printRatio('perSecond', 'counted', 'pass', 'reach: 0.50 or more')
-  printRatio('cpuMicros', '402', 'pass')
-}
-
-function printRatio(key: 'cpuMicros' | 'perSecond', top: string, bottom: string, note = ''): void {
-  if (!names.includes(top) || !names.includes(bottom)) return
-  const below = valuesOf(bottom, key)
-  const ratios = valuesOf(top, key).map((value, i) => value / (below[i] ?? Number.NaN))
-  const label = `${key === 'cpuMicros' ? 'CPU' : 'requests/s'} ${top} / ${bottom}`
-  const spread = `[${Math.min(...ratios).toFixed(2)} – ${Math.max(...ratios).toFixed(2)}]`
-  console.log(
-    `  ${label.padEnd(26)} ${median(ratios).toFixed(2).padStart(5)}  ${spread.padEnd(16)} ${note}`.trimEnd(),
-  )
-}
-
-/** How much of a 402 answer is the node's work on its invoice: that is the sandbox's, not the gate's. */
-async function printInvoiceShare(): Promise<void> {
-  const invoice = await invoiceCpuMicros()
-  const share = (invoice / median(valuesOf('402', 'cpuMicros'))) * 100
-  console.log(
-    `\nmaking an invoice, alone in this process: ${invoice.toFixed(0)} µs of CPU, ${share.toFixed(0)} % of a 402 answer`,
-  )
-}
+const plan = { rounds: countFrom('BENCH_ROUNDS', 5), seconds: countFrom('BENCH_SECONDS', 0.8), warmUps: 1 }
+const stage = await startStage(plan, (kind) => wanted.has(kind))
+if (!pinning) console.log('not pinned to cores (needs taskset and two cores): requests/s say little')
+console.log(`${plan.rounds} rounds of ${plan.seconds} s, medians; Node ${process.versions.node}`)
+for (const section of sections) if (section.kinds.some((kind) => wanted.has(kind))) await section.run(stage)
+await stage.stop()

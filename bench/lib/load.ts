@@ -8,9 +8,13 @@ import { pinned } from './cores.ts'
 export interface LoadOptions {
   readonly url: string
   readonly authorization?: string
+  /** Default HTTP/1.1. */
+  readonly protocol?: 'h1' | 'h2' | 'grpc'
   readonly connections: number
+  /** Requests at once on each connection, where the protocol can; default 16. */
+  readonly streams?: number
   readonly seconds: number
-  /** Every answer must have this status; the run fails otherwise. */
+  /** Every answer must have this status; the run fails otherwise. A gRPC call must end with OK. */
   readonly expected: number
   /** One request in so many has its time taken; default 16. */
   readonly timed?: number
@@ -24,7 +28,7 @@ export interface LoadResult {
   readonly p99Ms: number
 }
 
-/** Sends requests over keep-alive connections, one at a time each. */
+/** Sends requests over kept connections. */
 export interface Load {
   run(options: LoadOptions): Promise<LoadResult>
   stop(): Promise<void>

@@ -168,7 +168,6 @@ export function framings(hidden: string): [what: string, bytes: string][] {
     ['HTTP/0.9', 'GET /free/x\r\n\r\n'],
     ['HTTP/2.0', 'GET /free/x HTTP/2.0\r\nHost: a\r\n\r\n'],
     ['HTTP/1.2', 'GET /free/x HTTP/1.2\r\nHost: a\r\n\r\n'],
-    ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['another protocol', 'GET /free/x HTCPCP/1.0\r\nHost: a\r\n\r\n'],
     ['a lower-case protocol', 'GET /free/x http/1.1\r\nHost: a\r\n\r\n'],
     ['a space in the target', 'GET /free/x /paid/x HTTP/1.1\r\nHost: a\r\n\r\n'],
