@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url'
 
 const benchmarks: Record<string, string> = {
   adapters: 'each adapter against the same framework without it',
-  proxy: 'the gateway against the same proxy without its gate, and against nginx',
   proxy: 'the gateway against the same proxy without its gate, and against nginx and Caddy',
   aperture: 'paid requests through the gateway against a real Aperture',
   challenge: 'unpaid requests with a real lnd, with and without reuse, against lnd itself',
