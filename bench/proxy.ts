@@ -10,7 +10,7 @@
  * ratios that matter.
  *
  *     npm run bench -- proxy [SECTION|KIND …]
- *     BENCH_ROUNDS=5 BENCH_SECONDS=0.8 BENCH_STREAMS=10000 BENCH_STREAM_ROUNDS=2 BENCH_BESIDE=../other
+ *     BENCH_ROUNDS=5 BENCH_SECONDS=0.6 BENCH_STREAMS=10000 BENCH_STREAM_ROUNDS=2 BENCH_BESIDE=../other
  */
 import { pinning } from './lib/cores.ts'
 import { countFrom } from './lib/count-from.ts'
@@ -39,7 +39,7 @@ const wanted = new Set(
   ),
 )
 
-const plan = { rounds: countFrom('BENCH_ROUNDS', 5), seconds: countFrom('BENCH_SECONDS', 0.8), warmUps: 1 }
+const plan = { rounds: countFrom('BENCH_ROUNDS', 5), seconds: countFrom('BENCH_SECONDS', 0.6), warmUps: 1 }
 const stage = await startStage(plan, (kind) => wanted.has(kind))
 if (!pinning) console.log('not pinned to cores (needs taskset and two cores): requests/s say little')
 console.log(`${plan.rounds} rounds of ${plan.seconds} s, medians; Node ${process.versions.node}`)
