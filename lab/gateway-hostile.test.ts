@@ -33,7 +33,7 @@ const shop = (upstream: string): string => {
 admin: { listen: 127.0.0.1:0 }
 store: sqlite:turnpike.db
 lightning: sandbox
-challenges: { limit: off }
+challenges: { limit: off, reuse: true }
 log: { level: warn, requests: none }
 services:
 ${service('free', 'free: true')}${service('paid', 'price: 1 sat')}${service('pass', 'price: 10 sat, grants: { valid: 7d }')}${service('bundle', 'price: 10 sat, grants: { calls: 1000000 }')}${service('open', 'free: true', 'hosts: [open.test]')}${service('shop', 'price: 1 sat', 'hosts: [shop.test]')}`
