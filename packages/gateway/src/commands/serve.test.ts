@@ -171,6 +171,24 @@ describe('turnpike serve', () => {
     upstream.close()
   })
 
+  it('a request whose body is awaited keeps its service over a reload that takes it away', async () => {
+    const gateway = await serve(config())
+    const authorization = await buy(gateway, '/query', { method: 'POST' })
+    const { hostname, port } = new URL(gateway.url)
+    const headers = { authorization, 'idempotency-key': 'one', expect: '100-continue' }
+    const asked = httpRequest({ hostname, port, path: '/query', method: 'POST', headers })
+    const answered = new Promise<number | undefined>((resolve, reject) => {
+      asked.once('response', (answer) => resolve(answer.resume().statusCode)).once('error', reject)
+    })
+    asked.flushHeaders()
+    await new Promise((resolve) => asked.once('continue', resolve))
+    writeFileSync(join(gateway.folder, 'turnpike.yaml'), config().replace('weather:', 'climate:'))
+    gateway.io.signal('SIGHUP')
+    await gateway.io.seen('configuration reloaded')
+    asked.end('{}')
+    expect(await answered).toBe(200)
+  })
+
   it('reloads on HUP; a bad file leaves the old one in force and is explained', async () => {
     const gateway = await serve(config())
     const file = join(gateway.folder, 'turnpike.yaml')

@@ -1,6 +1,6 @@
 /** The gate and the ledger with somebody counting beside them. */
 
-import type { Decision, Gate, GateOptions } from '@turnpike/l402/server'
+import type { Decision, Gate, GateOptions, GateRequest } from '@turnpike/l402/server'
 import type { LedgerOperation, Metrics } from './metrics.ts'
 
 /** The seller's books. */
@@ -8,6 +8,8 @@ export type Ledger = GateOptions['ledger']
 
 /** A gate that can be exchanged while requests run, and that is counted. */
 export interface SwitchableGate extends Gate {
+  /** Decides as the gate of this moment, whatever it is exchanged for. */
+  pinned(): Pick<Gate, 'decide'>
   /** Every later decision is the new gate's. */
   switchTo(gate: Gate): void
 }
@@ -17,20 +19,25 @@ export function watchGate(first: Gate, metrics: Metrics): SwitchableGate {
   let gate = first
   // What the gates before have counted.
   let before = { hits: 0, misses: 0 }
-  return {
-    decide(request) {
-      const count = (decision: Decision): Decision => {
-        if (decision.outcome === 'refuse') {
-          metrics.refused(request.route, decision.reason, decision.status === 402)
-        } else if (decision.outcome === 'pass') {
-          if (decision.shadow !== undefined) metrics.shadowRefused(request.route, decision.shadow)
-          else if (decision.entitlement?.freebie === true) metrics.freebie(request.route)
-          else if (decision.entitlement !== null) metrics.redeemed(request.route)
-        }
-        return decision
+  const decideBy = (by: Gate, request: GateRequest): Decision | Promise<Decision> => {
+    const count = (decision: Decision): Decision => {
+      if (decision.outcome === 'refuse') {
+        metrics.refused(request.route, decision.reason, decision.status === 402)
+      } else if (decision.outcome === 'pass') {
+        if (decision.shadow !== undefined) metrics.shadowRefused(request.route, decision.shadow)
+        else if (decision.entitlement?.freebie === true) metrics.freebie(request.route)
+        else if (decision.entitlement !== null) metrics.redeemed(request.route)
       }
-      const decision = gate.decide(request)
-      return decision instanceof Promise ? decision.then(count) : count(decision)
+      return decision
+    }
+    const decision = by.decide(request)
+    return decision instanceof Promise ? decision.then(count) : count(decision)
+  }
+  return {
+    decide: (request) => decideBy(gate, request),
+    pinned() {
+      const now = gate
+      return { decide: (request) => decideBy(now, request) }
     },
     wantsDigest: (request) => gate.wantsDigest(request),
     balance: (headers) => gate.balance(headers),

@@ -21,7 +21,8 @@ export interface DataPlaneHooks {
 /** What {@link createDataPlane} takes. */
 export interface DataPlaneOptions {
   readonly routing: Routing
-  readonly gate: Gate
+  /** `pinned`: what decides as it does now, though it may be exchanged for another one meanwhile. */
+  readonly gate: Gate & { pinned?(): Pick<Gate, 'decide'> }
   readonly hooks?: DataPlaneHooks
   /**
    * Most connections to each upstream origin; as many as are needed if left out. With a limit, that many slow clients of

@@ -5,6 +5,7 @@ import {
   DIGEST_BYTES,
   digestContent,
   type Entitlement,
+  type Gate,
   type GateRequest,
   PRICED_BODY_BYTES,
 } from '@turnpike/l402/server'
@@ -45,6 +46,8 @@ interface Going {
   readonly client: ClientFacts
   /** The body, where it had to be read before the gate could decide. */
   readonly body?: Buffer
+  /** What decides, where new routes may have come since the request did. */
+  readonly gate?: Pick<Gate, 'decide'>
   /** Path and query for the upstream. */
   readonly url: string
 }
@@ -178,8 +181,14 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     return clientFacts(req, peer, { host, trusted: options.trustedProxies?.() }).address
   }
 
+  /** A request whose body is waited for keeps its routes, and so the gate that knows them. */
+  function pinned(going: Going): Going {
+    return gate.pinned === undefined ? going : { ...going, gate: gate.pinned() }
+  }
+
   /** What comes again with the same `Idempotency-Key` must ask for the same: its whole body is needed first (rule 10). */
-  async function decideOnContent(going: Going, request: GateRequest, query: string): Promise<void> {
+  async function decideOnContent(found: Going, request: GateRequest, query: string): Promise<void> {
+    const going = pinned(found)
     const { visit, head, route } = going
     visit.wantBody(head)
     const mostBytes = Math.min(DIGEST_BYTES, route.bodyLimit ?? DIGEST_BYTES)
@@ -203,7 +212,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   }
 
   /** The price depends on how the body begins. What was read goes upstream with the rest of it. */
-  async function decideOnHead(going: Going, request: GateRequest): Promise<void> {
+  async function decideOnHead(found: Going, request: GateRequest): Promise<void> {
+    const going = pinned(found)
     const { visit, head, route } = going
     visit.wantBody(head)
     const { timeoutMs } = route
@@ -223,7 +233,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     let decision: Decision | Promise<Decision>
     try {
       const { trace } = going.visit
-      decision = trace === undefined ? gate.decide(request) : trace.decide(() => gate.decide(request))
+      const by = going.gate ?? gate
+      decision = trace === undefined ? by.decide(request) : trace.decide(() => by.decide(request))
     } catch (error) {
       fail(going, error)
       return
