@@ -11,15 +11,17 @@ export function readFirstBytes(
   timeoutMs: number,
   decided: (socket: Socket, speaksH2: boolean) => void,
 ): void {
+  let held: Buffer = Buffer.alloc(0)
   const onTimeout = (): void => void socket.destroy()
   const onReadable = (): void => {
     const bytes: Buffer | null = socket.read()
     if (bytes === null) return
-    const seen = bytes.subarray(0, PREFACE.length)
+    held = held.length === 0 ? bytes : Buffer.concat([held, bytes])
+    const seen = held.subarray(0, PREFACE.length)
     const speaksH2 = PREFACE.subarray(0, seen.length).equals(seen)
-    socket.unshift(bytes)
-    // `P` may still become `POST`.
+    // `P` may still become `POST`. Not put back before that: it would be readable at once, again and again.
     if (speaksH2 && seen.length < PREFACE.length) return
+    socket.unshift(held)
     socket.off('readable', onReadable).off('timeout', onTimeout).off('error', onTimeout).off('end', onTimeout)
     socket.setTimeout(0)
     decided(socket, speaksH2)

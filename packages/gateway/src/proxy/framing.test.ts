@@ -254,6 +254,17 @@ describe('one connection', () => {
     await expect.poll(() => gateway.dataPlane.inFlight()).toBe(0)
   })
 
+  it('that begins with a single letter of a method keeps nobody else waiting', async () => {
+    const { gateway } = await start()
+    const slow = open(gateway.port)
+    slow.write('P')
+    const other = open(gateway.port)
+    other.write('GET /free/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    expect(await readAll(other)).toMatch(/^HTTP\/1\.1 200 /)
+    slow.write('OST /free/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+    expect(await readAll(slow)).toMatch(/^HTTP\/1\.1 200 /)
+  })
+
   it('that a refusal closes carries nothing of what was pipelined behind it', async () => {
     const { upstream, gateway } = await start()
     const bad = `${post('Transfer-Encoding: gzip, chunked')}0\r\n\r\n`
