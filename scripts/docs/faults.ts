@@ -11,12 +11,12 @@ export interface FaultEntry {
 /** Every code of `L402Error`. */
 export const FAULTS: Readonly<Record<L402ErrorCode, FaultEntry>> = {
   malformed: {
-    thrownBy: ['core'],
+    thrownBy: ['core', 'server'],
     meaning: 'Bytes or a text are not what the named format demands.',
     remedy: 'The message says what was expected; nothing is wrong with the program that read it.',
   },
   store_unavailable: {
-    thrownBy: ['stores', 'server'],
+    thrownBy: ['stores', 'server', 'gateway'],
     meaning: 'A store could not be reached or written; nothing was changed.',
     remedy: 'Repeat once the store is back; look at its disk, its permissions and who else holds it.',
   },
@@ -26,7 +26,7 @@ export const FAULTS: Readonly<Record<L402ErrorCode, FaultEntry>> = {
     remedy: 'Use the version that wrote it, or another file. Nothing was changed.',
   },
   lightning_unavailable: {
-    thrownBy: ['lightning', 'server', 'fare'],
+    thrownBy: ['lightning', 'server', 'fare', 'gateway'],
     meaning: 'The Lightning backend could not be reached or refused to work; nothing was paid.',
     remedy: 'Repeat once the node is back.',
   },
