@@ -56,7 +56,7 @@ function run(name, command, args) {
   const result = spawnSync(command, args, {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
-    timeout: 20 * 60_000,
+    timeout: 60 * 60_000,
   })
   console.log(
     `=== ${name}: exit ${result.status ?? result.signal} after ${((Date.now() - started) / 1000).toFixed(0)} s`,
