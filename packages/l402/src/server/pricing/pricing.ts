@@ -66,7 +66,7 @@ export function createPricing({ onPriced, monotonicMs }: PricingOptions): Pricin
     const startedAt = monotonicMs()
     let quote: Quote | Promise<Quote>
     try {
-      quote = pricer.price(priceRequest(request), NEVER)
+      quote = pricer.price(priceRequest(request), new AbortController().signal)
     } catch (error) {
       quote = noPrice('down', faultText(error))
     }
@@ -141,8 +141,6 @@ export function checkedQuote(quote: Quote, { mostMsat }: Pricer): Quote {
     )
   return quote
 }
-
-const NEVER = new AbortController().signal
 
 /** What a task answers within the pricer's time, or why it answers nothing. Never rejects. */
 export async function withinTime<T>(
