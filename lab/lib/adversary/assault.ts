@@ -86,7 +86,12 @@ export function attackAt(
 ): { name: string; attack: Attack } {
   const random = seededRandom(seed * 1_000_003 + index)
   const { name, make } = shapeAt(random.below(weights))
-  return { name, attack: make({ random, probe: `n${index}`, pass, bundle }) }
+  return { name, attack: make({ random, probe: probeOf(index), pass, bundle }) }
+}
+
+/** The number, and what depends on all of its digits: a number that has lost one is no other attack's. */
+function probeOf(index: number): string {
+  return `n${index}-${Math.imul(index + 1, 0x9e3779b1) >>> 0}`
 }
 
 function shapeAt(weight: number): { name: string; make: Shape } {
