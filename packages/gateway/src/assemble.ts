@@ -168,6 +168,7 @@ export function buildGate(
     },
     invoiceExpirySeconds,
     ...(config.lsat ? { location: 'lsat', lsat: true } : {}),
+    payment: config.paymentScheme,
     idempotency: config.idempotency,
     ...(parts.sales === undefined ? {} : { sales: parts.sales }),
     dpop: dpopVerifier(),

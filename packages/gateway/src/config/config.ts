@@ -2,7 +2,14 @@
 
 import type { Network } from '@turnpike/l402/lightning'
 import type { SettingValues } from '@turnpike/l402/lightning/kinds'
-import type { Charge, CorsPolicy, Grants, HeaderCondition, MintedConditions } from '@turnpike/l402/server'
+import type {
+  Charge,
+  CorsPolicy,
+  Grants,
+  HeaderCondition,
+  MintedConditions,
+  PaymentSchemeMode,
+} from '@turnpike/l402/server'
 import type { MintsConfig } from './compat.ts'
 import type { ForwardAuthConfig } from './forward-auth.ts'
 import type { ForwardingConfig } from './forwarding.ts'
@@ -195,6 +202,8 @@ export interface Config {
   }
   /** Challenges that clients of Aperture can use. */
   readonly lsat: boolean
+  /** To whom the Payment scheme is offered beside L402. */
+  readonly paymentScheme: PaymentSchemeMode
   /** Where other proxies ask; `undefined`: nowhere. */
   readonly forwardAuth: ForwardAuthConfig | undefined
   readonly drainTimeoutMs: number

@@ -161,6 +161,7 @@ export function parseConfig(
       text: overlay?.text,
     },
     lsat: data.compat?.lsat ?? false,
+    paymentScheme: data.paymentScheme ?? 'asked',
     forwardAuth: readForwardAuth(data.forwardAuth),
     drainTimeoutMs: (data.drainTimeout ?? 30) * 1000,
     log: { level: data.log?.level ?? 'info', requests: data.log?.requests ?? 'problems', access },

@@ -177,6 +177,12 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     .optional()
     .describe('The record of what was sold, in the store.'),
   compat: compatSchema.optional(),
+  paymentScheme: z
+    .enum(['asked', 'always', 'off'], { error: () => 'asked, always or off' })
+    .optional()
+    .describe(
+      'Whether the Payment scheme (MPP) is offered beside L402, on the same invoice, over TLS and on this machine: to clients that send Accept-Payment, to all, or to none. Default asked.',
+    ),
   forwardAuth: forwardAuthSchema
     .optional()
     .describe('Lets other proxies carry the requests and ask here whether they may go on.'),

@@ -1,6 +1,6 @@
 /** Settles what an admitted request holds, as far as anybody will ever know how it ended, and lets it go on. */
 
-import type { Entitlement, RouteTerms } from '@turnpike/l402/server'
+import { type Entitlement, linesForStatus, type RouteTerms } from '@turnpike/l402/server'
 import type { Admitted, AskedReply } from '../proxy/index.ts'
 import type { Outcomes } from './outcomes.ts'
 
@@ -54,9 +54,11 @@ export async function admit(admitted: Admitted, options: AdmitOptions): Promise<
 
 /** Who paid, for the upstream, and what is left, for the client. */
 function passLines({ tokenId, paymentHash, service, freebie, answerHeaders }: Entitlement): string[] {
-  if (freebie === true) return [...answerHeaders]
+  // The status is not known here, and a receipt stands beside 2xx only.
+  const left = linesForStatus(answerHeaders, 0)
+  if (freebie === true) return [...left]
   return [
     ...['X-L402-Token-Id', tokenId, 'X-L402-Service', service, 'X-L402-Payment-Hash', paymentHash],
-    ...answerHeaders,
+    ...left,
   ]
 }

@@ -1,4 +1,5 @@
 import type { HeaderLines } from '@turnpike/l402'
+import { linesForStatus } from '@turnpike/l402/server'
 import { type CrossOrigin, shareAnswer } from './cross-origin.ts'
 import { editLines, type HeaderEdits } from './header-edits.ts'
 import { headerKind } from './header-kinds.ts'
@@ -58,10 +59,14 @@ export function answerLines(
   }
   if (dropped !== undefined) dropNamed(lines, dropped)
   if (edits !== undefined) editLines(lines, edits)
-  for (const text of extra) lines.push(text)
+  const added = linesForStatus(extra, status)
+  if (added.includes('Cache-Control')) dropNamed(lines, CACHE_CONTROL)
+  for (const text of added) lines.push(text)
   shareAnswer(lines, crossOrigin)
   return { lines, length }
 }
+
+const CACHE_CONTROL: ReadonlySet<string> = new Set(['cache-control'])
 
 function dropNamed(lines: string[], names: ReadonlySet<string>): void {
   for (let i = lines.length - 2; i >= 0; i -= 2) {

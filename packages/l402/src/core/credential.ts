@@ -13,6 +13,7 @@ import {
 import { isL402Error } from './errors.ts'
 import type { HeaderLines } from './header-lines.ts'
 import { decodeMacaroon, type Macaroon } from './macaroon.ts'
+import { parsePaymentCredential } from './payment-scheme/credential.ts'
 import { type Refusal, refuse } from './refusal.ts'
 
 /** A macaroon and the preimage presented with it. Nothing has been verified yet. */
@@ -188,12 +189,12 @@ export function credentialTokens(headers: HeaderLines): readonly string[] {
 
 /**
  * Whether a header line must not reach the upstream: it presents an L402 credential, maybe joined with another
- * scheme's. A `token` or `Macaroon` line that holds something else is the upstream's own business.
+ * scheme's, or one of the Payment scheme (protocol §6). A `token` or `Macaroon` line that holds something else is the upstream's own business.
  */
 export function isCredentialLine(name: string, value: string): boolean {
   const field = credentialField(name)
   if (field === undefined) return false
-  if (field === 'authorization') return holdsCredential(value)
+  if (field === 'authorization') return holdsCredential(value) || parsePaymentCredential(value) !== undefined
   return readHexField(value).tokens.some((token) => decodeToken(token, field) !== undefined)
 }
 

@@ -60,9 +60,15 @@ describe('a credential that does not open the route', () => {
   })
 
   it.each(credentialFaults)('answers 402 with a challenge and a problem that names it: %s', (reason) => {
-    const { status, headers, body } = challengeAnswer(plain, refuse(reason, 'why'), issued)
+    const { status, headers, body } = challengeAnswer(plain, refuse(reason, 'why'), {
+      issued,
+      payment: ['WWW-Authenticate', 'Payment id="a"'],
+    })
     expect(status).toBe(402)
-    expect(headers.slice(0, 2)).toEqual(['WWW-Authenticate', issued.header])
+    expect(headers.slice(0, 4)).toEqual([
+      ...['WWW-Authenticate', issued.header],
+      ...['WWW-Authenticate', 'Payment id="a"'],
+    ])
     expect(JSON.parse(body)).toMatchObject({
       type: `urn:turnpike:problem:${reason}`,
       title: REASONS[reason].title,
@@ -75,7 +81,14 @@ describe('a credential that does not open the route', () => {
   })
 
   it.each(credentialFaults)('answers gRPC in one frame with status 13: %s', (reason) => {
-    const { status, headers, grpc: isGrpc } = challengeAnswer(grpc, refuse(reason, 'why'), issued)
+    const {
+      status,
+      headers,
+      grpc: isGrpc,
+    } = challengeAnswer(grpc, refuse(reason, 'why'), {
+      issued,
+      payment: ['WWW-Authenticate', 'Payment id="a"'],
+    })
     expect([status, isGrpc]).toEqual([200, true])
     expect(headers).toEqual([
       ...['Content-Type', 'application/grpc', 'grpc-status', '13', 'grpc-message', 'payment required'],

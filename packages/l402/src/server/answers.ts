@@ -18,9 +18,14 @@ function isGrpc(headers: HeaderLines): boolean {
 }
 
 /** 402 with a fresh challenge, whatever the credential lacked (rules S1–S6). */
-export function challengeAnswer(request: GateRequest, refusal: Refusal, issued: IssuedChallenge): Refused {
+export function challengeAnswer(
+  request: GateRequest,
+  refusal: Refusal,
+  { issued, payment }: { readonly issued: IssuedChallenge; readonly payment: HeaderLines },
+): Refused {
   const { route } = request
-  if (isGrpc(request.headers)) return grpcAnswer(refusal.reason, 'payment required', challengeLines(issued))
+  if (isGrpc(request.headers))
+    return grpcAnswer(refusal.reason, 'payment required', challengeLines(issued, []))
   const { status, title } = REASONS[refusal.reason]
   const amount = {
     priceSats: Number((issued.amountMsat + 999n) / 1000n),
@@ -30,7 +35,7 @@ export function challengeAnswer(request: GateRequest, refusal: Refusal, issued: 
     outcome: 'refuse',
     reason: refusal.reason,
     status,
-    headers: [...challengeLines(issued), ...PROBLEM_HEADERS],
+    headers: [...challengeLines(issued, payment), ...PROBLEM_HEADERS],
     body: problemBody({
       status,
       code: refusal.reason,
@@ -56,9 +61,9 @@ export function challengeAnswer(request: GateRequest, refusal: Refusal, issued: 
   }
 }
 
-/** Each challenge in a field line of its own, `LSAT` last (rule S3). */
-function challengeLines({ header, lsatHeader }: IssuedChallenge): HeaderLines {
-  const lines = ['WWW-Authenticate', header]
+/** Each challenge in a field line of its own: L402, `Payment`, `LSAT` (rule S3). */
+function challengeLines({ header, lsatHeader }: IssuedChallenge, payment: HeaderLines): HeaderLines {
+  const lines = ['WWW-Authenticate', header, ...payment]
   return lsatHeader === undefined ? lines : [...lines, 'WWW-Authenticate', lsatHeader]
 }
 

@@ -26,6 +26,7 @@ import { asksOf, unpaidAsksOf } from './limits/rate-rules.ts'
 import { type ChallengeEconomics, createSelling } from './limits/selling.ts'
 import { shadowed } from './limits/shadow.ts'
 import { createThrottle } from './limits/throttle.ts'
+import { asProblem, createPaymentScheme, type PaymentSchemeMode } from './payment-scheme/scheme.ts'
 import { meter } from './pricing/meter-gate.ts'
 import type { PricedEvent } from './pricing/pricer.ts'
 import { createPricing } from './pricing/pricing.ts'
@@ -81,6 +82,11 @@ export interface GateOptions extends AddressLists {
   readonly onPriced?: (event: PricedEvent) => void
   /** Macaroon location, e.g. `lsat` for Aperture's clients (rule S9), at most 255 bytes; the service's name if left out. */
   readonly location?: string
+  /**
+   * The Payment scheme beside L402, on the same invoice (protocol §6), over TLS and on this machine: `asked` offers it to
+   * requests that hold `Accept-Payment`, `always` to all, and both take its credentials. `asked` if left out.
+   */
+  readonly payment?: PaymentSchemeMode
   /** A second challenge line, last, for clients that know the scheme `LSAT` alone (rule S3); false if left out. */
   readonly lsat?: boolean
   /** Milliseconds since 1970. */
@@ -148,7 +154,24 @@ export function createGate(options: GateOptions): Gate {
     keepBytes,
   })
 
-  const demand = createDemand({ selling, pricing, throttle, policyOf, proofs: options.dpop, sales, now })
+  const payment =
+    options.payment === 'off'
+      ? undefined
+      : createPaymentScheme(options.keys, {
+          network: options.lightning.network,
+          always: options.payment === 'always',
+          now,
+        })
+  const demand = createDemand({
+    selling,
+    pricing,
+    throttle,
+    policyOf,
+    proofs: options.dpop,
+    sales,
+    payment,
+    now,
+  })
 
   function policyOf(service: string): ServicePolicy {
     const policy = policies.get(service)
@@ -300,7 +323,7 @@ export function createGate(options: GateOptions): Gate {
     if (free)
       return rules === undefined ? FREE : throttle(request, asksOf(rules, request, undefined), () => FREE)
     const text = credentialText(request.headers)
-    if (text === undefined) return answer(request, { refusal: MISSING, topUp: null })
+    if (text === undefined) return decidePayment(request)
     const key = idempotencyKey(request)
     if (key === null) return idempotencyAnswer(request, 'idempotency_invalid')
     const heeded = request.contentDigest === undefined ? undefined : key
@@ -312,6 +335,28 @@ export function createGate(options: GateOptions): Gate {
     const verdict = judge(text, request.headers)
     if (!('then' in verdict)) return go(verdict)
     return verdict.then(go, (error: unknown) => booksDown(request, error))
+  }
+
+  /** A request without an L402 credential may have one of the other scheme: the same in another envelope (protocol §6). */
+  function decidePayment(request: GateRequest): Decision | Promise<Decision> {
+    const presented = payment?.present(request) ?? { state: 'none' }
+    switch (presented.state) {
+      case 'none':
+        return answer(request, { refusal: MISSING, topUp: null })
+      case 'refused': {
+        const { refusal, problem } = presented
+        return after(answer(request, { refusal, topUp: null }), (decision) =>
+          decision.outcome === 'refuse' ? asProblem(decision, problem) : decision,
+        )
+      }
+      case 'unwrapped': {
+        const { headers, challengeId } = presented
+        return after(
+          decideRoute({ ...request, headers }),
+          (decision) => payment?.answered(decision, challengeId) ?? decision,
+        )
+      }
+    }
   }
 
   /** A request that has no price: what is free is within the rates all the same. */
@@ -327,13 +372,12 @@ export function createGate(options: GateOptions): Gate {
       if (denies?.(route.service, asked.clientAddress) === true) return addressDenied(asked)
       const request = route.pricer === undefined ? asked : pricing.bind(asked)
       const decision = 'outcome' in request ? unbound(asked, request) : decideRoute(request)
-      if (route.shadow !== true) return decision
-      return 'then' in decision ? decision.then(shadowed) : shadowed(decision)
+      return route.shadow === true ? after(decision, shadowed) : decision
     },
     wantsDigest(request) {
       const { free, shadow } = request.route
       if (free || shadow === true || typeof idempotencyKey(request) !== 'string') return false
-      return credentialText(request.headers) !== undefined
+      return credentialText(request.headers) !== undefined || payment?.present(request).state === 'unwrapped'
     },
     async balance(headers) {
       const text = credentialText(headers)
@@ -355,6 +399,13 @@ export function createGate(options: GateOptions): Gate {
     },
     verdictLookups: verdicts.lookups,
   }
+}
+
+function after(
+  decision: Decision | Promise<Decision>,
+  then: (decision: Decision) => Decision,
+): Decision | Promise<Decision> {
+  return 'then' in decision ? decision.then(then) : then(decision)
 }
 
 /** The credential of a visit that is being admitted. */

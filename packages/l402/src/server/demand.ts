@@ -9,6 +9,7 @@ import type { Decision, GateRequest, Refused } from './gate.ts'
 import { freeAsksOf } from './limits/rate-rules.ts'
 import type { Selling } from './limits/selling.ts'
 import type { Throttle } from './limits/throttle.ts'
+import type { PaymentScheme } from './payment-scheme/scheme.ts'
 import { mintedTeller } from './pricing/meter-gate.ts'
 import type { Pricing } from './pricing/pricing.ts'
 import { challengedSale, type SalesWatcher } from './sales-watcher.ts'
@@ -22,6 +23,8 @@ interface DemandOptions {
   readonly policyOf: (service: string) => ServicePolicy
   readonly proofs: ProofVerifier | undefined
   readonly sales: SalesWatcher | undefined
+  /** Offers the Payment scheme besides. */
+  readonly payment: PaymentScheme | undefined
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
@@ -31,7 +34,7 @@ type Demand = (request: GateRequest, denial: Denial) => Decision | Promise<Decis
 
 /** See {@link Demand}. */
 export function createDemand(options: DemandOptions): Demand {
-  const { selling, pricing, throttle, policyOf, proofs, sales, now } = options
+  const { selling, pricing, throttle, policyOf, proofs, sales, payment, now } = options
   const tellMinted = mintedTeller(pricing.told)
 
   async function challenge(request: GateRequest, { refusal, topUp }: Denial): Promise<Refused> {
@@ -47,7 +50,7 @@ export function createDemand(options: DemandOptions): Demand {
     if (untold !== null) return untold
     // Told before it goes out, so that nobody can have paid before it is known.
     sales?.challenged(challengedSale(request.route, issued))
-    return challengeAnswer(request, refusal, issued)
+    return challengeAnswer(request, refusal, { issued, payment: payment?.offers(request, issued) ?? [] })
   }
 
   /** The key that a purchase is to be bound to: of the unpaid request's own proof. */

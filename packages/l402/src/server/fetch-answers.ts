@@ -1,6 +1,7 @@
 /** Answers as fetch's `Response`s. */
 
 import type { HeaderLines } from '../core/header-lines.ts'
+import { linesForStatus } from './payment-scheme/receipt-lines.ts'
 import type { WholeAnswer } from './whole-answer.ts'
 
 /** The answer as a `Response`. */
@@ -21,8 +22,9 @@ export function withLines(response: Response, lines: HeaderLines): Response {
   if (lines.length === 0 || response.status < 200) return response
   const answer = new Response(response.body, response)
   const { headers } = answer
-  for (const [name, value] of pairs(lines)) {
-    headers.append(name, value)
+  for (const [name, value] of pairs(linesForStatus(lines, response.status))) {
+    if (name === 'Cache-Control') headers.set(name, value)
+    else headers.append(name, value)
     if (headers.has('access-control-allow-origin')) headers.append('access-control-expose-headers', name)
   }
   return answer

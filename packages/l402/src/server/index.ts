@@ -86,6 +86,8 @@ export type { Charge, UnitRate, UsageRates } from './metering/charge.ts'
 export { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
 export { createMeter, type MeterOptions } from './metering/create-meter.ts'
 export type { Meter } from './metering/meter.ts'
+export { linesForStatus } from './payment-scheme/receipt-lines.ts'
+export type { PaymentSchemeMode } from './payment-scheme/scheme.ts'
 export {
   type Paywall,
   type PaywallOptions,

@@ -6,6 +6,7 @@ import type { HeaderLines } from '../../core/header-lines.ts'
 import type { Entitlement, Settlement } from '../../server/gate.ts'
 import { KeptBody } from '../../server/kept-body.ts'
 import type { Meter } from '../../server/metering/meter.ts'
+import { linesForStatus } from '../../server/payment-scheme/receipt-lines.ts'
 import { addLines, applyHead, linesOf } from './node-lines.ts'
 
 /** What is held, and for whom. */
@@ -65,7 +66,7 @@ export function holdResponse({ req, res, entitlement, meter }: NodeHeld): () => 
       lines = linesOf(res)
       meter?.request(Number(req.headers['content-length'] ?? 0) || 0)
       meter?.head(res.statusCode, lines)
-      if (settled === undefined) addLines(res, answerHeaders)
+      if (settled === undefined) addLines(res, linesForStatus(answerHeaders, res.statusCode))
     }
   }
 

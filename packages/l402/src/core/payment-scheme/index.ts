@@ -1,0 +1,25 @@
+export {
+  formatPaymentChallenge,
+  isPaymentChallengeId,
+  type PaymentChallenge,
+  type PaymentOffer,
+  parsePaymentChallenges,
+  paymentChallengeId,
+  type ReadPaymentChallenge,
+} from './challenge.ts'
+export {
+  formatPaymentCredential,
+  isPaymentScheme,
+  type PaymentCredential,
+  parsePaymentCredential,
+} from './credential.ts'
+export {
+  canonicalJson,
+  decodeBase64Url,
+  decodeJsonObject,
+  encodeBase64Url,
+  encodeJson,
+  type Json,
+  type JsonObject,
+} from './encoding.ts'
+export { formatPaymentReceipt, type PaymentReceipt, parsePaymentReceipt } from './receipt.ts'

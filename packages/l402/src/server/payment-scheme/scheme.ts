@@ -1,0 +1,90 @@
+/** The gate's side of the Payment scheme (protocol §6): what its requests are told besides. */
+
+import type { HeaderLines } from '../../core/header-lines.ts'
+import type { Network } from '../../core/network.ts'
+import { formatPaymentReceipt } from '../../core/payment-scheme/index.ts'
+import type { Reason } from '../../core/refusal.ts'
+import type { Decision, Entitlement, GateRequest, Refused, RefusedReason } from '../gate.ts'
+import type { KeyRing } from '../keys.ts'
+import { createPaymentOffers, type PaymentOffers } from './offer.ts'
+import { type PaymentProblem, type Presented, presentedPayment } from './present.ts'
+
+/** See {@link createPaymentScheme}. */
+export interface PaymentScheme {
+  readonly offers: PaymentOffers
+  present(request: GateRequest): Presented
+  /** What the gate decided about an unwrapped credential, in this scheme's words. */
+  answered(decision: Decision, challengeId: string): Decision
+}
+
+/** What problem types begin with. */
+const PROBLEMS = 'https://paymentauth.org/problems/'
+
+/** To whom the scheme is offered: who sends `Accept-Payment`, everybody, nobody. */
+export type PaymentSchemeMode = 'asked' | 'always' | 'off'
+
+/** What {@link createPaymentScheme} works with besides keys. */
+export interface PaymentSchemeOptions {
+  readonly network: Network
+  /** Also to requests without `Accept-Payment`. */
+  readonly always: boolean
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+/** The scheme over the gate's own keys. */
+export function createPaymentScheme(keys: KeyRing, options: PaymentSchemeOptions): PaymentScheme {
+  const { now } = options
+  return {
+    offers: createPaymentOffers(keys, options),
+    present: (request) => presentedPayment(request, keys, now()),
+    answered(decision, challengeId) {
+      switch (decision.outcome) {
+        case 'refuse':
+          return asProblem(decision, problemOf(decision.reason))
+        case 'pass':
+          return decision.entitlement === null
+            ? decision
+            : { ...decision, entitlement: withReceipt(decision.entitlement, challengeId, now()) }
+        case 'replay':
+          return decision
+      }
+    },
+  }
+}
+
+/** Paid, and told so (P-S 8): the payment hash, never the preimage. */
+function withReceipt(entitlement: Entitlement, challengeId: string, nowMs: number): Entitlement {
+  const receipt: HeaderLines = [
+    'Payment-Receipt',
+    formatPaymentReceipt({
+      status: 'success',
+      method: 'lightning',
+      timestamp: new Date(nowMs).toISOString(),
+      reference: entitlement.paymentHash,
+      challengeId,
+    }),
+  ]
+  return { ...entitlement, answerHeaders: [...entitlement.answerHeaders, ...receipt] }
+}
+
+/** A 402's body with the type that clients of this scheme know; the code stays. */
+export function asProblem(refused: Refused, problem: PaymentProblem): Refused {
+  if (refused.status !== 402 || refused.body === '') return refused
+  const body = JSON.parse(refused.body) as Record<string, unknown>
+  return { ...refused, body: JSON.stringify({ ...body, type: PROBLEMS + problem }) }
+}
+
+const BY_REASON: Partial<Record<Reason, PaymentProblem>> = {
+  missing: 'payment-required',
+  malformed: 'lightning/malformed-credential',
+  bad_preimage: 'lightning/invalid-preimage',
+  expired: 'payment-expired',
+  // Consumed: it is nobody's any more.
+  exhausted: 'lightning/unknown-challenge',
+  revoked: 'lightning/unknown-challenge',
+}
+
+function problemOf(reason: RefusedReason): PaymentProblem {
+  return BY_REASON[reason as Reason] ?? 'verification-failed'
+}
