@@ -29,8 +29,6 @@ const downs: { from: number; to: number }[] = []
 beforeAll(async () => {
   upstream = await startAgain(0)
   gateway = await openShop(upstream.origin, {
-    // The node is in the same process here, and remembers its invoices until they expire.
-    top: 'challenges: { exempt: [127.0.0.1/32], invoiceExpiry: 30s }',
     routes: [
       '{ match: "/metered/*", price: 100 sat, grants: { credit: 100000 sat }, charge: { responseBytes: 1 msat/10, estimate: 1 sat } }',
     ],

@@ -7,12 +7,14 @@ import { fileURLToPath } from 'node:url'
 import { configurationPage } from './docs/configuration.ts'
 import { errorsPage } from './docs/errors.ts'
 import { fromAperturePage } from './docs/from-aperture.ts'
+import { interoperabilityPage } from './docs/interoperability.ts'
 import { lightningPage } from './docs/lightning.ts'
 
 const pages: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': configurationPage,
   'docs/errors.md': errorsPage,
   'docs/from-aperture.md': fromAperturePage,
+  'docs/interoperability.md': interoperabilityPage,
   'docs/lightning.md': lightningPage,
 }
 
