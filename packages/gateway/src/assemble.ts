@@ -32,6 +32,7 @@ import type { Config, LightningConfig, RouteConfig, ServiceConfig } from './conf
 import { offerOf } from './config/limits.ts'
 import { routeSpec } from './config/match.ts'
 import { destinationOf } from './destination.ts'
+import { documentsOf } from './discovery/of-config.ts'
 import type { Ledger } from './metrics/watched.ts'
 import type { HostTable, ProxyRoute, Routing } from './proxy/index.ts'
 
@@ -213,7 +214,8 @@ export function buildRouting(
   }
   return [...tables.values()].map(({ hosts, services }): HostTable => {
     const routes = compileRoutes(services.flatMap((service) => serviceRoutes(service, sampleUrl, pricerOf)))
-    return hosts[0] === '' ? { routes } : { hosts, routes }
+    const table = { routes, ...optional('documents', documentsOf(config, services)) }
+    return hosts[0] === '' ? table : { hosts, ...table }
   })
 }
 

@@ -10,6 +10,7 @@ import type {
   MintedConditions,
   PaymentSchemeMode,
 } from '@turnpike/l402/server'
+import type { Titles } from '../discovery/titles.ts'
 import type { MintsConfig } from './compat.ts'
 import type { ForwardAuthConfig } from './forward-auth.ts'
 import type { ForwardingConfig } from './forwarding.ts'
@@ -106,6 +107,8 @@ export interface RouteConfig {
   readonly keepOverrideHeaders: boolean
   /** The invoice's description, where the operator gave one. */
   readonly memo: string | undefined
+  /** Left out of the discovery documents. */
+  readonly hidden: boolean
   /** Where `match` stands in the file. */
   readonly position: Position
 }
@@ -129,6 +132,12 @@ export interface ServiceConfig extends ForwardingConfig {
   readonly mints: MintsConfig | undefined
   /** What it gives away and limits. */
   readonly policy: PolicyConfig
+  /** For the discovery documents. */
+  readonly description: string | undefined
+  /** The upstream's own OpenAPI document. */
+  readonly openapi: Readonly<Record<string, unknown>> | undefined
+  /** Left out of the discovery documents. */
+  readonly hidden: boolean
   readonly access: AddressListConfig
   /** `undefined`: as browsers need it to pay; `null`: off. */
   readonly cors: CorsPolicy | null | undefined
@@ -202,6 +211,8 @@ export interface Config {
   }
   /** Challenges that clients of Aperture can use. */
   readonly lsat: boolean
+  /** What the discovery documents say of all; `undefined`: there are none. */
+  readonly discovery: Titles | undefined
   /** To whom the Payment scheme is offered beside L402. */
   readonly paymentScheme: PaymentSchemeMode
   /** Where other proxies ask; `undefined`: nowhere. */

@@ -6,6 +6,7 @@ import { basename, dirname, resolve } from 'node:path'
 import { CommandError, exitCode } from '../cli/exit.ts'
 import { readAperture, readStore } from './backends.ts'
 import type { Config, ListenAddress } from './config.ts'
+import { readDiscovery } from './discovery.ts'
 import { describeFaults } from './faults.ts'
 import { type ForwardAuthConfig, readForwardAuth } from './forward-auth.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
@@ -161,6 +162,7 @@ export function parseConfig(
       text: overlay?.text,
     },
     lsat: data.compat?.lsat ?? false,
+    discovery: readDiscovery(data.discovery),
     paymentScheme: data.paymentScheme ?? 'asked',
     forwardAuth: readForwardAuth(data.forwardAuth),
     drainTimeoutMs: (data.drainTimeout ?? 30) * 1000,

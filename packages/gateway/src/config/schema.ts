@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { compatSchema, mintsSchema } from './compat.ts'
 import { corsSchema } from './cors.ts'
+import { discoverySchema } from './discovery.ts'
 import { forwardAuthSchema } from './forward-auth.ts'
 import { bodyLimit, forwardingShape } from './forwarding.ts'
 import { addressListShape, economicsShape, policyShape, routePolicyShape } from './limits.ts'
@@ -177,6 +178,9 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     .optional()
     .describe('The record of what was sold, in the store.'),
   compat: compatSchema.optional(),
+  discovery: discoverySchema
+    .optional()
+    .describe('The documents that tell what is sold, or off. Default: they are served.'),
   paymentScheme: z
     .enum(['asked', 'always', 'off'], { error: () => 'asked, always or off' })
     .optional()
@@ -239,6 +243,13 @@ export const serviceSchema = section('a table with an "upstream" and "routes"', 
     .describe(
       'Which pages of other origins may read answers, or off. Default: any page may read what it pays for.',
     ),
+  description: text('a text').optional().describe('What it is, for the discovery documents.'),
+  openapi: text('a file name')
+    .optional()
+    .describe('The upstream’s own OpenAPI 3 document, JSON or YAML, that the gateway’s is merged into.'),
+  hidden: flag
+    .optional()
+    .describe('Whether the discovery documents leave it out, prices and all. Default false.'),
   routes: z
     .array(z.unknown(), { error: () => 'a list of routes' })
     .min(1, { error: () => 'at least one route: { match: "GET /path", price: 10 sat }' })
@@ -288,4 +299,5 @@ export const routeSchema = section('a route such as { match: "GET /path", price:
     .optional()
     .describe('Lets X-HTTP-Method-Override and the like through. Default false.'),
   memo: text('a text').optional().describe('The invoice’s description. Default: service and match.'),
+  hidden: flag.optional().describe('Whether the discovery documents leave it out. Default false.'),
 })

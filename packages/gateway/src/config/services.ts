@@ -9,6 +9,7 @@ import {
 import { readMints } from './compat.ts'
 import type { RouteConfig, ServiceConfig } from './config.ts'
 import { readCors } from './cors.ts'
+import { checkDocuments, readOpenApi } from './discovery.ts'
 import { describeFaults, pathName } from './faults.ts'
 import { readForwarding } from './forwarding.ts'
 import { readHosts } from './hosts.ts'
@@ -45,6 +46,7 @@ export function readServices(source: YamlSource, context: ServicesContext): Serv
   const services = names.flatMap((name) => readService(source, name, context) ?? [])
   checkAcross(services, issues)
   checkPorts(services, issues)
+  checkDocuments(services, issues)
   return services
 }
 
@@ -111,6 +113,9 @@ function readService(
       report,
     }),
     policy: { freebie, rateLimits },
+    description: service.description,
+    openapi: readOpenApi(service.openapi, { folder, report }),
+    hidden: service.hidden ?? false,
     access: readAddressLists(service),
     cors: readCors(service.cors, report),
     routes,
@@ -224,6 +229,7 @@ function readRoute(
     allowEncodedSlash: route.allowEncodedSlash ?? false,
     keepOverrideHeaders: route.keepOverrideHeaders ?? false,
     memo: route.memo,
+    hidden: route.hidden ?? false,
     position: source.locate([...path, 'match']),
   }
 }

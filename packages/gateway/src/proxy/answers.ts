@@ -55,6 +55,15 @@ export function sendJson(res: ClientAnswer, body: unknown, manner: AnswerManner)
   send(res, 200, lines, `${JSON.stringify(body)}\n`, manner)
 }
 
+/** Sends a document that caches may keep for a while. */
+export function sendDocument(
+  res: ClientAnswer,
+  { type, text }: { readonly type: string; readonly text: string },
+  manner: AnswerManner,
+): void {
+  send(res, 200, ['Content-Type', type, 'Cache-Control', 'max-age=300'], text, manner)
+}
+
 /** Sends 204 with these lines. */
 export function sendNothing(res: ClientAnswer, lines: readonly string[]): void {
   res.writeHead(204, [...lines])

@@ -20,6 +20,7 @@ import type { ClientAnswer, ClientRequest } from './client-side.ts'
 import { crossOriginOf } from './cross-origin.ts'
 import type { DataPlane, DataPlaneOptions } from './data-plane-types.ts'
 import { Destinations } from './destinations.ts'
+import { answerDocument, isDocument } from './document.ts'
 import { comesTooLate, makeLast } from './end-of-connection.ts'
 import { Exchange } from './exchange.ts'
 import { FileMiss } from './file-miss.ts'
@@ -131,6 +132,13 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     if (found.path === BALANCE_PATH) {
       answerBalance(gate, visit, head)
       return
+    }
+    if (isDocument(found, method)) {
+      const { scheme, host } = clientFacts(req, visit.peer, {
+        host: head.host,
+        trusted: options.trustedProxies?.(),
+      })
+      if (answerDocument(found, visit, { head, base: `${scheme}://${host}` })) return
     }
     if (method === 'OPTIONS') {
       answerOptions(visit, head, found)

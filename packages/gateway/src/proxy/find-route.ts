@@ -1,4 +1,5 @@
 import { normaliseTarget, type RouteTable, type Target } from '@turnpike/l402/server'
+import type { Documents } from '../discovery/documents.ts'
 import type { OwnProblem } from './answers.ts'
 import type { ClientRequest } from './client-side.ts'
 import { BAD_EXPECTATION, methodNotAllowed, NO_WEBSOCKET } from './own-problems.ts'
@@ -14,6 +15,8 @@ export interface FoundRoute {
   /** `undefined`: none matches. For OPTIONS, the route of the method that a preflight asks for. */
   readonly route: ProxyRoute | undefined
   readonly routes: RouteTable<ProxyRoute>
+  /** The documents that tell what is sold on the host. */
+  readonly documents: Documents | undefined
 }
 
 /** Decides by method, `Expect`, `Host` and target which route a request is for, or what is wrong with it. */
@@ -40,7 +43,7 @@ function findRoute(hosts: HostFinder, req: ClientRequest, head: RequestHead): Fo
       detail: 'this gateway does not serve the host in the Host line',
     }
   }
-  const { routes } = table
+  const { routes, documents } = table
   // What `Connection` names does not go upstream, so it must not decide either.
   if (head.connectionNames !== undefined) {
     if ([...head.connectionNames].some((name) => routes.headerNames.has(name)))
@@ -57,7 +60,7 @@ function findRoute(hosts: HostFinder, req: ClientRequest, head: RequestHead): Fo
         detail: 'the request target and the Host line name two hosts',
       }
     }
-    return { path, query, route: routes.match(asked, path, lines)?.value, routes }
+    return { path, query, route: routes.match(asked, path, lines)?.value, routes, documents }
   }
   const target = normaliseTarget(url)
   if (target.ok) return found(target)

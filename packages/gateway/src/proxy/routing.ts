@@ -1,4 +1,5 @@
 import type { CorsPolicy, RouteTable, RouteTerms } from '@turnpike/l402/server'
+import type { Documents } from '../discovery/documents.ts'
 import type { HeaderEdits } from './header-edits.ts'
 import type { UpstreamGroup } from './upstream-group.ts'
 
@@ -62,6 +63,8 @@ export interface HostTable {
    */
   readonly hosts?: readonly string[]
   readonly routes: RouteTable<ProxyRoute>
+  /** The documents that tell what is sold there. */
+  readonly documents?: Documents
 }
 
 /** All tables of a gateway; each host belongs to one of them. */
@@ -70,6 +73,7 @@ export type Routing = readonly HostTable[]
 /** The routes of a host, with what is asked of them for every request. */
 interface HostRoutes {
   readonly routes: RouteTable<ProxyRoute>
+  readonly documents: Documents | undefined
   /** Whether some route takes `%2F`. */
   readonly takesEncodedSlash: boolean
 }
@@ -99,8 +103,12 @@ export function compileRouting(routing: Routing): HostFinder {
     if (other !== undefined && other !== table) throw new TypeError(`the host ${name} is in two route tables`)
     names.set(name, table)
   }
-  for (const { hosts, routes } of routing) {
-    const table = { routes, takesEncodedSlash: routes.routes.some(({ value }) => value.allowEncodedSlash) }
+  for (const { hosts, routes, documents } of routing) {
+    const table = {
+      routes,
+      documents,
+      takesEncodedSlash: routes.routes.some(({ value }) => value.allowEncodedSlash),
+    }
     if (hosts === undefined) {
       if (rest !== undefined) throw new TypeError('two route tables name no hosts')
       rest = table

@@ -1,0 +1,89 @@
+/** What is sold on some hosts, for the documents that tell it: made of the routes themselves, so that they cannot differ. */
+
+import type { RouteConfig, ServiceConfig } from '../config/config.ts'
+
+/** What one payment buys. */
+export type Reuse = 'single' | 'bundle' | 'timed' | 'metered'
+
+/** One route that is listed. */
+export interface ListedRoute {
+  readonly service: string
+  /** As the operator wrote it. */
+  readonly match: string
+  /** Empty: any. */
+  readonly methods: readonly string[]
+  /** `/forecast/*`; `null` for an expression, which no document has a form for. */
+  readonly path: string | null
+  readonly free: boolean
+  /** `null` where each request is priced on its own. */
+  readonly priceMsat: bigint | null
+  readonly grants: RouteConfig['grants']
+  readonly reuse: Reuse
+  readonly memo: string | undefined
+}
+
+/** A service with its routes. */
+export interface ListedService {
+  readonly name: string
+  readonly description: string | undefined
+  readonly routes: readonly ListedRoute[]
+  /** Conditions of the table in protocol §5 that are enforced, with the service's name in front of those that carry one. */
+  readonly conditions: readonly string[]
+}
+
+const CONDITIONS = [
+  'capabilities',
+  'valid_until',
+  'max_calls',
+  'max_spend_msat',
+  'rate',
+  'methods',
+  'paths',
+  'ip',
+  'origin',
+] as const
+
+/** The services in the order written, without what is hidden. */
+export function listServices(services: readonly ServiceConfig[]): readonly ListedService[] {
+  return services
+    .filter(({ hidden }) => !hidden)
+    .map((service) => ({
+      name: service.name,
+      description: service.description,
+      routes: service.routes.filter(isListed).map((route) => listRoute(service.name, route)),
+      conditions: [
+        'services',
+        ...CONDITIONS.map((condition) => `${service.name}_${condition}`),
+        ...['dpop_jkt', 'crit'],
+      ],
+    }))
+    .filter(({ routes }) => routes.length > 0)
+}
+
+function isListed({ hidden, policy }: RouteConfig): boolean {
+  // What sells nothing has no price to tell.
+  return !hidden && policy.skipInvoice !== true
+}
+
+function listRoute(service: string, route: RouteConfig): ListedRoute {
+  const { match, free, price, priceMsat, grants, charge, memo } = route
+  const parts = match.split(' ')
+  const path = parts.at(-1) ?? ''
+  const isExpression = /(^| )~/.test(match)
+  return {
+    service,
+    match,
+    methods: isExpression || parts.length === 1 ? [] : (parts[0] ?? '').split(','),
+    path: isExpression ? null : path,
+    free,
+    priceMsat: free ? 0n : price === undefined ? priceMsat : null,
+    grants,
+    reuse:
+      charge !== undefined ? 'metered' : grants.validSeconds !== undefined ? 'timed' : reuseOf(grants.calls),
+    memo,
+  }
+}
+
+function reuseOf(calls: number | undefined): Reuse {
+  return calls === undefined || calls === 1 ? 'single' : 'bundle'
+}

@@ -1,0 +1,183 @@
+/** `/openapi.json`: OpenAPI 3.1 with `x-payment-info` (the MPP discovery draft) and `x-l402`. */
+
+import type { ListedRoute, ListedService } from './listing.ts'
+import type { Titles } from './titles.ts'
+
+type Json = Record<string, unknown>
+
+const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'] as const
+
+/** An upstream's own document, and which of its routes sells an operation of it. */
+export interface OwnDocument {
+  readonly document: Json
+  /** `undefined`: none that is listed, so the operation is left out. */
+  readonly routeOf: (method: string, path: string) => ListedRoute | undefined
+}
+
+/** What the document is made of. */
+export interface OpenApiParts {
+  readonly services: readonly ListedService[]
+  readonly titles: Titles
+  /** Whether the Payment scheme is offered. */
+  readonly payment: boolean
+  readonly own: OwnDocument | undefined
+}
+
+/** The document; addresses in it are relative to it. */
+export function openApiDocument({ services, titles, payment, own }: OpenApiParts): Json {
+  const paths = own === undefined ? {} : ownPaths(own, payment)
+  for (const route of services.flatMap((service) => service.routes)) addRoute(paths, route, payment)
+  const { components, tags } = (own?.document ?? {}) as { components?: Json; tags?: unknown }
+  const conditions = Object.fromEntries(services.map((service) => [service.name, service.conditions]))
+  return {
+    openapi: '3.1.0',
+    info: infoOf(own?.document, titles),
+    ...(tags === undefined ? {} : { tags }),
+    servers: [{ url: '/' }],
+    paths,
+    components: {
+      ...components,
+      securitySchemes: { ...(components?.['securitySchemes'] as Json | undefined), ...schemes(payment) },
+      responses: { ...(components?.['responses'] as Json | undefined), PaymentRequired: PAYMENT_REQUIRED },
+    },
+    'x-l402': { conditions, balance: '/.well-known/l402/balance' },
+  }
+}
+
+function infoOf(document: Json | undefined, { title, description }: Titles): Json {
+  const info = (document?.['info'] ?? {}) as Json
+  return {
+    version: '1',
+    ...info,
+    title: title ?? info['title'] ?? 'Paid API',
+    ...(description === undefined ? {} : { description }),
+  }
+}
+
+function ownPaths({ document, routeOf }: OwnDocument, payment: boolean): Record<string, Json> {
+  const paths: Record<string, Json> = {}
+  for (const [path, item] of Object.entries((document['paths'] ?? {}) as Record<string, Json>)) {
+    const kept: Json = {}
+    for (const [key, operation] of Object.entries(item)) {
+      if (!(METHODS as readonly string[]).includes(key)) {
+        kept[key] = operation
+        continue
+      }
+      const route = routeOf(key.toUpperCase(), path)
+      if (route !== undefined) kept[key] = withTerms(operation as Json, route, payment)
+    }
+    if (METHODS.some((method) => method in kept)) paths[path] = kept
+  }
+  return paths
+}
+
+/** Adds what no operation stands for yet. */
+function addRoute(paths: Record<string, Json>, route: ListedRoute, payment: boolean): void {
+  if (route.path === null) return
+  const { template, parameters } = templateOf(route.path)
+  // What takes any method is told once: the list would say no more.
+  const methods = route.methods.length === 0 ? ['GET'] : route.methods
+  for (const method of methods) {
+    const key = method.toLowerCase()
+    if (!(METHODS as readonly string[]).includes(key)) continue
+    const item = paths[template] ?? {}
+    paths[template] = item
+    // Routes match in the order written: what came first is what a request gets.
+    if (key in item) continue
+    const operation = {
+      summary: route.memo ?? `${route.service}: ${route.match}`,
+      tags: [route.service],
+      ...(parameters.length === 0 ? {} : { parameters }),
+      responses: { '200': { description: 'The resource.' } },
+    }
+    item[key] = withTerms(operation, route, payment)
+  }
+}
+
+/** A path pattern in the form of OpenAPI. The rest of a path is one parameter, which may hold slashes. */
+function templateOf(path: string): { readonly template: string; readonly parameters: readonly Json[] } {
+  const parameters: Json[] = []
+  const segments = path.split('/')
+  const template = segments
+    .map((segment, i) => {
+      if (segment !== '*') return segment.replaceAll(/[{}]/g, encodeURIComponent)
+      const rest = i === segments.length - 1
+      const name = rest ? 'rest' : `segment${parameters.length + 1}`
+      parameters.push({
+        name,
+        in: 'path',
+        required: true,
+        schema: { type: 'string' },
+        ...(rest ? { description: 'The rest of the path; may hold slashes.' } : {}),
+      })
+      return `{${name}}`
+    })
+    .join('/')
+  return { template, parameters }
+}
+
+function withTerms(operation: Json, route: ListedRoute, payment: boolean): Json {
+  if (route.free) return operation
+  const { service, match, priceMsat, grants, reuse, methods } = route
+  const { calls, validSeconds, creditMsat } = grants
+  const responses = (operation['responses'] ?? {}) as Json
+  const wholeSats = priceMsat !== null && priceMsat % 1000n === 0n
+  return {
+    ...operation,
+    responses: { ...responses, '402': { $ref: '#/components/responses/PaymentRequired' } },
+    security: [{ L402: [] }, ...(payment ? [{ Payment: [] }] : [])],
+    // The draft knows whole satoshis, and `null` for a price that is told in the challenge.
+    ...(payment && (wholeSats || priceMsat === null)
+      ? {
+          'x-payment-info': {
+            offers: [
+              {
+                intent: 'charge',
+                method: 'lightning',
+                amount: priceMsat === null ? null : String(priceMsat / 1000n),
+                currency: 'sat',
+                description: `${service}: ${match}`,
+              },
+            ],
+          },
+        }
+      : {}),
+    'x-l402': {
+      service,
+      match,
+      ...(methods.length === 0 ? { methods: 'any' } : {}),
+      priceMsat: priceMsat === null ? null : Number(priceMsat),
+      reuse,
+      grants: {
+        ...(calls === undefined ? {} : { calls }),
+        ...(validSeconds === undefined ? {} : { validSeconds }),
+        ...(creditMsat === undefined ? {} : { creditMsat: Number(creditMsat) }),
+      },
+    },
+  }
+}
+
+function schemes(payment: boolean): Json {
+  const l402 = {
+    type: 'http',
+    scheme: 'L402',
+    description: 'Pay the invoice of the 402, then send "L402 <macaroon>:<preimage>".',
+  }
+  const other = {
+    type: 'http',
+    scheme: 'Payment',
+    description: 'The Payment scheme, lightning method; offered to requests with Accept-Payment.',
+  }
+  return payment ? { L402: l402, Payment: other } : { L402: l402 }
+}
+
+const PAYMENT_REQUIRED = {
+  description: 'Payment required: a macaroon and a Lightning invoice.',
+  headers: {
+    'WWW-Authenticate': {
+      description: 'L402 macaroon="…", invoice="…", version="0", token="…"',
+      schema: { type: 'string' },
+    },
+  },
+  content: { 'application/problem+json': { schema: { type: 'object' } } },
+}
