@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { diagnose } from '@turnpike/l402/conformance'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../packages/gateway/src/main.ts'
 import { BEHAVIOURS } from '../packages/gateway/test/aperture/behaviours.ts'
@@ -71,6 +72,14 @@ describe.skipIf(!hasLab)(hasLab ? 'a real Aperture' : 'SKIPPED: no lab', () => {
 
   it.each(BEHAVIOURS.filter((row) => 'probe' in row))('$number: $what', async (row) => {
     expect(await row.probe(tried, upstream)).toEqual('release' in row ? row.release : row.aperture)
+  })
+
+  it('has the faults that are known of it, by rule', async () => {
+    const { findings, clients } = await diagnose({ url: `${aperture.url}/on/a` })
+    console.log(findings.map(({ severity, rule, what }) => `${severity} ${rule}: ${what}`).join('\n'))
+    expect(findings.map(({ rule }) => rule)).toEqual(['S3', 'S2', 'S5', 'S6'])
+    expect(clients.find(({ client }) => client === '402index')).toMatchObject({ buys: false })
+    expect(clients.find(({ client }) => client === 'lnget')).toMatchObject({ buys: true })
   })
 
   it('is followed by our gateway with the same file, and what it has sold goes on', async () => {

@@ -39,6 +39,14 @@ const TAIL = `
   to buy from, runs in \`npm run lab -- aperture\` and \`npm run lab -- lightning\`.
 - **lsat-js** and **boltwall** parse and make macaroons with another identifier than Lightning nodes use, and are no clients by themselves.
 
+## Is my server right? \`turnpike doctor\`
+
+\`turnpike doctor https://api.example.com/forecast/oslo\` probes any L402 server, ours or another, with some twenty requests of which none is
+paid: it prints what each known client can do with the challenge and why not, and every finding with its rule and remedy. \`--pay "10 sat"\`
+buys once and tries every spelling of what it bought, and narrower copies that must not pass. \`--json\` for programs; exit code 1 where there is
+an error. The same for test suites is \`diagnose\` of \`@turnpike/l402/conformance\`. Of a real Aperture 0.5 it says: the first line is the LSAT one
+(S3), no spelling that all clients read (S2), no \`Cache-Control\` (S5), a body without a word for machines (S6); lnget buys, 402index does not.
+
 ## The Payment scheme (MPP)
 
 Beside the L402 challenge, on the **same invoice** and for the **same entitlement**, the server can offer a charge over Lightning of the

@@ -7,6 +7,7 @@ import { unexpectedFault } from './cli/unexpected.ts'
 import { programVersion } from './cli/version.ts'
 import { checkCommand } from './commands/check.ts'
 import type { Command } from './commands/command.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { importCommand } from './commands/import.ts'
 import { initCommand } from './commands/init.ts'
 import { keysCommand } from './commands/keys.ts'
@@ -26,6 +27,7 @@ const commands: Readonly<Record<string, Command>> = {
   payments: paymentsCommand,
   stats: statsCommand,
   reload: reloadCommand,
+  doctor: doctorCommand,
 }
 
 function overview(): string {

@@ -4,7 +4,7 @@ import type { ListedRoute, ListedService } from './listing.ts'
 import { type OpenApiParts, openApiDocument } from './openapi.ts'
 
 /** A document. */
-export interface Document {
+interface Document {
   readonly type: string
   readonly text: string
 }
@@ -13,7 +13,7 @@ export interface Document {
 export type Documents = (path: string, base: string) => Document | undefined
 
 /** Where they stand. */
-export const OPENAPI_PATH = '/openapi.json'
+const OPENAPI_PATH = '/openapi.json'
 const SERVICES_PATH = '/.well-known/l402-services'
 const CATALOG_PATH = '/.well-known/api-catalog'
 const LLMS_PATH = '/llms.txt'

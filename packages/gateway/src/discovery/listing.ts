@@ -3,7 +3,7 @@
 import type { RouteConfig, ServiceConfig } from '../config/config.ts'
 
 /** What one payment buys. */
-export type Reuse = 'single' | 'bundle' | 'timed' | 'metered'
+type Reuse = 'single' | 'bundle' | 'timed' | 'metered'
 
 /** One route that is listed. */
 export interface ListedRoute {

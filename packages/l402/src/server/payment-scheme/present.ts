@@ -16,7 +16,7 @@ import type { KeyRing } from '../keys.ts'
 import { CHALLENGE_KEY, isConfidential } from './offer.ts'
 
 /** What was unwrapped. */
-export interface Unwrapped {
+interface Unwrapped {
   /** The request's lines with the L402 credential in the place of the other. */
   readonly headers: HeaderLines
   readonly challengeId: string
