@@ -2,7 +2,15 @@
 
 import type { Network } from '@turnpike/l402/lightning'
 import type { SettingValues } from '@turnpike/l402/lightning/kinds'
-import type { Charge, CorsPolicy, Grants, HeaderCondition, MintedConditions } from '@turnpike/l402/server'
+import type {
+  Charge,
+  CorsPolicy,
+  Grants,
+  HeaderCondition,
+  MintedConditions,
+  PageOptions,
+  ServicePage,
+} from '@turnpike/l402/server'
 import type { MintsConfig } from './compat.ts'
 import type { ForwardAuthConfig } from './forward-auth.ts'
 import type { ForwardingConfig } from './forwarding.ts'
@@ -116,6 +124,8 @@ export interface ServiceConfig extends ForwardingConfig {
   /** Host names (with a port where one was given) in lower case; empty: any, or what the conditions of its routes say. */
   readonly hosts: readonly string[]
   readonly unknownCaveats: 'skip' | 'refuse'
+  /** What the payment page says of it; `false`: none. */
+  readonly page: ServicePage | false
   readonly timeoutMs: number
   readonly forwardCredential: boolean
   /** What its credentials are minted with besides. */
@@ -195,6 +205,8 @@ export interface Config {
   }
   /** Challenges that clients of Aperture can use. */
   readonly lsat: boolean
+  /** The payment page; `false`: none. */
+  readonly page: PageOptions | false
   /** Where other proxies ask; `undefined`: nowhere. */
   readonly forwardAuth: ForwardAuthConfig | undefined
   readonly drainTimeoutMs: number

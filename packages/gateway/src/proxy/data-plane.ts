@@ -7,6 +7,7 @@ import {
   type Entitlement,
   type Gate,
   type GateRequest,
+  PAGE_PATH,
   PRICED_BODY_BYTES,
 } from '@turnpike/l402/server'
 import { answerOptions } from './answer-options.ts'
@@ -26,6 +27,7 @@ import { FileMiss } from './file-miss.ts'
 import { findTarget, upgradeProblem } from './find-route.ts'
 import { LastAnswers } from './last-answers.ts'
 import { BODY_LATE, bodyTooLarge, INTERNAL, NO_ROUTE, OTHER_SPELLING } from './own-problems.ts'
+import { answerPageForm } from './page-form.ts'
 import { withPriceFacts } from './price-facts.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
 import { compileRouting, type HostFinder, type ProxyRoute } from './routing.ts'
@@ -130,6 +132,14 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     }
     if (found.path === BALANCE_PATH) {
       answerBalance(gate, visit, head)
+      return
+    }
+    if (found.path === PAGE_PATH) {
+      const { scheme, host } = clientFacts(req, visit.peer, {
+        host: head.host,
+        trusted: options.trustedProxies?.(),
+      })
+      void answerPageForm(gate, visit, head, `${scheme}://${host}`)
       return
     }
     if (method === 'OPTIONS') {
