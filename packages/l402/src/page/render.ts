@@ -66,7 +66,7 @@ ${notice === undefined ? '' : `<p class="notice">${escapeHtml(notice)}</p>\n`}<p
 <div class="qr">${invoiceSvg(invoice, words.qr)}</div>
 <p id="status" role="status"></p>
 <noscript><p>${words.noScript}</p></noscript>
-<div class="acts"><a class="act first" href="lightning:${escapeHtml(invoice)}">${words.openWallet}</a><button type="button" id="copy" hidden>${words.copy}</button><button type="button" id="webln" hidden>${words.browserWallet}</button><a class="act" id="reload" href="">${words.reload}</a></div>
+<div class="acts"><a class="act first" href="lightning:${escapeHtml(invoice)}">${words.openWallet}</a><button type="button" id="copy" hidden>${words.copy}</button><button type="button" id="wallet" hidden>${words.browserWallet}</button><a class="act" id="reload" href="">${words.reload}</a></div>
 <details id="details"><summary>${words.invoice}</summary><code id="invoice">${escapeHtml(invoice)}</code></details>
 <details id="proof"${facts.formAction === undefined ? ' hidden' : ''}${notice === text.pendingSettled ? ' open' : ''}><summary>${words.havePreimage}</summary>
 <form id="form" ${form}><input type="hidden" name="pending" value="${escapeHtml(facts.pending)}"><input type="hidden" name="target" value="${escapeHtml(facts.target)}"><label for="preimage">${words.preimage}</label><input id="preimage" name="preimage" required pattern="\\s*[0-9a-fA-F]{64}\\s*" autocomplete="off" spellcheck="false" aria-describedby="hint"><p><small id="hint">${words.preimageHint}</small></p><button>${words.open}</button></form></details>

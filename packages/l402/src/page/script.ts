@@ -68,8 +68,8 @@ export const SCRIPT: string = `
     say('copied')
   })
   const offerWallet = () => {
-    if (!window.webln || !byId('webln').hidden) return
-    show('webln', async () => {
+    if (!window.webln || !byId('wallet').hidden) return
+    show('wallet', async () => {
       try {
         await webln.enable()
         const { preimage } = await webln.sendPayment(invoice)
