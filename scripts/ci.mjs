@@ -73,6 +73,7 @@ vitest('tests', 'npm', ['test', '--'])
 suite('checks', 'npm', ['run', '--silent', 'check'])
 suite('the first purchase', 'npm', ['start', '--', '--once'])
 vitest('lab', 'npm', ['run', '--silent', 'lab', '--'])
+optional('pages in a browser', 'npm', ['run', '--silent', 'e2e'])
 optional('library on other runtimes', 'npm', ['run', '--silent', 'test:runtimes'])
 
 rmSync(scratch, { recursive: true, force: true })

@@ -13,6 +13,7 @@ import {
   keyRing,
   type LimitAuthority,
   type MasterKey,
+  PAGE_PATH,
   type PricedEvent,
   type Pricer,
   type RouteSpec,
@@ -151,9 +152,9 @@ export function buildGate(
     ...(parts.storedKeys === undefined ? {} : { storedKeys: parts.storedKeys }),
     ...(parts.onPriced === undefined ? {} : { onPriced: parts.onPriced }),
     services: Object.fromEntries(
-      config.services.map(({ name, tier, unknownCaveats, access: { block, allow } }) => [
+      config.services.map(({ name, tier, unknownCaveats, page, access: { block, allow } }) => [
         name,
-        { tier, unknownCaveats, block, ...(allow === undefined ? {} : { allow }) },
+        { tier, unknownCaveats, page, block, ...(allow === undefined ? {} : { allow }) },
       ]),
     ),
     ...(parts.limits === undefined ? {} : { limits: parts.limits }),
@@ -173,6 +174,7 @@ export function buildGate(
     idempotency: config.idempotency,
     ...(parts.sales === undefined ? {} : { sales: parts.sales }),
     dpop: dpopVerifier(),
+    page: config.page === false ? false : { ...config.page, formPath: PAGE_PATH },
   })
 }
 

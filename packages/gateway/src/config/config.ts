@@ -8,7 +8,9 @@ import type {
   Grants,
   HeaderCondition,
   MintedConditions,
+  PageOptions,
   PaymentSchemeMode,
+  ServicePage,
 } from '@turnpike/l402/server'
 import type { Titles } from '../discovery/titles.ts'
 import type { MintsConfig } from './compat.ts'
@@ -126,6 +128,8 @@ export interface ServiceConfig extends ForwardingConfig {
   /** Host names (with a port where one was given) in lower case; empty: any, or what the conditions of its routes say. */
   readonly hosts: readonly string[]
   readonly unknownCaveats: 'skip' | 'refuse'
+  /** What the payment page says of it; `false`: none. */
+  readonly page: ServicePage | false
   readonly timeoutMs: number
   readonly forwardCredential: boolean
   /** What its credentials are minted with besides. */
@@ -215,6 +219,8 @@ export interface Config {
   readonly discovery: Titles | undefined
   /** To whom the Payment scheme is offered beside L402. */
   readonly paymentScheme: PaymentSchemeMode
+  /** The payment page; `false`: none. */
+  readonly page: PageOptions | false
   /** Where other proxies ask; `undefined`: nowhere. */
   readonly forwardAuth: ForwardAuthConfig | undefined
   readonly drainTimeoutMs: number

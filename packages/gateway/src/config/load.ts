@@ -15,6 +15,7 @@ import { readAddressLists, readEconomics } from './limits.ts'
 import { readListen } from './listen.ts'
 import { readAccess, readTracing } from './observing.ts'
 import { type OverlayText, overlayName, readOverlay, withOverlay } from './overlay.ts'
+import { pageOf } from './page.ts'
 import { readRates } from './pricing.ts'
 import { checkWorkers, workerCount } from './processes.ts'
 import { fileSchema } from './schema.ts'
@@ -164,6 +165,7 @@ export function parseConfig(
     lsat: data.compat?.lsat ?? false,
     discovery: readDiscovery(data.discovery),
     paymentScheme: data.paymentScheme ?? 'asked',
+    page: pageOf(data.page),
     forwardAuth: readForwardAuth(data.forwardAuth),
     drainTimeoutMs: (data.drainTimeout ?? 30) * 1000,
     log: { level: data.log?.level ?? 'info', requests: data.log?.requests ?? 'problems', access },

@@ -51,6 +51,7 @@ function nameFault(name: string): string | undefined {
     case 'other':
     case 'origin':
     case 'encoding':
+    case 'cookie':
       return /^(?:authorization|macaroon|grpc-metadata-macaroon)$/i.test(name)
         ? 'credentials are for the gate, expected another header'
         : undefined

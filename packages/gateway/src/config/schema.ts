@@ -9,6 +9,7 @@ import { bodyLimit, forwardingShape } from './forwarding.ts'
 import { addressListShape, economicsShape, policyShape, routePolicyShape } from './limits.ts'
 import { matchHeaders } from './match-headers.ts'
 import { accessShape, tracingSchema } from './observing.ts'
+import { pageSchema, servicePageSchema } from './page.ts'
 import { ratesSchema } from './pricing.ts'
 import { workersSchema } from './processes.ts'
 import { list, oneOrMore, section, table } from './section.ts'
@@ -206,6 +207,7 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     .describe('The log, on standard error, and the access log.'),
   tracing: tracingSchema.optional().describe('Traces over OTLP. Default: none are made.'),
   workers: workersSchema.optional(),
+  page: pageSchema.optional(),
 })
 
 /** One service. */
@@ -250,6 +252,7 @@ export const serviceSchema = section('a table with an "upstream" and "routes"', 
   hidden: flag
     .optional()
     .describe('Whether the discovery documents leave it out, prices and all. Default false.'),
+  page: servicePageSchema.optional(),
   routes: z
     .array(z.unknown(), { error: () => 'a list of routes' })
     .min(1, { error: () => 'at least one route: { match: "GET /path", price: 10 sat }' })

@@ -18,6 +18,7 @@ import { checkPolicy, readAddressLists } from './limits.ts'
 import { readMatch } from './match.ts'
 import { describeHeaders, readMatchHeaders } from './match-headers.ts'
 import { type Report, readRouteCharge, readRouteConditions } from './metered.ts'
+import { pageOf } from './page.ts'
 import { checkPriced, keepsBalances, readPrice } from './pricing.ts'
 import { routeSchema, serviceSchema } from './schema.ts'
 import { readUpstreamSide } from './upstream-side.ts'
@@ -105,6 +106,7 @@ function readService(
     tier: service.tier ?? 0,
     hosts: hosts.names,
     unknownCaveats: service.unknownCaveats ?? 'skip',
+    page: pageOf(service.page),
     timeoutMs: timeoutSeconds * 1000,
     forwardCredential: service.forwardCredential ?? false,
     mints: readMints(service.mints, {

@@ -41,6 +41,7 @@ export function watchGate(first: Gate, metrics: Metrics): SwitchableGate {
     },
     wantsDigest: (request) => gate.wantsDigest(request),
     balance: (headers) => gate.balance(headers),
+    submitPage: (form) => gate.submitPage?.(form) ?? null,
     get cachedVerdicts() {
       return gate.cachedVerdicts
     },

@@ -7,6 +7,7 @@ import {
   type Entitlement,
   type Gate,
   type GateRequest,
+  PAGE_PATH,
   PRICED_BODY_BYTES,
 } from '@turnpike/l402/server'
 import { answerOptions } from './answer-options.ts'
@@ -27,6 +28,7 @@ import { FileMiss } from './file-miss.ts'
 import { findTarget, upgradeProblem } from './find-route.ts'
 import { LastAnswers } from './last-answers.ts'
 import { BODY_LATE, bodyTooLarge, INTERNAL, NO_ROUTE, OTHER_SPELLING } from './own-problems.ts'
+import { answerPageForm } from './page-form.ts'
 import { withPriceFacts } from './price-facts.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
 import { compileRouting, type HostFinder, type ProxyRoute } from './routing.ts'
@@ -133,12 +135,17 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       answerBalance(gate, visit, head)
       return
     }
-    if (isDocument(found, method)) {
+    if (isDocument(found, method) || found.path === PAGE_PATH) {
       const { scheme, host } = clientFacts(req, visit.peer, {
         host: head.host,
         trusted: options.trustedProxies?.(),
       })
-      if (answerDocument(found, visit, { head, base: `${scheme}://${host}` })) return
+      const base = `${scheme}://${host}`
+      if (found.path === PAGE_PATH) {
+        void answerPageForm(gate, visit, head, base)
+        return
+      }
+      if (answerDocument(found, visit, { head, base })) return
     }
     if (method === 'OPTIONS') {
       answerOptions(visit, head, found)

@@ -20,6 +20,8 @@ export type HeaderKind =
   | 'encoding'
   /** Of possession (RFC 9449), for the gate alone. */
   | 'proof'
+  /** `Cookie`: the payment page's are the gate's. */
+  | 'cookie'
   /** Would make some upstreams take the request for another one. */
   | 'override'
   /** What the gateway itself says about the client, or about who paid; never taken from outside. */
@@ -33,7 +35,6 @@ const named: Readonly<Record<Exclude<HeaderKind, 'other'>, readonly string[]>> =
     'age',
     'cache-control',
     'content-encoding',
-    'cookie',
     'date',
     'etag',
     'expires',
@@ -61,6 +62,7 @@ const named: Readonly<Record<Exclude<HeaderKind, 'other'>, readonly string[]>> =
   type: ['content-type'],
   encoding: ['accept-encoding'],
   proof: ['dpop'],
+  cookie: ['cookie'],
   override: [
     'x-http-method-override',
     'x-http-method',

@@ -1,5 +1,5 @@
 import { isCredentialLine } from '@turnpike/l402'
-import { type Entitlement, isAuthority } from '@turnpike/l402/server'
+import { type Entitlement, isAuthority, withoutPageCookies } from '@turnpike/l402/server'
 import type { ClientFacts } from './client-facts.ts'
 import { isGrpcType } from './grpc.ts'
 import { editLines } from './header-edits.ts'
@@ -154,6 +154,12 @@ export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): s
         if (plain) break
         if (dropped === undefined || !dropped.has('accept-encoding')) out.push(name, value)
         break
+      case 'cookie': {
+        const cookies = route.forwardCredential ? value : withoutPageCookies(value)
+        if (cookies !== undefined && (dropped === undefined || !dropped.has('cookie')))
+          out.push(name, cookies)
+        break
+      }
       case 'plain':
       case 'type':
       case 'origin':

@@ -44,6 +44,11 @@ export interface InvoiceDetails {
   readonly amountMsat?: bigint
   /** Unix seconds at which it was settled. */
   readonly settledAt?: number
+  /**
+   * 32 bytes, once it is settled. A secret: it opens what was bought, and goes to nobody but the browser that the invoice was
+   * shown to.
+   */
+  readonly preimage?: Uint8Array
 }
 
 /** An invoice that has been paid. */

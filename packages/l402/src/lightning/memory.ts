@@ -234,7 +234,7 @@ class InMemoryLightning implements MemoryLightning {
     }
     const feeMsat = this.#feeMsat(issued)
     this.#balanceMsat -= issued.amountMsat + feeMsat
-    this.#sales.settle(paymentHash, issued.amountMsat)
+    this.#sales.settle(paymentHash, issued.amountMsat, issued.preimage)
     const proven: PaymentOutcome = { status: 'paid', preimage: issued.preimage.slice(), feeMsat }
     this.#purchases.finish(paymentHash, fate === 'paid' ? proven : { status: fate, feeMsat })
   }

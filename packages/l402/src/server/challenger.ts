@@ -59,6 +59,8 @@ export interface ChallengeFor {
   readonly origin: string | undefined
   /** The key of the request's proof of possession, where it carries one. */
   readonly thumbprint: string | undefined
+  /** The browser that the challenge is for, where it is for one. */
+  readonly asker?: string | undefined
 }
 
 /** Whose account a purchase goes to. */

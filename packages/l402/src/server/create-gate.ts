@@ -4,6 +4,8 @@ import { isL402Error } from '../core/errors.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
 import { type Refusal, refuse } from '../core/refusal.ts'
 import type { InvoiceBackend } from '../lightning/backend.ts'
+import type { PageOptions } from '../page/options.ts'
+import { withPage } from '../page/with-page.ts'
 import type { Ledger } from '../stores/ledger.ts'
 import type { StoredRootKeys } from '../stores/root-keys.ts'
 import { checkKind, createAdmission, needsAdmission } from './admission.ts'
@@ -89,6 +91,8 @@ export interface GateOptions extends AddressLists {
   readonly payment?: PaymentSchemeMode
   /** A second challenge line, last, for clients that know the scheme `LSAT` alone (rule S3); false if left out. */
   readonly lsat?: boolean
+  /** The page that browsers get with a 402 (rule S6); `false`: the problem in JSON, like everybody. See docs/page.md. */
+  readonly page?: PageOptions | false
   /** Milliseconds since 1970. */
   readonly now?: () => number
   readonly randomBytes?: (length: number) => Uint8Array
@@ -109,6 +113,8 @@ const USED_UP = refuse('exhausted', 'what is left of the balance is less than a 
  */
 export function createGate(options: GateOptions): Gate {
   const { ledger, sales, now = Date.now } = options
+  const randomBytes =
+    options.randomBytes ?? ((length: number) => crypto.getRandomValues(new Uint8Array(length)))
   const enforced: Enforceable[] = ['max_calls', 'max_spend_msat', 'rate']
   if (options.dpop !== undefined) enforced.push('dpop_jkt')
   const policies = servicePolicies(options.services, new Set(enforced))
@@ -129,7 +135,7 @@ export function createGate(options: GateOptions): Gate {
         lightning,
         keys: options.keys,
         now,
-        randomBytes: options.randomBytes ?? ((length) => crypto.getRandomValues(new Uint8Array(length))),
+        randomBytes,
         invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
         deadlineMs: options.challengeDeadlineMs ?? 10_000,
         strictSpec: options.strictSpec ?? false,
@@ -366,7 +372,7 @@ export function createGate(options: GateOptions): Gate {
     return throttle(request, asksOf(rules, request, undefined), () => decision)
   }
 
-  return {
+  const gate: Gate = {
     decide(asked) {
       const { route } = asked
       if (denies?.(route.service, asked.clientAddress) === true) return addressDenied(asked)
@@ -399,6 +405,8 @@ export function createGate(options: GateOptions): Gate {
     },
     verdictLookups: verdicts.lookups,
   }
+  const { page = {}, services, lightning, keys } = options
+  return page === false ? gate : withPage(gate, { page, services, lightning, keys, limits, now, randomBytes })
 }
 
 function after(

@@ -44,6 +44,7 @@ export function createDemand(options: DemandOptions): Demand {
       clientAddress: request.clientAddress,
       origin: headerValue(request.headers, 'origin'),
       thumbprint: await provenKey(request),
+      asker: request.asker,
     })
     if ('outcome' in issued) return issued
     const untold = await tellMinted(request, issued)

@@ -5,6 +5,7 @@
 
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Reason } from '../core/refusal.ts'
+import type { PageForm } from '../page/with-page.ts'
 import type { Freebie } from './limits/freebies.ts'
 import type { RateRule } from './limits/rate-rules.ts'
 import type { Charge } from './metering/charge.ts'
@@ -97,6 +98,8 @@ export interface GateRequest {
    * `Idempotency-Key` is not heeded.
    */
   readonly contentDigest?: Uint8Array
+  /** Names the browser that a challenge is for: it is handed out again to no other one, its neighbours included. */
+  readonly asker?: string
   /** With its `?`; empty if left out. For pricers, like what follows. */
   readonly query?: string
   /** Length of the body, `null` where it is not known; what `Content-Length` says if left out. */
@@ -196,6 +199,7 @@ export type RefusedReason =
   | 'idempotency_running'
   | 'idempotency_unkept'
   | 'idempotency_lost'
+  | 'page'
 
 /** The request is answered here, and the resource must not see it (rule S8). */
 export interface Refused {
@@ -262,6 +266,8 @@ export interface Gate {
   wantsDigest(request: GateRequest): boolean
   /** What is left of the credential in these headers; see {@link Balance}. Never throws for what a client sent. */
   balance(headers: HeaderLines): Promise<Balance | Refused>
+  /** Answers the form of a payment page; `null`, or left out, where there are no pages. */
+  submitPage?(form: PageForm): Refused | null
   /** How many credentials the verdict cache holds. */
   readonly cachedVerdicts: number
   /** How many challenges are out that may be handed out again. */

@@ -1,3 +1,8 @@
+export { withoutPageCookies } from '../page/cookies.ts'
+export { PAGE_PATH } from '../page/form.ts'
+export type { PageOptions, ServicePage } from '../page/options.ts'
+export { ENGLISH as ENGLISH_PAGE, type PageText } from '../page/text.ts'
+export { PAGE_FORM_BYTES, type PageForm } from '../page/with-page.ts'
 export { stateOf as saleState } from '../stores/journal/records.ts'
 export type {
   AuditEntry,

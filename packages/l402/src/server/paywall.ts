@@ -1,3 +1,4 @@
+import { PAGE_PATH, readForm } from '../page/form.ts'
 import type { Ledger } from '../stores/ledger.ts'
 import { createGate, type GateOptions } from './create-gate.ts'
 import { enter } from './enter.ts'
@@ -11,7 +12,7 @@ import { compileRoutes } from './routes.ts'
 import { serveHeld } from './serve-held.ts'
 import type { ServiceOptions } from './service-policies.ts'
 import { normaliseTarget } from './target.ts'
-import { optionsAnswer, problemAnswer, type WholeAnswer } from './whole-answer.ts'
+import { optionsAnswer, problemAnswer, refusalAnswer, type WholeAnswer } from './whole-answer.ts'
 
 /** A route: `[METHOD[,METHOD]] PATH` and what it costs. */
 export interface PaywallRoute extends RouteOffer {
@@ -90,9 +91,10 @@ export type Paywall = (request: Request, info?: RequestInfo) => Promise<PaywallP
  * @throws RangeError, TypeError or L402Error `malformed` at set-up, for options out of range.
  */
 export function paywall(options: PaywallOptions): Paywall {
-  const { store, keys, services, ...rest } = options
+  const { store, keys, services, page = {}, ...rest } = options
   const gate = createGate({
     ...rest,
+    page: page === false ? false : { ...page, formPath: PAGE_PATH },
     ledger: store,
     keys: 'mintingKey' in keys ? keys : keyRing(keys),
     services,
@@ -119,6 +121,11 @@ export function paywall(options: PaywallOptions): Paywall {
     if (!target.ok || target.path !== url.pathname) {
       const detail = target.ok ? `expected the path ${target.path}` : target.detail
       return refuse(problemAnswer({ method, headers }, 'bad_target', detail))
+    }
+    if (target.path === PAGE_PATH && method === 'POST') {
+      const form = { headers, base: info.base ?? url.origin, body: (await readForm(request)) ?? '' }
+      const submitted = gate.submitPage?.(form) ?? null
+      if (submitted !== null) return refuse(refusalAnswer({ method, headers }, submitted))
     }
     const options = method === 'OPTIONS' ? routes.methodsFor(target.path) : []
     if (options.length > 0) return refuse(optionsAnswer({ method, headers }, options))

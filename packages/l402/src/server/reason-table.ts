@@ -3,9 +3,9 @@ import type { RefusedReason } from './gate.ts'
 /** How one reason of the gate is answered, and what it means to the one who reads it. */
 export interface ReasonEntry {
   /** HTTP status (rule S1: whatever the credential lacked, 402). */
-  readonly status: 400 | 402 | 403 | 409 | 429 | 503
+  readonly status: 200 | 400 | 402 | 403 | 409 | 429 | 503
   /** `grpc-status` of the same answer (protocol §1). */
-  readonly grpcStatus: 3 | 7 | 8 | 9 | 13 | 14
+  readonly grpcStatus: 0 | 3 | 7 | 8 | 9 | 13 | 14
   /** `title` of the problem body; the same for every answer with this reason. */
   readonly title: string
   /** What has happened: one sentence for the manual. */
@@ -172,5 +172,13 @@ export const REASONS: Readonly<Record<RefusedReason, ReasonEntry>> = {
     meaning:
       'The request was executed, and its answer was lost when the server stopped; it is charged once at most.',
     remedy: 'Look up at the resource what came of it; send it under another key only to have it done again.',
+  },
+  page: {
+    status: 200,
+    grpcStatus: 0,
+    title: 'Payment Page',
+    meaning:
+      'The payment page asked whether its invoice is paid, or opened what was bought (303); nothing was used.',
+    remedy: 'None is needed.',
   },
 }

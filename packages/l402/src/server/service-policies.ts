@@ -1,4 +1,5 @@
 import type { Enforceable, ServicePolicy } from '../core/clear.ts'
+import type { ServicePage } from '../page/options.ts'
 import { type AddressLists, deniedBy } from './limits/address-lists.ts'
 import { checkServiceName } from './route-terms.ts'
 
@@ -8,6 +9,8 @@ export interface ServiceOptions extends AddressLists {
   readonly tier?: number
   /** What to do with conditions nobody here knows (protocol §5); `skip` if left out, as the specification demands. */
   readonly unknownCaveats?: 'skip' | 'refuse'
+  /** What its payment page says of it; `false`: browsers get the problem in JSON like everybody. */
+  readonly page?: ServicePage | false
 }
 
 /**

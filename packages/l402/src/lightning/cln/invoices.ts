@@ -49,7 +49,12 @@ export async function cln(options: ClnOptions): Promise<InvoiceBackend> {
         wholeOf(invoice?.['amount_received_msat']),
         wholeOf(invoice?.['paid_at']),
       ]
-      return { state: stateOf(invoice), amountMsat, settledAt }
+      return {
+        state: stateOf(invoice),
+        amountMsat,
+        settledAt,
+        preimage: hash32(invoice?.['payment_preimage']),
+      }
     },
     ping: async () => void (await find(new Uint8Array(32))),
   })

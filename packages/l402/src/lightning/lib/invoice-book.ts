@@ -10,6 +10,7 @@ interface InvoiceRecord {
   settled: boolean
   receivedMsat?: bigint
   settledAt?: number
+  preimage?: Uint8Array
 }
 
 export class InvoiceBook {
@@ -37,22 +38,25 @@ export class InvoiceBook {
     return amountMsat >= record.amountMsat && this.#nowSeconds() < record.expiresAt
   }
 
-  settle(paymentHash: Uint8Array, amountMsat: bigint): void {
+  /** Both 32 bytes. */
+  settle(paymentHash: Uint8Array, amountMsat: bigint, preimage?: Uint8Array): void {
     const record = this.#records.get(encodeHex(paymentHash))
     if (record !== undefined) {
       record.settled = true
       record.receivedMsat = amountMsat
       record.settledAt = this.#nowSeconds()
+      if (preimage !== undefined) record.preimage = preimage
     }
     this.#receivedMsat += amountMsat
   }
 
   details(paymentHash: Uint8Array): InvoiceDetails {
-    const { receivedMsat, settledAt } = this.#records.get(encodeHex(paymentHash)) ?? {}
+    const { receivedMsat, settledAt, preimage } = this.#records.get(encodeHex(paymentHash)) ?? {}
     return {
       state: this.state(paymentHash),
       ...(receivedMsat === undefined ? {} : { amountMsat: receivedMsat }),
       ...(settledAt === undefined ? {} : { settledAt }),
+      ...(preimage === undefined ? {} : { preimage: preimage.slice() }),
     }
   }
 

@@ -33,6 +33,7 @@ interface FoundInvoice {
   readonly state: InvoiceState
   readonly amountMsat?: bigint | undefined
   readonly settledAt?: bigint | undefined
+  readonly preimage?: Uint8Array | undefined
 }
 
 /** A backend that also tells the details of its invoices. */
@@ -71,7 +72,7 @@ export function seller(parts: SellerParts): DetailedBackend {
 }
 
 /** Details as the contract has them: what came in counts only once it is there. */
-export function detailsOf({ state, amountMsat, settledAt }: FoundInvoice): InvoiceDetails {
+export function detailsOf({ state, amountMsat, settledAt, preimage }: FoundInvoice): InvoiceDetails {
   const paid = state === 'settled' || state === 'accepted'
   return {
     state,
@@ -79,5 +80,6 @@ export function detailsOf({ state, amountMsat, settledAt }: FoundInvoice): Invoi
     ...(state === 'settled' && settledAt !== undefined && settledAt > 0n
       ? { settledAt: Number(settledAt) }
       : {}),
+    ...(state === 'settled' && preimage !== undefined ? { preimage } : {}),
   }
 }

@@ -71,7 +71,8 @@ export async function lnbits(options: LnbitsOptions): Promise<InvoiceBackend> {
       const body = objectOf(expectOk(rest, answer, INVOICE_KEY).body)
       if (typeof body['paid'] !== 'boolean') failCall(rest, answer)
       const { bolt11, amount } = objectOf(body['details'])
-      if (body['paid']) return { state: 'settled', amountMsat: wholeOf(amount) }
+      if (body['paid'])
+        return { state: 'settled', amountMsat: wholeOf(amount), preimage: hash32(body['preimage']) }
       const { expiresAt } = readInvoice(rest.who, bolt11)
       return now() / 1000 >= expiresAt ? 'expired' : 'open'
     },

@@ -95,7 +95,9 @@ class Invoices implements LndInvoices {
     if (answer.status !== 200) failCall(this.#rest, answer)
     const invoice = objectOf(answer.body)
     const [amountMsat, settledAt] = [wholeOf(invoice['amt_paid_msat']), wholeOf(invoice['settle_date'])]
-    return detailsOf({ state: this.#stateOf(invoice) ?? failCall(this.#rest, answer), amountMsat, settledAt })
+    const preimage = hash32Base64(invoice['r_preimage'])
+    const state = this.#stateOf(invoice) ?? failCall(this.#rest, answer)
+    return detailsOf({ state, amountMsat, settledAt, preimage })
   }
 
   #stateOf(invoice: JsonObject): InvoiceState | undefined {

@@ -43,7 +43,8 @@ export async function nwc(options: NwcOptions): Promise<InvoiceBackend> {
       if (found === undefined || found['type'] === 'outgoing') return 'unknown'
       const settledAt = wholeOf(found['settled_at'])
       const amountMsat = wholeOf(found['amount'])
-      if (found['state'] === 'settled' || settledAt) return { state: 'settled', amountMsat, settledAt }
+      if (found['state'] === 'settled' || settledAt)
+        return { state: 'settled', amountMsat, settledAt, preimage: hash32(found['preimage']) }
       if (found['state'] === 'accepted') return 'accepted'
       const expiresAt = wholeOf(found['expires_at'])
       if (found['state'] === 'failed') return 'expired'

@@ -72,6 +72,7 @@ export async function phoenixd(options: PhoenixdOptions): Promise<InvoiceBackend
           state: 'settled',
           amountMsat: sat === undefined ? undefined : sat * 1000n,
           settledAt: atMs === undefined ? undefined : atMs / 1000n,
+          preimage: hash32(body['preimage']),
         }
       }
       if (body['isExpired'] === true) return 'expired'

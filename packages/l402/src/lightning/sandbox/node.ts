@@ -23,7 +23,7 @@ import type { LdkRuntime } from './runtime.ts'
 export interface NodeHandlers {
   /** A payment has arrived in full: take it? */
   accepts(paymentHash: Uint8Array, amountMsat: bigint): boolean
-  received(paymentHash: Uint8Array, amountMsat: bigint): void
+  received(paymentHash: Uint8Array, amountMsat: bigint, preimage: Uint8Array | undefined): void
   sent(paymentHash: Uint8Array, preimage: Uint8Array, feeMsat: bigint): void
   failed(paymentHash: Uint8Array, reason: string): void
 }
@@ -248,7 +248,13 @@ export class SandboxNode implements ChainListener {
         manager.fail_htlc_backwards(event.payment_hash)
       }
     } else if (event instanceof ldk.Event_PaymentClaimed) {
-      this.#handlers.received(event.payment_hash, event.amount_msat)
+      const preimage = event.purpose.preimage()
+      const known = preimage instanceof ldk.Option_ThirtyTwoBytesZ_Some
+      this.#handlers.received(
+        event.payment_hash,
+        event.amount_msat,
+        known ? Uint8Array.from(preimage.some) : undefined,
+      )
     } else if (event instanceof ldk.Event_PaymentSent) {
       const fee = event.fee_paid_msat
       const feeMsat = fee instanceof ldk.Option_u64Z_Some ? fee.some : 0n

@@ -99,7 +99,7 @@ class LdkSandbox implements Sandbox {
   #node(invoices: InvoiceBook, payments: PaymentBook): SandboxNode {
     return new SandboxNode(this.#runtime, this.#chain, this.#nowSeconds(), {
       accepts: (hash, amountMsat) => invoices.accepts(hash, amountMsat),
-      received: (hash, amountMsat) => invoices.settle(hash, amountMsat),
+      received: (hash, amountMsat, preimage) => invoices.settle(hash, amountMsat, preimage),
       sent: (hash, preimage, feeMsat) => payments.finish(hash, { status: 'paid', preimage, feeMsat }),
       failed: (hash, reason) => payments.finish(hash, { status: 'failed', detail: reason }),
     })

@@ -49,13 +49,13 @@ interface Held {
  */
 export function wantedBy(route: RouteTerms, buyer: ChallengeFor): Wanted {
   const { service, name, priceMsat, grants, conditions, capability, memo } = route
-  const { clientAddress, tier, topUp, thumbprint, origin } = buyer
+  const { clientAddress, tier, topUp, thumbprint, origin, asker } = buyer
   const account = topUp === null ? null : [encodeHex(topUp.tokenId), topUp.narrowed]
   const bound = conditions?.origin === 'client' ? origin : undefined
   const key = JSON.stringify(
     [
       ...[service, name, String(priceMsat), grants, conditions, capability, memo],
-      ...[clientAddress, tier, account, thumbprint, bound],
+      ...[clientAddress, tier, account, thumbprint, bound, asker],
     ],
     (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value),
   )
