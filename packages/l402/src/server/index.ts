@@ -5,6 +5,7 @@ export type {
   HourOfSales,
   Journal,
   Letter,
+  OpenSale,
   Page,
   Refund,
   RefundOutcome,
