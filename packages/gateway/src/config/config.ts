@@ -202,6 +202,8 @@ export interface Config {
   readonly journal: {
     /** How long a sale is kept after it. */
     readonly keepSeconds: number
+    /** Most open invoices that are remembered; 0: none. */
+    readonly openInvoices: number
   }
   /** The services that were changed through the admin API, and the texts that this was read from. */
   readonly overlay: {

@@ -155,7 +155,10 @@ export function parseConfig(
       tokenFile: data.admin?.tokenFile === undefined ? undefined : resolve(folder, data.admin.tokenFile),
     },
     webhooks: readWebhooks(data.webhooks, folder),
-    journal: { keepSeconds: data.journal?.keep ?? 365 * 86_400 },
+    journal: {
+      keepSeconds: data.journal?.keep ?? 365 * 86_400,
+      openInvoices: data.journal?.openInvoices ?? 20_000,
+    },
     overlay: {
       file: overlayName(resolve(folder, basename(file))),
       shown: overlayName(file),

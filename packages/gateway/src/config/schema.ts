@@ -175,6 +175,11 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     .describe('Receivers of messages about sales (Standard Webhooks). Default: none.'),
   journal: section('a time to "keep" sales', {
     keep: duration.optional().describe('How long sales, and what operators did, are kept. Default 365d.'),
+    openInvoices: whole('a whole number from 0 to 100000', 0, 100_000)
+      .optional()
+      .describe(
+        'Most unpaid invoices that are remembered until they end, so that one paid while the gateway is down is known after its restart; 0 for none. Default 20000.',
+      ),
   })
     .optional()
     .describe('The record of what was sold, in the store.'),

@@ -1,5 +1,6 @@
 /** Writes sales into the journal: after payment (rule S10), off the way of requests, again and again until it is durable. */
 
+import type { InvoiceDetails } from '@turnpike/l402/lightning'
 import type {
   ChallengedSale,
   Journal,
@@ -11,6 +12,9 @@ import type {
 } from '@turnpike/l402/server'
 import type { Logger } from 'pino'
 import { describeError } from '../log.ts'
+import { amountFinder, isAmount } from './amounts.ts'
+import { bounded } from './bounded.ts'
+import { openKeeper } from './open-keeper.ts'
 
 /** Most challenges whose amounts are remembered: some 8 MiB. An older one's price is then taken from the route. */
 const CHALLENGES_MAX = 20_000
@@ -24,7 +28,14 @@ const RETRY_MS = [200, 1_000, 5_000, 30_000]
 
 /** What a recorder works with. */
 export interface RecorderOptions {
-  readonly journal: Pick<Journal, 'note'>
+  readonly journal: Pick<Journal, 'note' | 'keepOpen' | 'openSale' | 'sale'>
+  /** Most invoices that are remembered in the journal while they are out; 0: none. */
+  readonly keepOpenMost: () => number
+  /** What the node says of an invoice; left out: nothing. */
+  readonly details?: (paymentHash: string) => Promise<InvoiceDetails>
+  /** Told of invoices that are out, and of those that are sold. */
+  readonly onOpen?: (sale: ChallengedSale) => void
+  readonly onSold?: (paymentHash: string) => void
   /** Asked each time: a reload may change them. */
   readonly subscribers: () => Subscribers
   readonly onEvents: (events: readonly SaleEvent[]) => void
@@ -34,8 +45,11 @@ export interface RecorderOptions {
 
 /** See {@link createRecorder}. */
 export interface Recorder extends SalesWatcher {
-  /** The node says that this was paid; 64 hex digits. Unknown ones are left to their redemption. */
-  settled(paymentHash: string, amountMsat: bigint): void
+  /**
+   * The node says that this was paid; 64 hex digits, and what came in. Resolves once it is written down, or is not one of
+   * ours. Throws `store_unavailable`, and an `Error` where too much waits: tell again later.
+   */
+  settled(paymentHash: string, amountMsat: bigint | undefined): Promise<void>
   /** There is something to use again: the next exhaustion is news. */
   revived(): void
   /** Waits until everything so far is durable, at most so long. */
@@ -47,24 +61,31 @@ export interface Recorder extends SalesWatcher {
 export function createRecorder(options: RecorderOptions): Recorder {
   const { journal, now = Date.now } = options
   const challenges = new Map<string, ChallengedSale>()
+  const keeper = openKeeper(options)
+  const amounts = amountFinder(options)
   const redeemed = new Map<string, number>()
   const exhausted = new Map<string, number>()
-  let queue: SaleNote[] = []
+  let queue: Waiting[] = []
   let running: Promise<void> | undefined
   let wake: (() => void) | undefined
   let closed = false
 
-  /** What was asked for is known better than what the credential shows. */
-  function known(facts: SaleFacts): SaleFacts {
-    const challenge = challenges.get(facts.paymentHash)
-    if (challenge === undefined) return facts
-    const { payableUntil: _, ...asked } = challenge
-    return { ...asked, callsKey: facts.callsKey, endsAtMs: facts.endsAtMs }
+  function asked(paymentHash: string): SaleFacts | undefined {
+    const challenge = challenges.get(paymentHash)
+    if (challenge === undefined) return undefined
+    const { payableUntil: _, ...facts } = challenge
+    return facts
   }
 
-  function add(type: SaleNote['type'], facts: SaleFacts): boolean {
+  /** What was asked for is known better than what the credential shows. */
+  function known(facts: SaleFacts): SaleFacts {
+    const found = asked(facts.paymentHash)
+    return found === undefined ? facts : { ...found, callsKey: facts.callsKey, endsAtMs: facts.endsAtMs }
+  }
+
+  function add(type: SaleNote['type'], facts: SaleFacts, end?: Waiting['end']): boolean {
     if (closed || queue.length >= QUEUE_MAX) return false
-    queue.push({ type, facts, atMs: now() })
+    queue.push({ note: { type, facts, atMs: now() }, end })
     start()
     return true
   }
@@ -85,8 +106,13 @@ export function createRecorder(options: RecorderOptions): Recorder {
     for (let failures = 0; queue.length > 0 && !closed; ) {
       const batch = queue.slice(0, BATCH_MAX)
       try {
-        const events = await journal.note(batch, options.subscribers())
+        const notes = await amounts.better(batch.map(({ note }) => note))
+        const events = await journal.note(notes, options.subscribers())
         queue = queue.slice(batch.length)
+        for (const { note, end } of batch) {
+          options.onSold?.(note.facts.paymentHash)
+          end?.()
+        }
         failures = 0
         if (events.length > 0) options.onEvents(events)
       } catch (error) {
@@ -109,7 +135,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   return {
     challenged(sale) {
-      bounded(challenges, CHALLENGES_MAX).set(sale.paymentHash, sale)
+      const { paymentHash } = sale
+      // Handed out again it is the same sale.
+      if (challenges.has(paymentHash)) return
+      bounded(challenges, CHALLENGES_MAX).set(paymentHash, sale)
+      keeper.keep(sale)
+      options.onOpen?.(sale)
     },
     redeemed(sale) {
       if (isRecent(redeemed, sale.paymentHash, now())) return true
@@ -123,37 +154,40 @@ export function createRecorder(options: RecorderOptions): Recorder {
       if (add('exhausted', known(sale)))
         bounded(exhausted, RECENT_MAX).set(sale.paymentHash, now() + RECENT_MS)
     },
-    settled(paymentHash, amountMsat) {
-      const challenge = challenges.get(paymentHash)
-      if (challenge === undefined) return
-      const { payableUntil: _, ...facts } = challenge
-      add('settled', { ...facts, amountMsat })
+    async settled(paymentHash, amountMsat) {
+      const facts = asked(paymentHash) ?? (await journal.openSale(paymentHash))?.facts
+      if (facts === undefined) return
+      const paid = isAmount(amountMsat) ? { ...facts, amountMsat } : facts
+      await new Promise<void>((resolve, reject) => {
+        const end = (fault?: Error): void => (fault === undefined ? resolve() : reject(fault))
+        if (!add('settled', paid, end)) reject(new Error('too many sales wait to be written down'))
+      })
     },
     revived: () => exhausted.clear(),
     async flush(withinMs) {
-      if (running === undefined) return
+      const kept = keeper.flush()
+      if (running === undefined && kept === undefined) return
       let timer: NodeJS.Timeout | undefined
       const late = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, withinMs)
       })
-      await Promise.race([running, late])
+      await Promise.race([Promise.all([running, kept]), late])
       clearTimeout(timer)
     },
     close() {
       closed = true
       wake?.()
+      keeper.close()
+      for (const { end } of queue) end?.(new Error('not written down before the end'))
       if (queue.length > 0) options.log.error({ sales: queue.length }, 'sales were not written down')
     },
   }
 }
 
-/** Makes room for one more: the oldest goes. */
-function bounded<T>(map: Map<string, T>, most: number): Map<string, T> {
-  if (map.size >= most) {
-    const [oldest] = map.keys()
-    if (oldest !== undefined) map.delete(oldest)
-  }
-  return map
+/** A note that waits, and who waits for it. */
+interface Waiting {
+  readonly note: SaleNote
+  readonly end: ((fault?: Error) => void) | undefined
 }
 
 function isRecent(map: ReadonlyMap<string, number>, key: string, nowMs: number): boolean {

@@ -1,6 +1,7 @@
 /** Everything about sales that runs beside the data plane: journal, recorder, refunds, webhooks, live events. */
 
-import type { InvoiceBackend } from '@turnpike/l402/lightning'
+import { decodeHex } from '@turnpike/l402'
+import type { InvoiceBackend, InvoiceDetails } from '@turnpike/l402/lightning'
 import type { Journal, SaleEvent, SalesWatcher, Subscribers } from '@turnpike/l402/server'
 import { memoryJournal } from '@turnpike/l402/store/memory'
 import { postgresJournal } from '@turnpike/l402/store/postgres'
@@ -14,9 +15,11 @@ import type { Metrics } from '../metrics/metrics.ts'
 import type { Ledger } from '../metrics/watched.ts'
 import { createDeliveries } from '../webhooks/deliver.ts'
 import { type EventHub, eventHub } from './event-hub.ts'
+import { nodeName } from './node-name.ts'
+import { watchOpenInvoices } from './open-invoices.ts'
 import { createRecorder } from './recorder.ts'
 import { createRefunds, type Refunds } from './refunds.ts'
-import { watchSettlements } from './settlements.ts'
+import { followSettlements } from './settlements.ts'
 
 /** Opens the journal of a configuration's store; after the ledger. Throws like the ledger. */
 function openJournal({ store }: Pick<Config, 'store'>): Promise<Journal> {
@@ -35,7 +38,6 @@ function openJournal({ store }: Pick<Config, 'store'>): Promise<Journal> {
 /** What a desk works with. */
 interface SalesDeskOptions {
   readonly ledger: Pick<Ledger, 'credit' | 'read'>
-  /** The very backend: what is wrapped around it may not tell of settlements. */
   readonly lightning: InvoiceBackend
   readonly config: Config
   readonly metrics: Pick<Metrics, 'settled'>
@@ -60,6 +62,8 @@ export interface SalesDesk {
 
 const CHORES_MS = 60_000
 const FLUSH_MS = 5_000
+/** Most invoices that are looked after at a time. */
+const WATCHED_MAX = 20_000
 
 /** Opens the journal and starts the rest. Throws like the ledger, and `CommandError` for a webhook's secret that cannot be read. */
 export async function openSalesDesk(options: SalesDeskOptions): Promise<SalesDesk> {
@@ -88,9 +92,23 @@ function startSalesDesk(journal: Journal, options: SalesDeskOptions): SalesDesk 
     }
     if (found.some(({ type }) => type !== 'revoked')) deliveries.wake()
   }
-  const recorder = createRecorder({ journal, subscribers, onEvents, log })
+  const recorder = createRecorder({
+    ...{ journal, subscribers, onEvents, log },
+    keepOpenMost: () => config.journal.openInvoices,
+    details: detailsOf(lightning),
+    onOpen: ({ paymentHash, payableUntil }) => open.add(paymentHash, payableUntil * 1000),
+    onSold: (paymentHash) => open.drop(paymentHash),
+  })
+  const onSettled = recorder.settled
+  const open = watchOpenInvoices({ backend: lightning, journal, most: WATCHED_MAX, onSettled, log })
   const refunds = createRefunds({ journal, ledger, subscribers, onEvents })
-  const stopWatching = watchSettlements(lightning, recorder.settled, log)
+  const following =
+    lightning.settlements === undefined
+      ? undefined
+      : followSettlements({
+          ...{ source: lightning, node: nodeName(config.lightning), journal, onSettled, log },
+          onStartingAnew: open.lookAtAll,
+        })
   let chores: Promise<void> | undefined
   const doChores = (): void => {
     chores ??= (async () => {
@@ -124,12 +142,23 @@ function startSalesDesk(journal: Journal, options: SalesDeskOptions): SalesDesk 
     },
     async close() {
       clearInterval(timer)
-      stopWatching()
+      // What is on its way is still written down.
+      const followed = following?.close()
+      await open.close()
       await recorder.flush(FLUSH_MS)
       recorder.close()
+      await followed
       await deliveries.close()
       await chores
       await journal.close()
     },
+  }
+}
+
+/** What the node says of an invoice, where it can say anything of what came in. */
+function detailsOf(lightning: InvoiceBackend): (paymentHash: string) => Promise<InvoiceDetails> {
+  return async (paymentHash) => {
+    const bytes = decodeHex(paymentHash)
+    return (bytes && (await lightning.invoiceDetails?.(bytes))) ?? { state: 'unknown' }
   }
 }

@@ -10,6 +10,7 @@ export type {
   HourOfSales,
   Journal,
   Letter,
+  OpenSale,
   Page,
   Refund,
   RefundOutcome,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Journal, SaleFacts, SaleNote } from './journal.ts'
+import { describeOpenSales } from './journal-open.test-suite.ts'
 import { describeOutbox } from './journal-outbox.test-suite.ts'
 
 /** A journal under test. */
@@ -251,6 +252,11 @@ export function describeJournal(name: string, make: () => Promise<JournalWorld>)
     })
 
     describeOutbox(() => journal)
+    describeOpenSales(
+      () => journal,
+      () => world.other(),
+      () => world.durable,
+    )
 
     it('is there again after a restart', async () => {
       if (!world.durable) return

@@ -164,6 +164,13 @@ export interface AuditEntry {
   readonly status: number
 }
 
+/** What will have been sold if an invoice that is out is paid. */
+export interface OpenSale {
+  readonly facts: SaleFacts
+  /** Milliseconds since 1970 until which it can be paid. */
+  readonly payableUntilMs: number
+}
+
 /** A message to a receiver that was not taken yet. */
 export interface Letter {
   /** Names it in {@link Journal.delivered} and {@link Journal.postpone}. */
@@ -242,6 +249,26 @@ export interface Journal {
   redeliver(eventId: string, options: { readonly receiver: string; readonly nowMs: number }): Promise<boolean>
   /** Letters that wait, and how many were dropped because too many did. */
   outbox(): Promise<{ readonly waiting: number; readonly dropped: number; readonly dead: number }>
+  /**
+   * Remembers invoices that are out, so that one that is paid while nobody looks is known afterwards; those that are sold
+   * already are left out. At most `most` are kept: those that end first go first. Not part of making a challenge (rule
+   * S10): nobody waits for it, and it is bounded.
+   */
+  keepOpen(open: readonly OpenSale[], options: { readonly most: number }): Promise<void>
+  /** What is remembered of an invoice; it is forgotten once it is noted as sold. */
+  openSale(paymentHash: string): Promise<OpenSale | undefined>
+  /** Those that are remembered and end before `endBeforeMs` (left out: all), the first to end first. `limit` 1 to 1,000. */
+  openSales(query: {
+    readonly limit: number
+    readonly cursor?: string
+    readonly endBeforeMs?: number
+  }): Promise<Page<OpenSale>>
+  /** These will not be paid any more. */
+  forgetOpen(paymentHashes: readonly string[]): Promise<void>
+  /** Where to go on listening to a node, by a name of 1 to 64 plain characters; `undefined`: never kept. */
+  nodeCursor(node: string): Promise<string | undefined>
+  /** Keeps it; at most 4,096 characters. Everything before it must be durable already. */
+  keepNodeCursor(node: string, cursor: string): Promise<void>
   /**
    * Removes sales, hours, refunds and audits that are older than `beforeMs`, and letters as old, at most 1,000 of each;
    * answers how many rows went. A payment that still opens something and comes again is then a new row.

@@ -8,11 +8,12 @@ export const JOURNAL_VERSION = 1
 
 /**
  * The names, by their first letter. Numbers have 16 digits, so that names are in their order.
- * - `m/…` one of a kind: `version`, `instance`, `seq`, `waiting`, `dropped`, `dead`
+ * - `m/…` one of a kind: `version`, `instance`, `seq`, `waiting`, `dropped`, `dead`, `open`
  * - `s/HASH` a sale · `q/SEQ` its hash, in the order they came · `t/TOKEN/SEQ` its hash, by token · `f/SEQ` token, at its first sale
  * - `h/HOUR/SERVICE/ROUTE` what a route sold in an hour
  * - `r/KEY` a refund · `p/KEY` one that is not applied · `x/HASH/SEQ` its key, by payment
  * - `a/SEQ` an audit entry
+ * - `o/HASH` an invoice that is out · `e/TIME/HASH` its hash, in the order they end · `c/NODE` where to go on listening
  * - `k/RECEIVER/TOKEN/SEQ` a letter · `n/RECEIVER/TIME/SEQ` the name of one whose turn it is · `d/SEQ` a dead one
  */
 export const rowName = {
@@ -27,6 +28,9 @@ export const rowName = {
   pending: (key: string): string => `p/${key}`,
   ofPayment: (hash: string, seq: number): string => `x/${hash}/${digits(seq)}`,
   audit: (seq: number): string => `a/${digits(seq)}`,
+  open: (hash: string): string => `o/${hash}`,
+  openUntil: (untilMs: number, hash: string): string => `e/${digits(untilMs)}/${hash}`,
+  nodeCursor: (node: string): string => `c/${node}`,
   letter: (receiver: string, tokenId: string, seq: number): string =>
     `k/${receiver}/${tokenId}/${digits(seq)}`,
   due: (receiver: string, atMs: number, seq: number): string =>

@@ -35,6 +35,12 @@ const METHODS: Readonly<Record<keyof Journal, true>> = {
   deadLetters: true,
   redeliver: true,
   outbox: true,
+  keepOpen: true,
+  openSale: true,
+  openSales: true,
+  forgetOpen: true,
+  nodeCursor: true,
+  keepNodeCursor: true,
   prune: true,
   close: true,
 }

@@ -10,6 +10,7 @@ import type {
   SaleNote,
   Subscribers,
 } from '../journal.ts'
+import { dropOpenSale } from './open-sales.ts'
 import { enqueue } from './outbox.ts'
 import { nextSeq, packRow, readRow, rowName } from './records.ts'
 import { type ShelfChange, within } from './shelf.ts'
@@ -57,6 +58,7 @@ export async function noteSale(
 async function addSale(change: ShelfChange, facts: SaleNote['facts'], atMs: number): Promise<Sale> {
   const { paymentHash, tokenId, service, route, amountMsat } = facts
   const seq = await nextSeq(change)
+  await dropOpenSale(change, paymentHash)
   const [earlier] = await change.scan(within(`t/${tokenId}/`, 1))
   if (earlier === undefined) change.put(rowName.firstOfToken(seq), tokenId)
   change.put(rowName.order(seq), paymentHash)

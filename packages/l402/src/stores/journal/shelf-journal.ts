@@ -6,6 +6,7 @@ import type {
   DeadLetter,
   HourOfSales,
   Journal,
+  OpenSale,
   Page,
   Refund,
   Sale,
@@ -15,6 +16,7 @@ import type {
   Subscribers,
   TokensQuery,
 } from '../journal.ts'
+import { dropOpenSale, endingBefore, keepOpenSales, readOpenSale } from './open-sales.ts'
 import {
   letterDelivered,
   letterFailed,
@@ -50,6 +52,7 @@ const LOOK_MAX = 5_000
 const PENDING_MAX = 100
 const HOURS_MAX = 10_000
 const PRUNE_MAX = 1_000
+const CURSOR_MAX = 4_096
 
 /**
  * Opens the journal on a shelf; an empty one is made ready. Throws `store_incompatible` for one of a newer version.
@@ -244,6 +247,38 @@ class ShelfJournal implements Journal {
     }))
   }
 
+  async keepOpen(open: readonly OpenSale[], { most }: { readonly most: number }): Promise<void> {
+    if (open.length > 0) await this.#shelf.change((change) => keepOpenSales(change, open, most))
+  }
+
+  openSale(paymentHash: string): Promise<OpenSale | undefined> {
+    return this.#shelf.read((view) => readOpenSale(view, paymentHash))
+  }
+
+  openSales({ limit, cursor, endBeforeMs }: Parameters<Journal['openSales']>[0]): Promise<Page<OpenSale>> {
+    const found = { prefix: 'e/', reverse: false, limit, cursor, ...endingBefore(endBeforeMs) }
+    return this.#shelf.read((view) => page(view, found, ([, hash]) => readOpenSale(view, hash)))
+  }
+
+  async forgetOpen(paymentHashes: readonly string[]): Promise<void> {
+    if (paymentHashes.length === 0) return
+    await this.#shelf.change(async (change) => {
+      for (const hash of paymentHashes) await dropOpenSale(change, hash)
+    })
+  }
+
+  async nodeCursor(node: string): Promise<string | undefined> {
+    checkNode(node)
+    return await this.#shelf.read((view) => view.get(rowName.nodeCursor(node)))
+  }
+
+  async keepNodeCursor(node: string, cursor: string): Promise<void> {
+    checkNode(node)
+    // It comes from a node: nothing it says may fill the store.
+    if (cursor.length > CURSOR_MAX) throw new RangeError(`cursor: expected at most ${CURSOR_MAX} characters`)
+    await this.#shelf.change(async (change) => change.put(rowName.nodeCursor(node), cursor))
+  }
+
   prune(beforeMs: number): Promise<number> {
     return this.#shelf.change(async (change) => {
       let removed = await pruneSales(change, beforeMs)
@@ -299,8 +334,14 @@ async function refundsNamed(view: ShelfView, range: ScanRange): Promise<readonly
   return refunds
 }
 
+function checkNode(node: string): void {
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(node)) throw new RangeError('node: expected 1 to 64 plain characters')
+}
+
 interface PageOptions {
   readonly prefix: string
+  /** The first name that does not count; left out: all of the prefix. */
+  readonly to?: string
   readonly reverse: boolean
   readonly limit: number
   readonly cursor: string | undefined
@@ -309,14 +350,14 @@ interface PageOptions {
 /** Reads on behind the cursor, which is the name of the last row that was looked at. */
 async function page<T>(
   view: ShelfView,
-  { prefix, reverse, limit, cursor }: PageOptions,
+  { prefix, reverse, limit, cursor, to }: PageOptions,
   read: (entry: ShelfEntry) => Promise<T | undefined>,
 ): Promise<Page<T>> {
   const items: T[] = []
   let at = cursor?.startsWith(prefix) === true ? cursor : undefined
   let looked = 0
   for (;;) {
-    const all = within(prefix, Math.min(limit + 1, 200))
+    const all = within(prefix, Math.min(limit + 1, 200), to === undefined ? {} : { to })
     // A space comes before all that stands in names.
     const range = reverse
       ? { ...all, reverse, to: at ?? all.to }
