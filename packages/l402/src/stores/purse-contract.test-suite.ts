@@ -339,6 +339,15 @@ export function purseContract(name: string, open: (now: () => number) => Promise
       expect((await purse.spent()).totalMsat).toBe(0n)
     })
 
+    it("forgets a credential by its owner's word, and what it cost never", async () => {
+      const { id } = await settled(1)
+      await purse.rejectCredential(id, 'there')
+      expect(await purse.forgetCredential(id)).toBe(true)
+      expect(await purse.forgetCredential(id)).toBe(false)
+      expect(await purse.credentials()).toEqual([])
+      expect((await purse.spent()).totalMsat).toBe(10_005n)
+    })
+
     it('remembers notes by subject and name', async () => {
       expect(await purse.note('https://a.example', 'key')).toBeUndefined()
       await purse.setNote('https://a.example', 'key', 'one')

@@ -218,6 +218,8 @@ export interface PurseStore {
   touchCredential(id: string): Promise<void>
   /** Puts a credential in that was bought elsewhere; answers false where it is there already (nothing is changed). */
   addCredential(credential: StoredCredential): Promise<boolean>
+  /** Takes a credential out for good, by its owner's word alone (rule C9); answers false where there is none. */
+  forgetCredential(id: string): Promise<boolean>
   /** What is remembered of an origin or host under a name: a key, a server's habit. May be a secret: never log it. */
   note(subject: string, name: string): Promise<string | undefined>
   /** Remembers; the same again replaces. */

@@ -170,6 +170,7 @@ export function memoryPurse(options: MemoryPurseOptions = {}): PurseStore {
       credentials.set(credential.id, { ...credential, rejectedFor: [] })
       return true
     },
+    forgetCredential: async (id) => credentials.delete(id),
     note: async (subject, name) => notes.get(JSON.stringify([subject, name])),
     async setNote(subject, name, text) {
       notes.set(JSON.stringify([subject, name]), text)

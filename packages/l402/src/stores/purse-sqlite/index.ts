@@ -251,6 +251,8 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
         return true
       })
     },
+    forgetCredential: (id) =>
+      write(() => Number(sql('DELETE FROM credentials WHERE id = ?').run(id).changes) === 1),
     note: (subject, name) => run(() => readNote(subject, name)),
     setNote: writeNote,
     forgive: (host) => writeNote(host, FORGIVEN, String(now())),
