@@ -9,6 +9,7 @@ export interface TypedLimits {
   readonly day?: string | undefined
   readonly total?: string | undefined
   readonly count?: string | undefined
+  readonly approveAbove?: string | undefined
 }
 
 /**
@@ -22,7 +23,8 @@ export function changeLimits(before: BudgetLimits, typed: TypedLimits): BudgetLi
     hourMsat: amount('--hour', typed.hour, before.hourMsat),
     dayMsat: amount('--day', typed.day, before.dayMsat),
     totalMsat: amount('--total', typed.total, before.totalMsat),
-    count: count(typed.count, before.count),
+    count: window('--count', typed.count, before.count),
+    approveAboveMsat: amount('--approve-above', typed.approveAbove, before.approveAboveMsat),
   }
   return Object.fromEntries(
     Object.entries(amounts).filter(([, value]) => value !== undefined),
@@ -43,6 +45,9 @@ export function describeLimits(limits: BudgetLimits): readonly (readonly [string
         ? 'no limit'
         : `${limits.count.max} per ${formatDuration(limits.count.seconds)}`,
     ],
+    ...(limits.approveAboveMsat === undefined
+      ? []
+      : [['approval above', formatAmount(limits.approveAboveMsat)] as const]),
   ]
 }
 
@@ -65,16 +70,25 @@ function amount(flag: string, text: string | undefined, before: bigint | undefin
   return text === 'none' ? undefined : typedAmount(flag, text)
 }
 
-function count(text: string | undefined, before: BudgetLimits['count']): BudgetLimits['count'] {
+/**
+ * A number of payments per time as typed after a flag, `before` where nothing was, `undefined` for `none`.
+ *
+ * @throws UsageError naming the flag.
+ */
+export function window(
+  flag: string,
+  text: string | undefined,
+  before: BudgetLimits['count'],
+): BudgetLimits['count'] {
   if (text === undefined) return before
   if (text === 'none') return undefined
   const [max = '', window = ''] = text.split('/')
   if (!/^[0-9]{1,9}$/.test(max) || text.split('/').length !== 2)
-    throw new UsageError(`--count: expected a number of payments per time, e.g. 20/1d, got "${text}"`)
+    throw new UsageError(`${flag}: expected a number of payments per time, e.g. 20/1d, got "${text}"`)
   try {
     return { max: Number(max), seconds: parseDuration(window) }
   } catch (error) {
-    if (error instanceof L402Error) throw new UsageError(`--count: ${error.message}`)
+    if (error instanceof L402Error) throw new UsageError(`${flag}: ${error.message}`)
     throw error
   }
 }

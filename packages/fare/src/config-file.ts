@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import { dirname } from 'node:path'
 import { checkSettings, findKind, kindsFor, type SettingValues } from '@turnpike/l402/lightning/kinds'
 import { parse, stringify } from 'yaml'
+import { type ApprovalConfig, type HookConfig, readApproval, readHook } from './policy/policy-config.ts'
 
 /** One wallet that is set up. */
 export interface WalletEntry {
@@ -15,7 +16,15 @@ export interface FareConfig {
   /** The wallet that pays when none is named. */
   readonly wallet: string | undefined
   readonly wallets: ReadonlyMap<string, WalletEntry>
+  /** Who approves purchases; the person at the terminal where nothing is said. */
+  readonly approval: ApprovalConfig
+  /** What sees every purchase before it is paid. */
+  readonly hook: HookConfig | undefined
+  /** The tables `approval` and `hook` as they stand in the file, to be written back. */
+  readonly policyTables: Readonly<Record<string, unknown>>
 }
+
+const KEYS = '"wallet", "wallets", "approval" and "hook"'
 
 /** What a wallet may be called. */
 export const WALLET_NAME: RegExp = /^[a-z0-9][a-z0-9._-]{0,31}$/i
@@ -23,9 +32,17 @@ export const WALLET_NAME: RegExp = /^[a-z0-9][a-z0-9._-]{0,31}$/i
 /** The file is wrong: told by its name, never with a value out of it. */
 export class ConfigError extends Error {}
 
+const EMPTY: FareConfig = {
+  wallet: undefined,
+  wallets: new Map(),
+  approval: { by: 'terminal' },
+  hook: undefined,
+  policyTables: {},
+}
+
 /** Reads the file; one that is not there is empty. Throws {@link ConfigError}. */
 export function readConfig(file: string): FareConfig {
-  if (!existsSync(file)) return { wallet: undefined, wallets: new Map() }
+  if (!existsSync(file)) return EMPTY
   let value: unknown
   try {
     value = parse(readFileSync(file, 'utf8')) ?? {}
@@ -35,10 +52,10 @@ export function readConfig(file: string): FareConfig {
   const fail = (what: string): never => {
     throw new ConfigError(`${file}: ${what}`)
   }
-  if (!isTable(value)) return fail('expected a table with "wallet" and "wallets"')
-  const { wallet, wallets = {}, ...rest } = value
+  if (!isTable(value)) return fail(`expected a table with ${KEYS}`)
+  const { wallet, wallets = {}, approval, hook, ...rest } = value
   const [unknown] = Object.keys(rest)
-  if (unknown !== undefined) fail(`unknown key "${unknown}", expected "wallet" and "wallets"`)
+  if (unknown !== undefined) fail(`unknown key "${unknown}", expected ${KEYS}`)
   if (wallet !== undefined && typeof wallet !== 'string') fail('wallet: expected the name of a wallet')
   if (!isTable(wallets)) return fail('wallets: expected a table of wallets by name')
   const read = new Map<string, WalletEntry>()
@@ -56,20 +73,29 @@ export function readConfig(file: string): FareConfig {
     read.set(name, { backend: kind.name, settings: Object.fromEntries(texts) })
   }
   if (typeof wallet === 'string' && !read.has(wallet)) fail(`wallet: there is no wallet "${wallet}"`)
-  return { wallet: typeof wallet === 'string' ? wallet : undefined, wallets: read }
+  return {
+    wallet: typeof wallet === 'string' ? wallet : undefined,
+    wallets: read,
+    approval: readApproval(approval, fail),
+    hook: readHook(hook, fail),
+    policyTables: { ...(approval !== undefined && { approval }), ...(hook !== undefined && { hook }) },
+  }
 }
 
-/** Writes the file, for its owner alone; whoever reads it sees all of it or the one before. */
-export function writeConfig(file: string, { wallet, wallets }: FareConfig): void {
+/**
+ * Writes the wallets, and leaves the rest as it is. For the file's owner alone; whoever reads it sees all of it or the
+ * one before.
+ */
+export function writeConfig(file: string, { wallet, wallets }: Pick<FareConfig, 'wallet' | 'wallets'>): void {
+  const { policyTables } = readConfig(file)
   const table = Object.fromEntries(
     [...wallets].map(([name, { backend, settings }]) => [name, { backend, ...settings }]),
   )
   const draft = `${file}.${process.pid}.tmp`
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   try {
-    writeFileSync(draft, stringify({ ...(wallet === undefined ? {} : { wallet }), wallets: table }), {
-      mode: 0o600,
-    })
+    const value = { ...(wallet === undefined ? {} : { wallet }), wallets: table, ...policyTables }
+    writeFileSync(draft, stringify(value), { mode: 0o600 })
     // A draft that lay there keeps its own mode otherwise.
     chmodSync(draft, 0o600)
     renameSync(draft, file)

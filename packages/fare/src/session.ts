@@ -1,9 +1,13 @@
+import { dirname } from 'node:path'
 import { L402Error, parseDuration } from '@turnpike/l402'
-import { type Buyer, type BuyerOptions, buyer, type PurseStore } from '@turnpike/l402/client'
+import { type Approve, type Buyer, type BuyerOptions, buyer, type PurseStore } from '@turnpike/l402/client'
 import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
 import { UsageError } from './cli/usage-error.ts'
-import { purseFile } from './paths.ts'
+import { readConfig } from './config-file.ts'
+import { configFile, purseFile } from './paths.ts'
 import { plainFetch } from './plain-fetch.ts'
+import { taskTag } from './policy/change-budget.ts'
+import { policyOf } from './policy/policy.ts'
 import { chooseWallet } from './wallet.ts'
 
 /** An open purse, and what was opened with it. */
@@ -27,6 +31,10 @@ interface RunOptions {
   readonly noPay?: boolean
   readonly payAgain?: boolean
   readonly maxRedirects?: number | undefined
+  /** The tag that payments are kept under. */
+  readonly task?: string | undefined
+  /** Who approves, instead of whom the configuration names; `null` for nobody. */
+  readonly approve?: Approve | null
   readonly onEvent?: BuyerOptions['onEvent']
 }
 
@@ -41,7 +49,12 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
       const paymentTimeoutMs = paymentTimeout(env['FARE_PAYMENT_TIMEOUT'])
       const { fetch, close } = plainFetch({ insecure: run.insecure ?? false })
       closers.unshift(close)
+      const places = { configFile: configFile(env), folder: dirname(purseFile(env)) }
+      const { approve: configured, ...policy } = policyOf(readConfig(places.configFile), places)
+      const approve = run.approve === undefined ? configured : (run.approve ?? undefined)
       return buyer({
+        ...policy,
+        ...(approve && { approve }),
         wallet: async () => {
           const opened = await wallet.open()
           // Its connections would keep this process from ending.
@@ -57,6 +70,7 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
         ...(run.noPay ? { noPay: true } : {}),
         ...(run.payAgain ? { secondPurchase: true } : {}),
         ...(run.maxRedirects === undefined ? {} : { maxRedirects: run.maxRedirects }),
+        ...(run.task === undefined ? {} : { task: taskTag(run.task) }),
         ...(run.onEvent === undefined ? {} : { onEvent: run.onEvent }),
       })
     },

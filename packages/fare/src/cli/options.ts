@@ -24,6 +24,7 @@ const REQUEST = {
   wallet: { type: 'string' },
   max: { type: 'string' },
   'no-pay': { type: 'boolean' },
+  task: { type: 'string' },
   events: { type: 'boolean' },
 } as const satisfies ParseArgsOptionsConfig
 
@@ -46,6 +47,15 @@ const BUDGET = {
   day: { type: 'string' },
   total: { type: 'string' },
   count: { type: 'string' },
+  'approve-above': { type: 'string' },
+  payee: { type: 'string' },
+  task: { type: 'string' },
+  'allow-host': { type: 'string', multiple: true },
+  'deny-host': { type: 'string', multiple: true },
+  'allow-payee': { type: 'string', multiple: true },
+  'deny-payee': { type: 'string', multiple: true },
+  'price-jump': { type: 'string' },
+  unserved: { type: 'string' },
 } as const satisfies ParseArgsOptionsConfig
 
 const PAYMENTS = { ...COMMON, limit: { type: 'string' } } as const satisfies ParseArgsOptionsConfig

@@ -1,42 +1,47 @@
-import { formatAmount } from '@turnpike/l402'
-import type { Budget } from '@turnpike/l402/client'
-import { changeLimits, describeLimits } from '../budget.ts'
+import { formatAmount, formatDuration } from '@turnpike/l402'
+import type { Budget, BudgetLimits, PaymentLists } from '@turnpike/l402/client'
+import { describeLimits } from '../budget.ts'
 import { toJson } from '../cli/json.ts'
-import { OPTIONS, parseOptions } from '../cli/options.ts'
+import { OPTIONS, type Parsed, parseOptions } from '../cli/options.ts'
 import type { Streams } from '../cli/streams.ts'
 import { columns } from '../cli/text.ts'
 import { UsageError } from '../cli/usage-error.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { changeBudget, hostName, type TypedBudget } from '../policy/change-budget.ts'
 import { openSession, type Session } from '../session.ts'
 
-/** `fare budget show` and `fare budget set`: limits, fees included. */
+const USAGE =
+  'expected: fare budget show | forgive HOST | set [--host H | --payee P | --task T] [--request 100sat] [--hour …] [--day …] [--total …] [--count N/1d] [--approve-above …] [--allow-host H] [--deny-host H] [--allow-payee P] [--deny-payee P] [--price-jump N] [--unserved N/1d]'
+
+/** `fare budget show`, `set` and `forgive`: what may be paid, fees included. */
 export async function budget(
   args: readonly string[],
   streams: Streams,
   env: NodeJS.ProcessEnv,
 ): Promise<ExitCode> {
   const { values, positionals } = parseOptions(args, OPTIONS.budget)
-  const { host, request, hour, day, total, count, json } = values
-  const typed = { request, hour, day, total, count }
-  const [action] = positionals
-  if (positionals.length !== 1 || (action !== 'show' && action !== 'set'))
+  const [action, subject] = positionals
+  const words = action === 'forgive' ? 2 : 1
+  if (positionals.length !== words || !['show', 'set', 'forgive'].includes(action ?? ''))
+    throw new UsageError(USAGE)
+  const { json, help: _, sandbox: __, ...typed } = values
+  const { host, payee, task, ...changes } = typed
+  const changed = Object.values(changes).some((value) => value !== undefined)
+  if (action !== 'set' && Object.values(typed).some((value) => value !== undefined))
+    throw new UsageError(`fare budget ${action} takes no limits; did you mean fare budget set?`)
+  if (action === 'set' && !changed)
     throw new UsageError(
-      'expected: fare budget show | set [--host H] [--request 100sat] [--hour …] [--day …] [--total …] [--count N/1d]',
-    )
-  const limitsTyped = Object.values(typed).some((value) => value !== undefined)
-  if (action === 'show' && limitsTyped)
-    throw new UsageError('fare budget show takes no limits; did you mean fare budget set?')
-  if (action === 'set' && !limitsTyped)
-    throw new UsageError(
-      'fare budget set: expected at least one of --request, --hour, --day, --total, --count',
+      'fare budget set: expected at least one of --request, --hour, --day, --total, --count, --approve-above, a list or a breaker',
     )
   const session = openSession(env)
   try {
     const { purse } = session
+    if (action === 'forgive') await purse.forgive(hostName(subject ?? ''))
     if (action === 'set') {
-      const name = host === undefined ? undefined : hostName(host)
       // One after the other, so that two of these at once do not undo each other.
-      await purse.withLock('budget', async () => purse.setBudget(changed(await purse.budget(), name, typed)))
+      await purse.withLock('budget', async () =>
+        purse.setBudget(changeBudget(await purse.budget(), typedBudget(values))),
+      )
     }
     const current = await purse.budget()
     if (json) await streams.out(toJson(await report(session, current)))
@@ -47,21 +52,20 @@ export async function budget(
   }
 }
 
-function changed(
-  current: Budget,
-  host: string | undefined,
-  typed: Parameters<typeof changeLimits>[1],
-): Budget {
-  if (host === undefined) return { ...current, overall: changeLimits(current.overall, typed) }
-  return { ...current, hosts: { ...current.hosts, [host]: changeLimits(current.hosts[host] ?? {}, typed) } }
-}
-
-/** The punycode host name that limits go by. */
-function hostName(text: string): string {
-  const url = URL.canParse(`http://${text}/`) ? new URL(`http://${text}/`) : undefined
-  if (url === undefined || url.port !== '' || url.pathname !== '/' || url.username !== '')
-    throw new UsageError(`--host: expected a host name without port, e.g. api.example.com, got "${text}"`)
-  return url.hostname
+function typedBudget(values: Parsed<typeof OPTIONS.budget>['values']): TypedBudget {
+  const { host, payee, task, request, hour, day, total, count, unserved } = values
+  return {
+    host,
+    payee,
+    task,
+    limits: { request, hour, day, total, count, approveAbove: values['approve-above'] },
+    allowHost: values['allow-host'],
+    denyHost: values['deny-host'],
+    allowPayee: values['allow-payee'],
+    denyPayee: values['deny-payee'],
+    priceJump: values['price-jump'],
+    unserved,
+  }
 }
 
 async function report(session: Session, current: Budget): Promise<object> {
@@ -69,8 +73,17 @@ async function report(session: Session, current: Budget): Promise<object> {
 }
 
 async function show(session: Session, current: Budget): Promise<string> {
-  const parts = [`all hosts\n${indented(current.overall)}`]
-  for (const [host, limits] of Object.entries(current.hosts)) parts.push(`${host}\n${indented(limits)}`)
+  const { overall, hosts, payees = {}, tasks = {} } = current
+  const parts = [`all hosts\n${indented(overall)}`]
+  for (const [host, limits] of Object.entries(hosts)) parts.push(`${host}\n${indented(limits)}`)
+  for (const [payee, limits] of Object.entries(payees)) parts.push(`payee ${payee}\n${indented(limits)}`)
+  for (const [task, limits] of Object.entries(tasks)) parts.push(`task ${task}\n${indented(limits)}`)
+  const rules = [
+    ...listRows('hosts', current.hostLists),
+    ...listRows('payees', current.payeeLists),
+    ...breakerRows(current),
+  ]
+  if (rules.length > 0) parts.push(`who is paid\n${columns(rules)}`)
   const spent = await session.purse.spent()
   const rows = [
     ['  last hour', formatAmount(spent.hourMsat)],
@@ -80,6 +93,26 @@ async function show(session: Session, current: Budget): Promise<string> {
   return `${parts.join('\n')}\nspent or held, fees included\n${columns(rows)}\n`
 }
 
-function indented(limits: Parameters<typeof describeLimits>[0]): string {
+function indented(limits: BudgetLimits): string {
   return columns(describeLimits(limits).map(([name, text]) => [`  ${name}`, text]))
+}
+
+function listRows(what: string, lists: PaymentLists | undefined): string[][] {
+  return [
+    ...(lists?.allow ? [[`  only ${what}`, lists.allow.join(', ')]] : []),
+    ...(lists?.deny ? [[`  never ${what}`, lists.deny.join(', ')]] : []),
+  ]
+}
+
+function breakerRows({ breakers }: Budget): string[][] {
+  const { priceJump, unserved } = breakers ?? {}
+  const bad =
+    unserved &&
+    `not paid any more after ${unserved.max} unserved payments in ${formatDuration(unserved.seconds)}`
+  return [
+    ...(priceJump === undefined
+      ? []
+      : [['  price jump', `approval above ${priceJump} times the last price`]]),
+    ...(bad === undefined ? [] : [['  bad hosts', bad]]),
+  ]
 }

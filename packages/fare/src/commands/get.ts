@@ -41,6 +41,7 @@ export async function get(
       wallet: values.wallet,
       insecure: values.insecure ?? false,
       noPay: values['no-pay'] ?? false,
+      task: values.task,
       payAgain: values['pay-again'] ?? false,
       onEvent: values.events ? eventLines(streams) : undefined,
     })

@@ -26,6 +26,7 @@ export async function quote(
       wallet: values.wallet,
       insecure: values.insecure ?? false,
       maxMsat: values.max === undefined ? undefined : typedAmount('--max', values.max),
+      task: values.task,
       noPay: values['no-pay'] ?? false,
       maxRedirects: wholeNumber('--max-redirs', values['max-redirs']),
       onEvent: values.events ? eventLines(streams) : undefined,

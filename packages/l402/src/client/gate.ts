@@ -13,7 +13,7 @@ import type { Run } from './run.ts'
 import type { ChallengeReason, Offer, PolicyReason } from './types.ts'
 
 /** An invoice, and a credential of its own, must last this much longer to be paid. */
-const EXPIRY_MARGIN_SECONDS = 10
+export const EXPIRY_MARGIN_SECONDS = 10
 /** More than all bitcoin there will ever be. */
 const MOST_MSAT = 2_100_000_000_000_000_000n
 /** A credential must fit a header that servers read (rule V6). */
@@ -136,14 +136,31 @@ export async function checkPolicy(run: Run, hop: Hop, payable: Payable): Promise
   const { amountMsat, maxFeeMsat, offer } = payable
   const why = forbidden(run, hop)
   if (why) return { ...why, offer }
-  const cost = { host: hop.url.hostname, amountMsat, maxFeeMsat, createdAtMs: run.now() }
+  const host = hop.url.hostname
+  const cost = { host, payee: offer.payee, task: run.task, amountMsat, maxFeeMsat, createdAtMs: run.now() }
   const fits = await run.purse.fits(cost, await run.budget())
-  if (!fits.ok) return refusedBy('over_budget', overDetail(fits), { offer, overBudget: fits })
+  if (!fits.ok) return refusedByBudget(fits, offer)
   return overMax(run, payable)
 }
 
+const BUDGET_REASONS: Readonly<Record<string, PolicyReason>> = {
+  'host list': 'host_not_allowed',
+  'payee list': 'payee_not_allowed',
+  unserved: 'host_suspended',
+}
+
+/** What the purse answered, as a refusal. */
+export function refusedByBudget(over: OverBudget, offer: Offer): NotPaid {
+  const reason = BUDGET_REASONS[over.limit] ?? 'over_budget'
+  return refusedBy(reason, overDetail(over), { offer, overBudget: reason === 'over_budget' ? over : null })
+}
+
 /** One sentence about a limit. */
-export function overDetail(over: OverBudget): string {
+function overDetail(over: OverBudget): string {
+  if (over.limit === 'host list') return 'the list of hosts that may be paid does not allow this one'
+  if (over.limit === 'payee list') return 'the list of payees that may be paid does not allow this one'
+  if (over.limit === 'unserved')
+    return `this host was paid and did not serve ${over.wouldBeMsat} times; it is not paid until that is longer ago, or forgiven`
   const show = (msat: bigint): string =>
     over.limit.endsWith('count') ? `${msat} payments` : formatAmount(msat)
   return `the limit "${over.limit}" is ${show(over.limitMsat)}; with this payment and its fee reserve it would be ${show(over.wouldBeMsat)}`

@@ -1,12 +1,15 @@
 export {
+  type Breakers,
   type Budget,
   type BudgetLimits,
   DEFAULT_BUDGET,
   type OverBudget,
+  type PaymentLists,
   type PaymentRecord,
   type PaymentState,
   type PurseStore,
   type ServedState,
+  type SpentBy,
   type StoredCredential,
 } from '../stores/purse.ts'
 export { buyer } from './buyer.ts'
@@ -14,6 +17,7 @@ export { shownCaveatsOf } from './credential-facts.ts'
 export { defaultFeeReserve } from './fees.ts'
 export { outcomeOf, type PayingFetch, type PayingFetchOptions, payingFetch } from './paying-fetch.ts'
 export { type PrepareOptions, prepareRequest } from './prepare.ts'
+export type { Approve, AskOptions, HookAnswer, PaymentHook, ProposedPurchase } from './proposal.ts'
 export { scopeOf } from './scope.ts'
 export type {
   Buyer,
@@ -29,3 +33,4 @@ export type {
   QuoteOutcome,
   Recovered,
 } from './types.ts'
+export { type WebhookOptions, webhookApproval, webhookHook } from './webhook.ts'

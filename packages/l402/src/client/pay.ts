@@ -6,8 +6,19 @@
 import { encodeHex } from '../core/bytes.ts'
 import { isL402Error } from '../core/errors.ts'
 import type { PaymentBackend } from '../lightning/backend.ts'
+import { forbidsNow } from '../stores/lib/purse-rules.ts'
 import type { PaymentIntent, PaymentRecord, StoredCredential } from '../stores/purse.ts'
-import { checkPolicy, type NotPaid, overDetail, overMax, type Payable, refusedBy, unpayable } from './gate.ts'
+import { consent } from './consent.ts'
+import {
+  checkPolicy,
+  EXPIRY_MARGIN_SECONDS,
+  type NotPaid,
+  overMax,
+  type Payable,
+  refusedBy,
+  refusedByBudget,
+  unpayable,
+} from './gate.ts'
 import { bodyDigestOf, type Hop } from './hop.ts'
 import type { Run } from './run.ts'
 import { scopeOf } from './scope.ts'
@@ -42,6 +53,14 @@ export async function pay(
   if ('ok' in wallet) return wallet
   const payable = fitted(run, wallet, purchase.payable)
   if (!payable.ok) return payable
+  const denied = await consent(
+    run,
+    { method: hop.method, url: hop.url, offer: payable.offer },
+    purchase.signal,
+  )
+  if (denied) return denied
+  if (payable.invoice.expiresAt <= Math.floor(run.now() / 1000) + EXPIRY_MARGIN_SECONDS)
+    return unpayable('expired', 'the invoice expired while it was being approved', payable.offer)
   const held = await reserve(run, hop, payable)
   if (held) return held
 
@@ -78,12 +97,9 @@ export async function pay(
  * be paid twice (rule C3). Its budget is held since it was reserved; answers `undefined` where that is not enough now.
  */
 export async function payOpen(run: Run, open: PaymentRecord): Promise<Paid | undefined> {
-  const { paymentHash, invoice, amountMsat, maxFeeMsat, origin, host } = open
+  const { paymentHash, invoice, amountMsat, maxFeeMsat, origin } = open
   const priceMsat = amountMsat + maxFeeMsat
-  const { overall, hosts } = await run.budget()
-  const own = Object.hasOwn(hosts, host) ? hosts[host] : undefined
-  const limits = [overall.requestMsat, own?.requestMsat]
-  if (limits.some((limit) => limit !== undefined && limit < priceMsat)) return undefined
+  if (forbidsNow(await run.budget(), open)) return undefined
   const { maxMsat } = run.options
   if (maxMsat !== undefined && run.spentMsat + priceMsat > maxMsat) return undefined
   const wallet = await reach(run)
@@ -146,6 +162,7 @@ async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | 
     createdAtMs: run.now(),
     expiresAt: invoice.expiresAt,
     wallet: run.walletName,
+    task: run.task,
   }
   const budget = await run.budget()
   // Nothing is awaited between this check and the hold: two calls of one run cannot both see the last satoshi.
@@ -156,7 +173,7 @@ async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | 
     const answer = await run.purse.reserve(intent, budget)
     if (answer.ok) return undefined
     run.hold(paymentHash, 0n)
-    return refusedBy('over_budget', overDetail(answer), { offer, overBudget: answer })
+    return refusedByBudget(answer, offer)
   } catch (error) {
     run.hold(paymentHash, 0n)
     // Another process took the same invoice in between.

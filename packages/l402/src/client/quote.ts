@@ -3,6 +3,7 @@
 import { encodeHex, equalBytes } from '../core/bytes.ts'
 import type { StoredQuote } from '../stores/purse.ts'
 import { refusedOutcome, startCall } from './call.ts'
+import { nobodyToAsk, propose } from './consent.ts'
 import { namesRoute, readMacaroon } from './credential-facts.ts'
 import { follow } from './follow.ts'
 import {
@@ -17,6 +18,7 @@ import {
 import { heldFor } from './held.ts'
 import { bodyDigestOf, firstHop, type Hop, movedHop, nextHop } from './hop.ts'
 import { isOnBooks } from './pay.ts'
+import type { ProposedPurchase } from './proposal.ts'
 import type { Run } from './run.ts'
 import { scopeOf, shownUrl } from './scope.ts'
 import { discard, send } from './send.ts'
@@ -55,7 +57,9 @@ async function priceOf(
   }
   run.emit({ type: 'challenge', url: shownUrl(hop.url), ...payable.offer })
   const stored = storedQuote(run, { request, hop, payable })
-  const refusal = await objection(run, { request, hop, payable })
+  const wanted = { method: hop.method, url: hop.url, offer: payable.offer }
+  const proposal = await propose(run, wanted)
+  const refusal = await objection(run, { request, hop, payable, proposal })
   // A downgraded hop is not kept: its way there would be forgotten.
   if (!hop.downgraded) await run.purse.saveQuote(stored)
   const held = hop.headers.has('authorization')
@@ -76,6 +80,7 @@ async function priceOf(
     refusal: refusal
       ? { kind: refusal.kind, reason: refusal.reason, detail: refusal.detail, overBudget: refusal.overBudget }
       : null,
+    asks: proposal.asks,
     heldCredentialId: likely?.id ?? null,
   }
   return { kind: 'quote', quote, response }
@@ -84,7 +89,12 @@ async function priceOf(
 /** Why this buyer would not pay, as far as it can be told without asking the wallet. */
 async function objection(
   run: Run,
-  { request, hop, payable }: { request: PreparedRequest; hop: Hop; payable: Payable },
+  {
+    request,
+    hop,
+    payable,
+    proposal,
+  }: { request: PreparedRequest; hop: Hop; payable: Payable; proposal: ProposedPurchase },
 ): Promise<NotPaid | undefined> {
   const { offer } = payable
   if (hop.headers.has('authorization') && run.options.ownAuthorization !== 'macaroon-header')
@@ -97,7 +107,8 @@ async function objection(
     })
   if (await isOnBooks(run, payable.invoice.paymentHash))
     return unpayable('already_used', 'this invoice is on the books already', offer)
-  return await checkPolicy(run, hop, payable)
+  const policy = await checkPolicy(run, hop, payable)
+  return policy ?? nobodyToAsk(run, proposal, offer)
 }
 
 function storedQuote(

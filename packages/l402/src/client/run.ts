@@ -14,6 +14,7 @@ export interface Run {
   readonly options: BuyerOptions
   readonly purse: PurseStore
   readonly walletName: string
+  readonly task: string
   readonly paymentTimeoutMs: number
   readonly maxRedirects: number
   /** Purchases that one call may make. */
@@ -43,6 +44,10 @@ export function startRun(options: BuyerOptions): Run {
   if (!(Number.isSafeInteger(maxRedirects) && maxRedirects >= 0))
     throw new RangeError('maxRedirects must be a whole number, 0 or more')
 
+  if ((options.approveAboveMsat ?? 0n) < 0n) throw new RangeError('approveAboveMsat must be 0 or more')
+  for (const name of ['approvalTimeoutMs', 'hookTimeoutMs'] as const)
+    if (!((options[name] ?? 1) > 0)) throw new RangeError(`${name} must be more than 0`)
+
   const held = new Map<string, bigint>()
   let known = typeof options.wallet === 'function' ? undefined : options.wallet
   let opening: Promise<PaymentBackend> | undefined
@@ -51,6 +56,7 @@ export function startRun(options: BuyerOptions): Run {
     options,
     purse: options.purse,
     walletName: options.walletName ?? '',
+    task: options.task ?? '',
     paymentTimeoutMs,
     maxRedirects,
     maxPurchases: options.secondPurchase ? 2 : 1,

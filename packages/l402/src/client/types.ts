@@ -6,6 +6,7 @@
 import type { Network } from '../core/network.ts'
 import type { PaymentBackend } from '../lightning/backend.ts'
 import type { Budget, OverBudget, PurseStore } from '../stores/purse.ts'
+import type { Approve, PaymentHook, ProposedPurchase } from './proposal.ts'
 
 /** Options of {@link buyer} and of `payingFetch`. */
 export interface BuyerOptions {
@@ -22,6 +23,18 @@ export interface BuyerOptions {
   readonly budget?: Budget
   /** Most that all purchases of this buyer may cost together, fees included. Only lowers the budget; 0n pays nothing. */
   readonly maxMsat?: bigint
+  /** Tag of what the purchases are for; limits of the budget may go by it. Default none. */
+  readonly task?: string
+  /** Asked where the budget wants a purchase approved. Without it such a purchase is refused. */
+  readonly approve?: Approve
+  /** A purchase of more than this, fee reserve included, must be approved. Only lowers the budget's own. */
+  readonly approveAboveMsat?: bigint
+  /** Milliseconds to wait for an approval; default 120,000. */
+  readonly approvalTimeoutMs?: number
+  /** Sees every purchase before it is paid, and may forbid it. */
+  readonly hook?: PaymentHook
+  /** Milliseconds to wait for the hook; default 10,000. */
+  readonly hookTimeoutMs?: number
   /** Uses what is in the purse and never pays. */
   readonly noPay?: boolean
   /** Networks whose invoices are paid; default: the wallet's only. */
@@ -78,6 +91,17 @@ export type PolicyReason =
   /** `maxMsat` of this buyer. */
   | 'over_max'
   | 'host_not_allowed'
+  | 'payee_not_allowed'
+  /** The host took money too often and did not serve. */
+  | 'host_suspended'
+  /** The budget wants it approved, and there is nobody to ask. */
+  | 'approval_required'
+  /** Not approved, or not in time. */
+  | 'approval_denied'
+  /** The price is far above the last one paid, and there is nobody to ask. */
+  | 'price_jump'
+  /** The hook denied it, or did not answer. */
+  | 'hook_denied'
   /** A redirect led from https to http (rule C7). */
   | 'downgrade'
   /** The request has its own `Authorization` (rule C6). */
@@ -209,6 +233,8 @@ export interface Quote extends Offer {
     readonly detail: string
     readonly overBudget: OverBudget | null
   } | null
+  /** Why somebody would be asked to approve it; `null` where nobody would. */
+  readonly asks: ProposedPurchase['asks']
   /** A credential in the purse that may open the URL without paying. */
   readonly heldCredentialId: string | null
 }
@@ -262,6 +288,11 @@ export type PurchaseEvent =
   | ({ readonly type: 'challenge'; readonly url: string } & Offer)
   | { readonly type: 'refused'; readonly reason: PolicyReason | ChallengeReason; readonly detail: string }
   | { readonly type: 'waiting'; readonly scope: string }
+  | {
+      readonly type: 'asking'
+      readonly paymentHash: string
+      readonly asks: NonNullable<ProposedPurchase['asks']>
+    }
   | {
       readonly type: 'reserved'
       readonly paymentHash: string

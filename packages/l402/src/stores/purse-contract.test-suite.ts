@@ -8,11 +8,15 @@ import {
   DEFAULT_BUDGET,
   type PaymentIntent,
   type PurseStore,
+  type StoredCredential,
   type StoredQuote,
 } from './purse.ts'
 
-const NO_LIMITS: Budget = { overall: {}, hosts: {} }
+/** A budget that forbids nothing. */
+export const NO_LIMITS: Budget = { overall: {}, hosts: {} }
 const START = Date.UTC(2026, 0, 1)
+const PAYEE = '02'.repeat(33)
+const OTHER_PAYEE = '03'.repeat(33)
 
 /** A preimage that stands for `n`, and its payment hash. */
 export function proofOf(n: number): { preimage: Uint8Array; paymentHash: Uint8Array } {
@@ -36,10 +40,11 @@ export function intentOf(n: number, change: Partial<PaymentIntent> = {}): Paymen
     invoice: `lnbcrt-${n}`,
     amountMsat: 10_000n,
     maxFeeMsat: 1_000n,
-    payee: '02'.repeat(33),
+    payee: PAYEE,
     createdAtMs: START + n,
     expiresAt: START / 1000 + 600,
     wallet: 'main',
+    task: '',
     ...change,
   }
 }
@@ -78,7 +83,12 @@ export function purseContract(name: string, open: (now: () => number) => Promise
           totalMsat: 4n,
           count: { max: 5, seconds: 60 },
         },
-        hosts: { 'xn--exmple-cua.com': { dayMsat: 7n } },
+        hosts: { 'xn--exmple-cua.com': { dayMsat: 7n, approveAboveMsat: 6n } },
+        payees: { [PAYEE]: { requestMsat: 8n } },
+        tasks: { nightly: { count: { max: 9, seconds: 3_600 } } },
+        hostLists: { allow: ['*.example.com'], deny: ['bad.example.com'] },
+        payeeLists: { deny: [OTHER_PAYEE] },
+        breakers: { priceJump: 2.5, unserved: { max: 3, seconds: 60 } },
       }
       await purse.setBudget(budget)
       expect(await purse.budget()).toEqual(budget)
@@ -89,8 +99,19 @@ export function purseContract(name: string, open: (now: () => number) => Promise
         { hourMsat: -1n },
         { count: { max: 1.5, seconds: 1 } },
         { count: { max: 1, seconds: 0 } },
+        { approveAboveMsat: -1n },
       ]) {
         await expect(purse.setBudget(overall(limits))).rejects.toThrow(RangeError)
+      }
+      for (const policy of [
+        { payees: { me: {} } },
+        { payeeLists: { allow: ['AB'.repeat(33)] } },
+        { hostLists: { allow: ['https://api.example.com'] } },
+        { hostLists: { deny: ['Example.com'] } },
+        { breakers: { priceJump: 0.5 } },
+        { breakers: { unserved: { max: 0, seconds: 60 } } },
+      ]) {
+        await expect(purse.setBudget({ ...NO_LIMITS, ...policy })).rejects.toThrow(RangeError)
       }
       expect(await purse.budget()).toEqual(DEFAULT_BUDGET)
     })
@@ -199,6 +220,141 @@ export function purseContract(name: string, open: (now: () => number) => Promise
       expect(await purse.reserve(intentOf(3, elsewhere), budget)).toMatchObject({ limit: 'day' })
       expect((await purse.spent('api.example.com')).dayMsat).toBe(11_000n)
       expect((await purse.spent()).dayMsat).toBe(22_000n)
+    })
+
+    it('holds limits of a payee, whatever host it sells at', async () => {
+      const budget: Budget = { ...NO_LIMITS, payees: { [PAYEE]: { hourMsat: 11_000n } } }
+      expect(await purse.reserve(intentOf(1), budget)).toEqual({ ok: true })
+      const elsewhere = { host: 'other.example', origin: 'https://other.example' }
+      expect(await purse.reserve(intentOf(2, elsewhere), budget)).toMatchObject({ limit: 'payee hour' })
+      expect(await purse.reserve(intentOf(3, { payee: OTHER_PAYEE }), budget)).toEqual({ ok: true })
+      expect((await purse.spent({ payee: PAYEE })).hourMsat).toBe(11_000n)
+    })
+
+    it('holds limits of a task, whatever it buys, beside those of all others', async () => {
+      const budget: Budget = {
+        ...NO_LIMITS,
+        tasks: { nightly: { totalMsat: 21_999n, requestMsat: 11_000n } },
+      }
+      const nightly = { task: 'nightly' }
+      expect(await purse.reserve(intentOf(1, nightly), budget)).toEqual({ ok: true })
+      expect(await purse.reserve(intentOf(2, nightly), budget)).toMatchObject({ limit: 'task total' })
+      expect(await purse.fits(intentOf(2, { ...nightly, maxFeeMsat: 1_001n }), budget)).toMatchObject({
+        limit: 'task request',
+      })
+      expect(await purse.reserve(intentOf(3), budget)).toEqual({ ok: true })
+      expect(await purse.spent({ task: 'nightly' })).toMatchObject({ totalMsat: 11_000n, count: 1 })
+      expect(await purse.payment(intentOf(1).paymentHash)).toMatchObject({ task: 'nightly' })
+    })
+
+    it('never holds more than the limit of a task when many ask at once', async () => {
+      const budget: Budget = { ...NO_LIMITS, tasks: { t: { count: { max: 3, seconds: 60 } } } }
+      const answers = await Promise.all(
+        Array.from({ length: 9 }, (_, n) => purse.reserve(intentOf(n, { task: 't' }), budget)),
+      )
+      expect(answers.filter((answer) => answer.ok)).toHaveLength(3)
+      expect((await purse.spent({ task: 't' })).count).toBe(3)
+    })
+
+    it.each([
+      ['a host that is not on the list', { hostLists: { allow: ['example.com'] } }, 'host list'],
+      ['any host where the list is empty', { hostLists: { allow: [] } }, 'host list'],
+      ['a host that is denied', { hostLists: { deny: ['*.example.com'] } }, 'host list'],
+      [
+        'a host on both lists',
+        { hostLists: { allow: ['api.example.com'], deny: ['api.example.com'] } },
+        'host list',
+      ],
+      ['a payee that is not on the list', { payeeLists: { allow: [OTHER_PAYEE] } }, 'payee list'],
+      ['a payee that is denied', { payeeLists: { deny: [PAYEE] } }, 'payee list'],
+    ] as const)('reserves nothing for %s', async (_, lists, limit) => {
+      const refusal = { ok: false, limit, limitMsat: 0n, wouldBeMsat: 0n }
+      expect(await purse.fits(intentOf(1), { ...NO_LIMITS, ...lists })).toEqual(refusal)
+      expect(await purse.reserve(intentOf(1), { ...NO_LIMITS, ...lists })).toEqual(refusal)
+      expect(await purse.payments(9)).toEqual([])
+    })
+
+    it('reserves for what the lists allow', async () => {
+      const budget: Budget = {
+        ...NO_LIMITS,
+        hostLists: { allow: ['*.example.com'], deny: ['bad.example.com'] },
+        payeeLists: { allow: [PAYEE] },
+      }
+      expect(await purse.reserve(intentOf(1), budget)).toEqual({ ok: true })
+      // The wildcard ends at a dot, and is not the domain itself.
+      for (const host of ['example.com', 'evilexample.com', 'bad.example.com', 'api.example.com.evil'])
+        expect(await purse.fits(intentOf(2, { host }), budget)).toMatchObject({ limit: 'host list' })
+    })
+
+    it('reserves nothing at a host that took money too often and did not serve, until time passes', async () => {
+      const budget: Budget = { ...NO_LIMITS, breakers: { unserved: { max: 2, seconds: 60 } } }
+      const first = await settled(1, { createdAtMs: START })
+      await purse.recordServed(first.paymentHash, 'not_served', 500)
+      expect(await purse.reserve(intentOf(2), budget)).toEqual({ ok: true })
+      await purse.recordServed(intentOf(2).paymentHash, 'not_served', 402)
+      const open = { ok: false, limit: 'unserved', limitMsat: 2n, wouldBeMsat: 2n }
+      expect(await purse.reserve(intentOf(3), budget)).toEqual(open)
+      expect(await purse.fits(intentOf(3, { host: 'other.example' }), budget)).toEqual({ ok: true })
+      expect(await purse.fits(intentOf(3, { createdAtMs: START + 60_000 }), budget)).toEqual({ ok: true })
+      // What is served in the end does not count.
+      await purse.recordServed(first.paymentHash, 'redeemed', 200)
+      expect(await purse.fits(intentOf(3), budget)).toEqual({ ok: true })
+    })
+
+    it('forgives a host what it did before', async () => {
+      const budget: Budget = { ...NO_LIMITS, breakers: { unserved: { max: 1, seconds: 60 } } }
+      await purse.recordServed((await settled(1)).paymentHash, 'not_served', 500)
+      expect(await purse.fits(intentOf(2), budget)).toMatchObject({ limit: 'unserved' })
+      time += 10
+      await purse.forgive('other.example')
+      expect(await purse.fits(intentOf(2), budget)).toMatchObject({ limit: 'unserved' })
+      await purse.forgive('api.example.com')
+      expect(await purse.fits(intentOf(20), budget)).toEqual({ ok: true })
+      await purse.recordServed((await settled(30)).paymentHash, 'not_served', 500)
+      expect(await purse.fits(intentOf(40), budget)).toMatchObject({ limit: 'unserved' })
+    })
+
+    it('takes credentials that were bought elsewhere, and none that lacks its proof', async () => {
+      const { preimage, paymentHash } = proofOf(7)
+      const credential: StoredCredential = {
+        id: 'abcdefabcdefabcd',
+        origin: 'https://api.example.com',
+        macaroon: 'elsewhere',
+        preimage,
+        paymentHash,
+        boughtFor: '',
+        costMsat: 5n,
+        createdAtMs: START,
+        lastUsedAtMs: 0,
+        rejectedFor: [],
+      }
+      expect(await purse.addCredential(credential)).toBe(true)
+      await purse.rejectCredential(credential.id, 'there')
+      expect(await purse.addCredential(credential)).toBe(false)
+      expect(await purse.credentials('https://api.example.com')).toEqual([
+        { ...credential, rejectedFor: ['there'] },
+      ])
+      const unproven = { ...credential, id: 'other', preimage: proofOf(8).preimage }
+      await expect(purse.addCredential(unproven)).rejects.toMatchObject({ code: 'lightning_invalid' })
+      expect((await purse.spent()).totalMsat).toBe(0n)
+    })
+
+    it("forgets a credential by its owner's word, and what it cost never", async () => {
+      const { id } = await settled(1)
+      await purse.rejectCredential(id, 'there')
+      expect(await purse.forgetCredential(id)).toBe(true)
+      expect(await purse.forgetCredential(id)).toBe(false)
+      expect(await purse.credentials()).toEqual([])
+      expect((await purse.spent()).totalMsat).toBe(10_005n)
+    })
+
+    it('remembers notes by subject and name', async () => {
+      expect(await purse.note('https://a.example', 'key')).toBeUndefined()
+      await purse.setNote('https://a.example', 'key', 'one')
+      await purse.setNote('https://a.example', 'key', 'two')
+      await purse.setNote('https://b.example', 'key', 'three')
+      expect(await purse.note('https://a.example', 'key')).toBe('two')
+      expect(await purse.note('https://a.example', 'other')).toBeUndefined()
     })
 
     it('does not take a host name for a property of every object', async () => {

@@ -11,9 +11,15 @@ import { sqlitePurse } from './purse-sqlite/index.ts'
 const folder = mkdtempSync(join(tmpdir(), 'purse-model-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+const PAYEE = '02'.repeat(33)
+
 const budget: Budget = {
   overall: { hourMsat: 90_000n, totalMsat: 200_000n, count: { max: 9, seconds: 60 } },
   hosts: { 'b.example': { dayMsat: 40_000n } },
+  payees: { [PAYEE]: { hourMsat: 45_000n } },
+  tasks: { nightly: { totalMsat: 50_000n } },
+  hostLists: { deny: ['c.example'] },
+  breakers: { unserved: { max: 2, seconds: 3_600 } },
 }
 
 const payment = fc.nat(11)
@@ -22,10 +28,16 @@ const step = fc.oneof(
     do: fc.constant('reserve' as const),
     n: payment,
     amountMsat: fc.bigInt(1n, 30_000n),
-    host: fc.constantFrom('a.example', 'b.example'),
+    host: fc.constantFrom('a.example', 'b.example', 'c.example'),
+    payee: fc.constantFrom(PAYEE, '03'.repeat(33)),
+    task: fc.constantFrom('', 'nightly'),
     scope: fc.constantFrom('one', 'two'),
   }),
-  fc.record({ do: fc.constantFrom('begin' as const, 'settle' as const, 'serve' as const), n: payment }),
+  fc.record({
+    do: fc.constantFrom('begin' as const, 'settle' as const, 'serve' as const, 'keep' as const),
+    n: payment,
+  }),
+  fc.record({ do: fc.constant('forgive' as const), host: fc.constantFrom('a.example', 'b.example') }),
   fc.record({
     do: fc.constant('conclude' as const),
     n: payment,
@@ -52,6 +64,10 @@ async function take(purse: PurseStore, one: Step, now: number): Promise<unknown>
         })
       case 'serve':
         return await purse.recordServed(proofOf(one.n).paymentHash, 'redeemed', 200)
+      case 'keep':
+        return await purse.recordServed(proofOf(one.n).paymentHash, 'not_served', 500)
+      case 'forgive':
+        return await purse.forgive(one.host)
       case 'conclude':
         return await purse.conclude(proofOf(one.n).paymentHash, {
           state: one.state,
@@ -73,6 +89,9 @@ const books = async (purse: PurseStore): Promise<unknown> => [
   await purse.credentials(),
   await purse.spent(),
   await purse.spent('b.example'),
+  await purse.spent({ payee: PAYEE }),
+  await purse.spent({ task: 'nightly' }),
+  await purse.fits({ ...intentOf(99), host: 'a.example', createdAtMs: 2 ** 42 }, budget),
 ]
 
 describe('every purse', () => {
@@ -97,6 +116,9 @@ describe('every purse', () => {
             expect(spent.count).toBeLessThanOrEqual(9)
             if (one.host === 'b.example')
               expect((await memory.spent('b.example')).dayMsat).toBeLessThanOrEqual(40_000n)
+            expect((await memory.spent({ payee: PAYEE })).hourMsat).toBeLessThanOrEqual(45_000n)
+            expect((await memory.spent({ task: 'nightly' })).totalMsat).toBeLessThanOrEqual(50_000n)
+            expect(one.host).not.toBe('c.example')
           }
         }
         expect(await books(sqlite)).toEqual(await books(memory))

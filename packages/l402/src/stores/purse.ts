@@ -17,19 +17,45 @@ export interface BudgetLimits {
   readonly totalMsat?: bigint
   /** Most payments in any window of `seconds`. */
   readonly count?: { readonly max: number; readonly seconds: number }
+  /** A purchase of more than this, fee reserve included, is paid only once it was approved. */
+  readonly approveAboveMsat?: bigint
 }
 
-/** The limits in force: one set for all hosts, and further ones per host (all must hold). */
+/** Where money may go. With `allow` nowhere else, with `deny` not there; deny wins. */
+export interface PaymentLists {
+  readonly allow?: readonly string[]
+  readonly deny?: readonly string[]
+}
+
+/** What stops paying a host that turned bad. Absent = that breaker is off. */
+export interface Breakers {
+  /** A price above this many times the last one paid for the same method and path must be approved. */
+  readonly priceJump?: number
+  /** So many payments within `seconds` that were paid and not served, and the host is not paid any more. */
+  readonly unserved?: { readonly max: number; readonly seconds: number }
+}
+
+/** The limits in force: one set for everything, and further ones per host, payee and task (all must hold). */
 export interface Budget {
   readonly overall: BudgetLimits
   /** Keyed by punycode host name, without port. */
   readonly hosts: Readonly<Record<string, BudgetLimits>>
+  /** Keyed by the lower-case hex of the payee's public key. */
+  readonly payees?: Readonly<Record<string, BudgetLimits>>
+  /** Keyed by the caller's tag. */
+  readonly tasks?: Readonly<Record<string, BudgetLimits>>
+  /** Hosts that may be paid; `*.example.com` stands for all below it. */
+  readonly hostLists?: PaymentLists
+  /** Payees that may be paid. */
+  readonly payeeLists?: PaymentLists
+  readonly breakers?: Breakers
 }
 
 /** What is in force until a budget is set: nobody's wallet is without limits. */
 export const DEFAULT_BUDGET: Budget = {
   overall: { requestMsat: 1_000_000n, hourMsat: 10_000_000n, dayMsat: 50_000_000n },
   hosts: {},
+  breakers: { priceJump: 5, unserved: { max: 5, seconds: 86_400 } },
 }
 
 /** Where a purchase stands. */
@@ -68,8 +94,10 @@ export interface PaymentIntent {
   readonly amountMsat: bigint
   /** Fee reserve: most that may be paid on top. */
   readonly maxFeeMsat: bigint
-  /** Hex of the payee's public key. */
+  /** Lower-case hex of the payee's public key. */
   readonly payee: string
+  /** The caller's tag, `''` for none. */
+  readonly task: string
   /** Unix milliseconds. */
   readonly createdAtMs: number
   /** Unix seconds when the invoice ends. */
@@ -115,7 +143,10 @@ export interface StoredCredential {
 /** Which limit a payment would break. */
 export interface OverBudget {
   readonly ok: false
-  /** e.g. `request`, `hour`, `day`, `total`, `count`, or the same with `host ` before it. */
+  /**
+   * `request`, `hour`, `day`, `total` or `count`, with `host `, `payee ` or `task ` before it where it is theirs;
+   * `unserved` (payments that this host did not serve), `host list` or `payee list` (amounts are 0 there).
+   */
   readonly limit: string
   readonly limitMsat: bigint
   /** What would be spent with this payment, fee reserve included. */
@@ -135,7 +166,17 @@ export interface StoredQuote
 }
 
 /** What a purchase costs at most, and where. */
-export type Cost = Pick<PaymentIntent, 'host' | 'amountMsat' | 'maxFeeMsat' | 'createdAtMs'>
+export type Cost = Pick<
+  PaymentIntent,
+  'host' | 'payee' | 'task' | 'amountMsat' | 'maxFeeMsat' | 'createdAtMs'
+>
+
+/** Whose payments are summed: all, or those of one host, payee or task. */
+export interface SpentBy {
+  readonly host?: string
+  readonly payee?: string
+  readonly task?: string
+}
 
 /** The buyer's books. Faults are `store_unavailable`; nothing is acknowledged before it is durable. */
 export interface PurseStore {
@@ -175,14 +216,26 @@ export interface PurseStore {
   /** Marks one as rejected for a scope; deletes nothing (rule C9). */
   rejectCredential(id: string, scope: string): Promise<void>
   touchCredential(id: string): Promise<void>
+  /** Puts a credential in that was bought elsewhere; answers false where it is there already (nothing is changed). */
+  addCredential(credential: StoredCredential): Promise<boolean>
+  /** Takes a credential out for good, by its owner's word alone (rule C9); answers false where there is none. */
+  forgetCredential(id: string): Promise<boolean>
+  /** What is remembered of an origin or host under a name: a key, a server's habit. May be a secret: never log it. */
+  note(subject: string, name: string): Promise<string | undefined>
+  /** Remembers; the same again replaces. */
+  setNote(subject: string, name: string, text: string): Promise<void>
+  /** From now on the host's payments of before do not count as paid and not served. */
+  forgive(host: string): Promise<void>
   /** Keeps a quote; forgets those that ended more than a day ago. The same id again replaces. */
   saveQuote(quote: StoredQuote): Promise<void>
   quote(id: string): Promise<StoredQuote | undefined>
   /**
-   * Msat spent or held, over the stretches a budget knows, for all hosts or one. `count` is over the window of the
-   * budget's own count limit, a day where it has none.
+   * Msat spent or held, over the stretches a budget knows, of everything or of one host (text), payee or task. `count`
+   * is over the window of the budget's own count limit, a day where it has none.
    */
-  spent(host?: string): Promise<{ hourMsat: bigint; dayMsat: bigint; totalMsat: bigint; count: number }>
+  spent(
+    of?: string | SpentBy,
+  ): Promise<{ hourMsat: bigint; dayMsat: bigint; totalMsat: bigint; count: number }>
   /**
    * Runs `task` while holding the lock of `name`, across all processes that share the purse (rule C5). A lock dies
    * with its process. Waits for another holder; throws when `signal` aborts first.

@@ -9,7 +9,9 @@ import type {
   Cost,
   OverBudget,
   PaymentIntent,
+  PaymentLists,
   PaymentState,
+  SpentBy,
   StoredCredential,
 } from '../purse.ts'
 
@@ -19,20 +21,77 @@ export const DAY_MS = 86_400_000
 /** More than all bitcoin there will ever be; sums of a few of these still fit 64 bits. */
 const MOST_MSAT = 2_100_000_000_000_000_000n
 
-/** What was spent or is held, of one host or all (`null`), by payments made after `sinceMs`. */
-export type SpentSince = (host: string | null, sinceMs: number) => { msat: bigint; count: number }
+/** What the books say of payments made after `sinceMs`. */
+export interface Books {
+  /** Spent or held, of everything or of one host, payee or task. */
+  spentSince(of: SpentBy, sinceMs: number): { readonly msat: bigint; readonly count: number }
+  /** Payments of a host that were paid and not served, since it was last forgiven. */
+  unservedSince(host: string, sinceMs: number): number
+}
 
-/** Whether a further cost fits all limits that apply to its host; the first one broken otherwise. */
-export function checkBudget(
-  budget: Budget,
-  cost: Cost,
-  spentSince: SpentSince,
-): { readonly ok: true } | OverBudget {
-  const own = Object.hasOwn(budget.hosts, cost.host) ? budget.hosts[cost.host] : undefined
+/** Whether a further cost fits all limits that apply to it; the first one broken otherwise. */
+export function checkBudget(budget: Budget, cost: Cost, books: Books): { readonly ok: true } | OverBudget {
+  const since = (of: SpentBy) => (sinceMs: number) => books.spentSince(of, sinceMs)
+  const { host, payee, task } = cost
   return (
-    brokenLimit(budget.overall, '', cost, (since) => spentSince(null, since)) ??
-    (own && brokenLimit(own, 'host ', cost, (since) => spentSince(cost.host, since))) ?? { ok: true }
+    brokenList(budget, cost) ??
+    brokenLimit(budget.overall, '', cost, since({})) ??
+    brokenLimit(limitsOf(budget.hosts, host), 'host ', cost, since({ host })) ??
+    brokenLimit(limitsOf(budget.payees, payee), 'payee ', cost, since({ payee })) ??
+    brokenLimit(limitsOf(budget.tasks, task), 'task ', cost, since({ task })) ??
+    tooOftenUnserved(budget, cost, books) ?? { ok: true }
   )
+}
+
+/** Whether lists, or the limits for one purchase, forbid a cost that the books hold already. */
+export function forbidsNow(budget: Budget, cost: Cost): boolean {
+  const { overall, hosts, payees, tasks } = budget
+  const own = [limitsOf(hosts, cost.host), limitsOf(payees, cost.payee), limitsOf(tasks, cost.task)]
+  const price = cost.amountMsat + cost.maxFeeMsat
+  return (
+    brokenList(budget, cost) !== undefined ||
+    [overall, ...own].some(({ requestMsat }) => requestMsat !== undefined && requestMsat < price)
+  )
+}
+
+/** The limits of one host, payee or task; a name is never taken for a property that every object has. */
+export function limitsOf(
+  table: Readonly<Record<string, BudgetLimits>> | undefined,
+  name: string,
+): BudgetLimits {
+  return (table && Object.hasOwn(table, name) ? table[name] : undefined) ?? {}
+}
+
+/** The limits that {@link PurseStore.spent} goes by. */
+export function ownLimits(budget: Budget, { host, payee, task }: SpentBy): BudgetLimits {
+  if (host !== undefined) return limitsOf(budget.hosts, host)
+  if (payee !== undefined) return limitsOf(budget.payees, payee)
+  return task === undefined ? budget.overall : limitsOf(budget.tasks, task)
+}
+
+function brokenList(budget: Budget, { host, payee }: Cost): OverBudget | undefined {
+  const closed = (limit: string): OverBudget => ({ ok: false, limit, limitMsat: 0n, wouldBeMsat: 0n })
+  if (!listsAllow(budget.hostLists, (entry) => isHost(entry, host))) return closed('host list')
+  if (!listsAllow(budget.payeeLists, (entry) => entry === payee)) return closed('payee list')
+  return undefined
+}
+
+function listsAllow(lists: PaymentLists | undefined, matches: (entry: string) => boolean): boolean {
+  if (lists?.deny?.some(matches)) return false
+  return lists?.allow === undefined || lists.allow.some(matches)
+}
+
+/** `*.example.com` is every host below example.com, and not itself. */
+function isHost(entry: string, host: string): boolean {
+  return entry.startsWith('*.') ? host.endsWith(entry.slice(1)) : entry === host
+}
+
+function tooOftenUnserved(budget: Budget, cost: Cost, books: Books): OverBudget | undefined {
+  const breaker = budget.breakers?.unserved
+  if (!breaker) return undefined
+  const count = books.unservedSince(cost.host, cost.createdAtMs - breaker.seconds * 1000)
+  if (count < breaker.max) return undefined
+  return { ok: false, limit: 'unserved', limitMsat: BigInt(breaker.max), wouldBeMsat: BigInt(count) }
 }
 
 function brokenLimit(
@@ -138,14 +197,33 @@ export function assertMsat(name: string, msat: bigint): void {
 
 /** Throws `RangeError` for limits that cannot be meant. */
 export function assertBudget(budget: Budget): void {
-  for (const limits of [budget.overall, ...Object.values(budget.hosts)]) {
+  const { overall, hosts, payees = {}, tasks = {}, hostLists = {}, payeeLists = {}, breakers = {} } = budget
+  const tables = [hosts, payees, tasks].flatMap((table) => Object.values(table))
+  for (const limits of [overall, ...tables]) {
     const { count, ...amounts } = limits
     for (const [name, msat] of Object.entries(amounts)) if (msat !== undefined) assertMsat(name, msat)
-    if (count && !(Number.isSafeInteger(count.max) && count.max >= 0))
-      throw new RangeError('count.max must be a whole number, 0 or more')
-    if (count && !(Number.isSafeInteger(count.seconds) && count.seconds > 0))
-      throw new RangeError('count.seconds must be a whole number, 1 or more')
+    if (count) assertWindow('count', count, 0)
   }
+  for (const payee of [...Object.keys(payees), ...entriesOf(payeeLists)])
+    if (!/^[0-9a-f]{66}$/.test(payee))
+      throw new RangeError('a payee is the lower-case hex of a public key, 66 digits')
+  for (const host of entriesOf(hostLists))
+    if (host !== host.toLowerCase() || !/^(\*\.)?[^*/\s]+$/.test(host))
+      throw new RangeError('a host is a name without port, or *. and one')
+  if (breakers.priceJump !== undefined && !(Number.isFinite(breakers.priceJump) && breakers.priceJump >= 1))
+    throw new RangeError('breakers.priceJump must be a number, 1 or more')
+  if (breakers.unserved) assertWindow('breakers.unserved', breakers.unserved, 1)
+}
+
+function entriesOf(lists: PaymentLists): readonly string[] {
+  return [...(lists.allow ?? []), ...(lists.deny ?? [])]
+}
+
+function assertWindow(name: string, window: { max: number; seconds: number }, least: number): void {
+  if (!(Number.isSafeInteger(window.max) && window.max >= least))
+    throw new RangeError(`${name}.max must be a whole number, ${least} or more`)
+  if (!(Number.isSafeInteger(window.seconds) && window.seconds > 0))
+    throw new RangeError(`${name}.seconds must be a whole number, 1 or more`)
 }
 
 /** A caller's mistake: the payment must have been reserved before. */

@@ -8,6 +8,7 @@ import {
   assertIntent,
   assertMsat,
   assertPreimage,
+  type Books,
   checkBudget,
   countsFor,
   credentialBought,
@@ -17,12 +18,14 @@ import {
   mayConclude,
   noSuchPayment,
   OPEN_STATES,
+  ownLimits,
 } from '../lib/purse-rules.ts'
 import {
   type Budget,
   DEFAULT_BUDGET,
   type PaymentRecord,
   type PurseStore,
+  type SpentBy,
   type StoredCredential,
   type StoredQuote,
 } from '../purse.ts'
@@ -47,6 +50,8 @@ export function memoryPurse(options: MemoryPurseOptions = {}): PurseStore {
   const payments = new Map<string, PaymentRecord>()
   const credentials = new Map<string, StoredCredential>()
   const quotes = new Map<string, StoredQuote>()
+  const notes = new Map<string, string>()
+  const forgiven = new Map<string, number>()
   const locks = lockQueue()
 
   const get = (paymentHash: Uint8Array): PaymentRecord => {
@@ -57,16 +62,26 @@ export function memoryPurse(options: MemoryPurseOptions = {}): PurseStore {
   const put = (record: PaymentRecord): void => {
     payments.set(encodeHex(record.paymentHash), record)
   }
-  const spentSince = (host: string | null, sinceMs: number): { msat: bigint; count: number } => {
+  const spentSince = (of: SpentBy, sinceMs: number): { msat: bigint; count: number } => {
     let msat = 0n
     let count = 0
     for (const record of payments.values()) {
       if (record.state === 'failed' || record.createdAtMs <= sinceMs) continue
-      if (host !== null && record.host !== host) continue
+      if ((of.host ?? record.host) !== record.host || (of.payee ?? record.payee) !== record.payee) continue
+      if ((of.task ?? record.task) !== record.task) continue
       msat += countsFor(record)
       count++
     }
     return { msat, count }
+  }
+  const books: Books = {
+    spentSince,
+    unservedSince(host, sinceMs) {
+      const from = Math.max(sinceMs, forgiven.get(host) ?? sinceMs)
+      return [...payments.values()].filter(
+        (one) => one.host === host && one.served === 'not_served' && one.createdAtMs > from,
+      ).length
+    },
   }
   const newestFirst = <T extends { readonly createdAtMs: number }>(rows: Iterable<T>): T[] =>
     // Insertion order breaks ties, newest first.
@@ -82,7 +97,7 @@ export function memoryPurse(options: MemoryPurseOptions = {}): PurseStore {
       assertIntent(intent)
       const before = payments.get(encodeHex(intent.paymentHash))
       if (before && before.state !== 'failed') throw alreadyOnBooks(intent.paymentHash)
-      const fits = checkBudget(limits, intent, spentSince)
+      const fits = checkBudget(limits, intent, books)
       if (!fits.ok) return fits
       payments.delete(encodeHex(intent.paymentHash))
       put({
@@ -97,7 +112,7 @@ export function memoryPurse(options: MemoryPurseOptions = {}): PurseStore {
       })
       return { ok: true }
     },
-    fits: async (cost, limits) => checkBudget(limits, cost, spentSince),
+    fits: async (cost, limits) => checkBudget(limits, cost, books),
     async beginPaying(paymentHash) {
       const record = get(paymentHash)
       if (record.state !== 'reserved') return false
@@ -149,14 +164,29 @@ export function memoryPurse(options: MemoryPurseOptions = {}): PurseStore {
       const held = credentials.get(id)
       if (held) credentials.set(id, { ...held, lastUsedAtMs: now() })
     },
+    async addCredential(credential) {
+      assertPreimage(credential.preimage, credential.paymentHash)
+      if (credentials.has(credential.id)) return false
+      credentials.set(credential.id, { ...credential, rejectedFor: [] })
+      return true
+    },
+    forgetCredential: async (id) => credentials.delete(id),
+    note: async (subject, name) => notes.get(JSON.stringify([subject, name])),
+    async setNote(subject, name, text) {
+      notes.set(JSON.stringify([subject, name]), text)
+    },
+    async forgive(host) {
+      forgiven.set(host, now())
+    },
     async saveQuote(quote) {
       for (const [id, old] of quotes) if (old.expiresAt * 1000 + DAY_MS <= now()) quotes.delete(id)
       quotes.set(quote.id, quote)
     },
     quote: async (id) => quotes.get(id),
-    async spent(host) {
-      const limits = host === undefined ? budget.overall : budget.hosts[host]
-      const of = (sinceMs: number): { msat: bigint; count: number } => spentSince(host ?? null, sinceMs)
+    async spent(whose = {}) {
+      const by = typeof whose === 'string' ? { host: whose } : whose
+      const limits = ownLimits(budget, by)
+      const of = (sinceMs: number): { msat: bigint; count: number } => spentSince(by, sinceMs)
       const countMs = limits?.count ? limits.count.seconds * 1000 : DAY_MS
       return {
         hourMsat: of(now() - HOUR_MS).msat,

@@ -2,12 +2,14 @@
 
 import { resolve } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { formatBudget, parseBudget } from '../lib/budget-json.ts'
 import {
   alreadyOnBooks,
   assertBudget,
   assertIntent,
   assertMsat,
   assertPreimage,
+  type Books,
   checkBudget,
   credentialBought,
   credentialIdOf,
@@ -15,18 +17,17 @@ import {
   HOUR_MS,
   mayConclude,
   noSuchPayment,
+  ownLimits,
 } from '../lib/purse-rules.ts'
 import { transaction } from '../lib/transaction.ts'
-import { DEFAULT_BUDGET, type PaymentRecord, type PurseStore } from '../purse.ts'
+import { DEFAULT_BUDGET, type PaymentRecord, type PurseStore, type SpentBy } from '../purse.ts'
 import { withFileLock } from './locks.ts'
 import { openPurse, storeFault } from './open.ts'
 import {
   credentialOf,
   credentialParameters,
-  formatBudget,
   intentParameters,
   type Parameters,
-  parseBudget,
   paymentOf,
   quoteOf,
   quoteParameters,
@@ -40,6 +41,9 @@ export interface SqlitePurseOptions {
   /** Unix milliseconds; default `Date.now`. */
   readonly now?: () => number
 }
+
+/** Name of the note that says since when a host's unserved payments count. */
+const FORGIVEN = 'forgiven'
 
 const CREDENTIAL_COLUMNS = `*, (
   SELECT json_group_array(scope) FROM rejections WHERE credential_id = credentials.id
@@ -94,15 +98,37 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
     sql(`SELECT * FROM payments ${clauses}`)
       .all(...values)
       .map((row: Row) => paymentOf(row))
-  const spentSince = (host: string | null, sinceMs: number): { msat: bigint; count: number } => {
+  const spentSince = ({ host, payee, task }: SpentBy, sinceMs: number): { msat: bigint; count: number } => {
     const row = sql(
       `SELECT count(*) AS n, coalesce(sum(amount_msat + CASE
          WHEN state IN ('settled', 'paid_unproven') THEN fee_msat ELSE max_fee_msat END), 0) AS msat
        FROM payments
-       WHERE state <> 'failed' AND created_at_ms > :since AND (:host IS NULL OR host = :host)`,
-    ).get({ host, since: Math.max(sinceMs, Number.MIN_SAFE_INTEGER) })
+       WHERE state <> 'failed' AND created_at_ms > :since AND (:host IS NULL OR host = :host)
+         AND (:payee IS NULL OR payee = :payee) AND (:task IS NULL OR task = :task)`,
+    ).get({
+      host: host ?? null,
+      payee: payee ?? null,
+      task: task ?? null,
+      since: Math.max(sinceMs, Number.MIN_SAFE_INTEGER),
+    })
     return { msat: BigInt(row?.['msat'] as bigint), count: Number(row?.['n']) }
   }
+  const books: Books = {
+    spentSince,
+    unservedSince(host, sinceMs) {
+      const forgivenAt = Number(readNote(host, FORGIVEN) ?? sinceMs)
+      const row = sql(
+        `SELECT count(*) AS n FROM payments WHERE host = ? AND created_at_ms > ? AND served = 'not_served'`,
+      ).get(host, Math.max(sinceMs, forgivenAt))
+      return Number(row?.['n'])
+    },
+  }
+  const readNote = (subject: string, name: string): string | undefined => {
+    const row = sql('SELECT text FROM notes WHERE subject = ? AND name = ?').get(subject, name)
+    return row && String(row['text'])
+  }
+  const writeNote = (subject: string, name: string, text: string): Promise<void> =>
+    write(() => insert('OR REPLACE INTO notes', { subject, name, text }))
   const readBudget = () => {
     const row = sql('SELECT json FROM budget').get()
     return row ? parseBudget(String(row['json'])) : DEFAULT_BUDGET
@@ -120,7 +146,7 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
       return write(() => {
         const before = find(intent.paymentHash)
         if (before && before.state !== 'failed') throw alreadyOnBooks(intent.paymentHash)
-        const fits = checkBudget(limits, intent, spentSince)
+        const fits = checkBudget(limits, intent, books)
         if (!fits.ok) return fits
         sql('DELETE FROM payments WHERE payment_hash = ?').run(intent.paymentHash)
         insert('INTO payments', {
@@ -136,7 +162,7 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
         return { ok: true }
       })
     },
-    fits: (cost, limits) => run(() => checkBudget(limits, cost, spentSince)),
+    fits: (cost, limits) => run(() => checkBudget(limits, cost, books)),
     beginPaying: (paymentHash) =>
       write(() => {
         get(paymentHash)
@@ -217,6 +243,19 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
     async touchCredential(id) {
       await write(() => sql('UPDATE credentials SET last_used_at_ms = ? WHERE id = ?').run(now(), id))
     },
+    async addCredential(credential) {
+      assertPreimage(credential.preimage, credential.paymentHash)
+      return write(() => {
+        if (sql('SELECT 1 FROM credentials WHERE id = ?').get(credential.id)) return false
+        insert('INTO credentials', credentialParameters(credential))
+        return true
+      })
+    },
+    forgetCredential: (id) =>
+      write(() => Number(sql('DELETE FROM credentials WHERE id = ?').run(id).changes) === 1),
+    note: (subject, name) => run(() => readNote(subject, name)),
+    setNote: writeNote,
+    forgive: (host) => writeNote(host, FORGIVEN, String(now())),
     async saveQuote(quote) {
       await write(() => {
         sql('DELETE FROM quotes WHERE expires_at * 1000 + ? <= ?').run(DAY_MS, now())
@@ -228,11 +267,11 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
         const row = sql('SELECT * FROM quotes WHERE id = ?').get(id)
         return row && quoteOf(row)
       }),
-    spent: (host) =>
+    spent: (whose = {}) =>
       run(() => {
-        const budget = readBudget()
-        const limits = host === undefined ? budget.overall : budget.hosts[host]
-        const of = (sinceMs: number): { msat: bigint; count: number } => spentSince(host ?? null, sinceMs)
+        const by = typeof whose === 'string' ? { host: whose } : whose
+        const limits = ownLimits(readBudget(), by)
+        const of = (sinceMs: number): { msat: bigint; count: number } => spentSince(by, sinceMs)
         const countMs = limits?.count ? limits.count.seconds * 1000 : DAY_MS
         return {
           hourMsat: of(now() - HOUR_MS).msat,

@@ -174,7 +174,7 @@ describe('sqlitePurse', () => {
         const paymentHash = sha256(new Uint8Array([n]))
         const intent = { paymentHash, origin: 'o', host: 'h', method: 'GET', url: 'u', bodyDigest: null,
           scope: 's', macaroon: 'm', invoice: 'i', amountMsat: 10n, maxFeeMsat: 1n, payee: '', createdAtMs: Date.now(),
-          expiresAt: 0, wallet: '' }
+          expiresAt: 0, wallet: '', task: '' }
         const answer = await purse.reserve(intent, { overall: { dayMsat: 1100n }, hosts: {} })
         print(answer.ok ? 'held' : 'over')
       }

@@ -1,10 +1,7 @@
 /** Between rows and records. Integers are read as bigint, so that no amount loses a digit. */
 
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite'
-import { L402Error } from '../../core/errors.ts'
 import type {
-  Budget,
-  BudgetLimits,
   PaymentIntent,
   PaymentRecord,
   PaymentState,
@@ -54,6 +51,7 @@ export function intentParameters(intent: PaymentIntent): Parameters {
     created_at_ms: intent.createdAtMs,
     expires_at: intent.expiresAt,
     wallet: intent.wallet,
+    task: intent.task,
   }
 }
 
@@ -75,6 +73,7 @@ export function paymentOf(row: Row): PaymentRecord {
     createdAtMs: integer(row, 'created_at_ms'),
     expiresAt: integer(row, 'expires_at'),
     wallet: text(row, 'wallet'),
+    task: text(row, 'task'),
     state: text(row, 'state') as PaymentState,
     served: text(row, 'served') as ServedState,
     preimage: bytesOrNull(row, 'preimage'),
@@ -148,34 +147,4 @@ export function quoteParameters(quote: StoredQuote): Parameters {
     created_at_ms: quote.createdAtMs,
     expires_at: quote.expiresAt,
   }
-}
-
-/** A budget as JSON; amounts are decimal text. */
-export function formatBudget(budget: Budget): string {
-  return JSON.stringify(budget, (_, value) => (typeof value === 'bigint' ? value.toString() : value))
-}
-
-/** Back from {@link formatBudget}. A text that is not one is a damaged store: never a purse without limits. */
-export function parseBudget(json: string): Budget {
-  try {
-    const { overall, hosts } = JSON.parse(json) as {
-      overall: StoredLimits
-      hosts: Record<string, StoredLimits>
-    }
-    const entries = Object.entries(hosts).map(([host, limits]) => [host, limitsOf(limits)] as const)
-    return { overall: limitsOf(overall), hosts: Object.fromEntries(entries) }
-  } catch (cause) {
-    throw new L402Error('store_incompatible', 'the budget in the purse cannot be read', { cause })
-  }
-}
-
-type StoredLimits = { [Name in keyof BudgetLimits]: Name extends 'count' ? BudgetLimits['count'] : string }
-
-function limitsOf(stored: StoredLimits): BudgetLimits {
-  const limits: { -readonly [Name in keyof BudgetLimits]: BudgetLimits[Name] } = {}
-  for (const name of ['requestMsat', 'hourMsat', 'dayMsat', 'totalMsat'] as const) {
-    if (stored[name] !== undefined) limits[name] = BigInt(stored[name])
-  }
-  if (stored.count) limits.count = { max: Number(stored.count.max), seconds: Number(stored.count.seconds) }
-  return limits
 }

@@ -75,4 +75,16 @@ export const MIGRATIONS: readonly string[] = [
     json TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE payments ADD COLUMN task TEXT NOT NULL DEFAULT '';
+  CREATE INDEX payments_by_payee ON payments (payee, created_at_ms);
+  CREATE INDEX payments_by_task ON payments (task, created_at_ms);
+
+  CREATE TABLE notes (
+    subject TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    text    TEXT NOT NULL,
+    PRIMARY KEY (subject, name)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]

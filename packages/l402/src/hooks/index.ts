@@ -1,0 +1,1 @@
+export { type ExecHookOptions, execHook } from './exec-hook.ts'
