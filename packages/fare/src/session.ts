@@ -28,6 +28,8 @@ interface RunOptions {
   readonly payAgain?: boolean
   readonly maxRedirects?: number | undefined
   readonly onEvent?: BuyerOptions['onEvent']
+  /** Sends the requests in place of `fare`'s own; whoever gives it closes it. */
+  readonly fetch?: typeof globalThis.fetch
 }
 
 /** Opens the user's purse, making it if there is none. Throws `store_unavailable` or `store_incompatible`. */
@@ -39,8 +41,9 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
     buyer(run) {
       const wallet = chooseWallet({ sandbox: run.sandbox, name: run.wallet }, env)
       const paymentTimeoutMs = paymentTimeout(env['FARE_PAYMENT_TIMEOUT'])
-      const { fetch, close } = plainFetch({ insecure: run.insecure ?? false })
-      closers.unshift(close)
+      const own = run.fetch === undefined ? plainFetch({ insecure: run.insecure ?? false }) : undefined
+      if (own) closers.unshift(own.close)
+      const fetch = run.fetch ?? own?.fetch ?? globalThis.fetch
       return buyer({
         wallet: async () => {
           const opened = await wallet.open()
