@@ -56,15 +56,23 @@ export async function handBody(response: Response, place: BodyPlace): Promise<Ha
   const read = await drain(response, MOST_MEMORY_BYTES, async (chunk) => {
     chunks.push(chunk)
   })
-  const bytes = new Uint8Array(Buffer.concat(chunks))
-  const decoded = textOf(bytes, contentType)
+  const whole = new Uint8Array(Buffer.concat(chunks))
+  const decoded = textOf(whole, contentType)
   const text = decoded === null ? null : withoutSecrets(decoded, place.credentials)
+  const bytes = decoded === null ? cleanBytes(whole, place.credentials) : whole
   const base = { ...read, contentType, file: null }
   if (bytes.length === 0 || (text !== null && text.length <= MOST_INLINE_CHARACTERS))
     return { ...base, text: text ?? '', resource: null }
   const mimeType = contentType?.split(';')[0]?.trim() || 'application/octet-stream'
   const resource = place.bodies.keep({ bytes, mimeType, text, source: place.source })
   return { ...base, text: text === null ? null : text.slice(0, PREVIEW_CHARACTERS), resource }
+}
+
+/** As text byte by byte: an echo inside of something binary is one all the same. */
+function cleanBytes(bytes: Uint8Array, credentials: readonly StoredCredential[]): Uint8Array {
+  if (credentials.length === 0) return bytes
+  const text = Buffer.from(bytes).toString('latin1')
+  return new Uint8Array(Buffer.from(withoutSecrets(text, credentials), 'latin1'))
 }
 
 async function drain(
