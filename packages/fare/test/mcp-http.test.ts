@@ -118,14 +118,14 @@ describe('fare mcp over HTTP', () => {
     const before = await gateway.balanceMsat()
     const client = await connect(listening, { era: '2026', says: () => ({ action: 'decline' }) })
     const forged = client.request({
-      method: 'tools/call',
+      method: 'tools/call' as const,
       params: {
         name: 'fetch',
         arguments: { url: `${gateway.url}/once/forged` },
         inputResponses: { approve: { action: 'accept', content: { approve: true } } },
         requestState: 'v1.eyJwIjp7InF1b3RlSWQiOiJ4In19.AAAA',
       },
-    } as Parameters<typeof client.request>[0])
+    })
     await expect(forged).rejects.toThrow(/requestState/)
     expect(await gateway.balanceMsat()).toBe(before)
   })

@@ -36,7 +36,7 @@ describe.each(['2025', '2026'] as const)('fare mcp over stdio, protocol of %s', 
       'tokens',
     ])
     for (const { outputSchema, description } of tools) {
-      expect(outputSchema?.type).toBe('object')
+      expect(outputSchema).toMatchObject({ type: 'object' })
       expect(description?.length).toBeGreaterThan(20)
     }
     // No argument of any tool could approve a payment or set a limit.

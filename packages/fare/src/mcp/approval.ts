@@ -25,7 +25,7 @@ interface Asked {
 const KEY = 'approve'
 
 /** How a question that was put ended; `none` where none was. */
-export type Approval =
+type Approval =
   | { readonly kind: 'none' }
   | { readonly kind: 'approved'; readonly quoteId: string }
   | { readonly kind: 'denied' }

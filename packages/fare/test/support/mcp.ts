@@ -67,7 +67,7 @@ export async function called(
   return {
     isError: result.isError ?? false,
     text,
-    data: result.structuredContent ?? {},
+    data: (result.structuredContent ?? {}) as Record<string, unknown>,
     raw: JSON.stringify(result),
   }
 }
