@@ -46,6 +46,19 @@ const entries: Entry[] = [
   },
 ]
 
+entries.push({
+  name: 'MCP: payingTools',
+  code: "export { payingTools } from '@turnpike/l402/mcp'",
+  budgetGzipKiB: 42,
+  without: ['/server/', '/adapters/', '/stores/purse-sqlite', '/lightning/sandbox', '@modelcontextprotocol'],
+})
+entries.push({
+  name: 'MCP: paidTool',
+  code: "export { paidTool } from '@turnpike/l402/mcp'",
+  budgetGzipKiB: 52,
+  without: ['/client/', '/stores/sqlite', '/lightning/sandbox', '@modelcontextprotocol'],
+})
+
 // Fetch's shape runs anywhere; a framework is the app's own, and never comes along.
 for (const name of ['hono', 'fetch', 'next'])
   entries.push({

@@ -14,6 +14,8 @@ usage
   fare budget set [--host H] [--request 100sat] [--hour 1ksat] [--day 5ksat] [--total 50ksat] [--count N/1d]
                                 "none" lifts a limit
   fare payments [--limit N]     every purchase and what became of it
+  fare mcp [--max A] [--ask-above A] [--output-dir DIR] [--allow-network CIDR] [--listen 127.0.0.1:PORT]
+                                the purse for agents, as an MCP server on standard input and output
   fare recover                  look up payments whose outcome is unknown, and finish them
 
 requests, as with curl

@@ -19,7 +19,13 @@ import { HELP } from './help.ts'
 
 type Command = (args: readonly string[], streams: Streams, env: NodeJS.ProcessEnv) => Promise<ExitCode>
 
-const COMMANDS = { get, quote, wallet, tokens, budget, payments, recover } satisfies Record<string, Command>
+// Loaded when it is asked for: nothing else needs the MCP libraries.
+const mcp: Command = async (...given) => (await import('./mcp/serve.ts')).mcp(...given)
+
+const COMMANDS = { get, quote, wallet, tokens, budget, payments, recover, mcp } satisfies Record<
+  string,
+  Command
+>
 
 /** Runs `fare` and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {

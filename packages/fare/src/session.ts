@@ -36,6 +36,8 @@ interface RunOptions {
   /** Who approves, instead of whom the configuration names; `null` for nobody. */
   readonly approve?: Approve | null
   readonly onEvent?: BuyerOptions['onEvent']
+  /** Sends the requests in place of `fare`'s own; whoever gives it closes it. */
+  readonly fetch?: typeof globalThis.fetch
 }
 
 /** Opens the user's purse, making it if there is none. Throws `store_unavailable` or `store_incompatible`. */
@@ -47,8 +49,9 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
     buyer(run) {
       const wallet = chooseWallet({ sandbox: run.sandbox, name: run.wallet }, env)
       const paymentTimeoutMs = paymentTimeout(env['FARE_PAYMENT_TIMEOUT'])
-      const { fetch, close } = plainFetch({ insecure: run.insecure ?? false })
-      closers.unshift(close)
+      const own = run.fetch === undefined ? plainFetch({ insecure: run.insecure ?? false }) : undefined
+      if (own) closers.unshift(own.close)
+      const fetch = run.fetch ?? own?.fetch ?? globalThis.fetch
       const places = { configFile: configFile(env), folder: dirname(purseFile(env)) }
       const { approve: configured, ...policy } = policyOf(readConfig(places.configFile), places)
       const approve = run.approve === undefined ? configured : (run.approve ?? undefined)

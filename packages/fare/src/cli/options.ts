@@ -1,4 +1,5 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+import { MCP_FLAGS } from '../mcp/flags.ts'
 import { UsageError } from './usage-error.ts'
 import { WALLET_FLAGS } from './wallet-options.ts'
 
@@ -60,6 +61,7 @@ const BUDGET = {
 
 const PAYMENTS = { ...COMMON, limit: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
 const RECOVER = { ...COMMON, wallet: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
+const MCP = { ...COMMON, ...MCP_FLAGS } as const satisfies ParseArgsOptionsConfig
 const WALLET: ParseArgsOptionsConfig = { ...COMMON, backend: { type: 'string' }, ...WALLET_FLAGS }
 
 /** The options of each command. */
@@ -71,9 +73,10 @@ export const OPTIONS = {
   payments: PAYMENTS,
   recover: RECOVER,
   wallet: WALLET,
+  mcp: MCP,
 } as const
 
-const EVERY: ParseArgsOptionsConfig = { ...WALLET, ...BUDGET, ...PAYMENTS, ...GET }
+const EVERY: ParseArgsOptionsConfig = { ...WALLET, ...BUDGET, ...PAYMENTS, ...MCP, ...GET }
 
 /** Index of the first word that is neither an option nor its value; -1 where there is none. */
 export function firstWord(argv: readonly string[]): number {
