@@ -28,6 +28,8 @@ export interface Spendthrift extends PaymentBackend {
   readonly preimages: Map<string, Uint8Array>
   /** How the next payments end; default: paid. `lost` is paid too, and the answer is lost. */
   ends: 'paid' | 'lost' | 'unproven' | 'wrong preimage' | 'failed'
+  /** Milliseconds from being asked to answering, and how that payment ends; what is paid is on the ledger before. */
+  manner: () => { readonly delayMs: number; readonly ends: Spendthrift['ends'] }
   /** Starts with an empty ledger. */
   reset(): void
 }
@@ -42,12 +44,14 @@ export async function startSpendthrift(): Promise<Spendthrift> {
     const known = wallet.ends === 'wrong preimage' ? undefined : preimages.get(hash)
     return { status: 'paid', preimage: known ?? new Uint8Array(randomBytes(32)), feeMsat: 0n }
   }
-  const pay = (invoice: string): PaymentOutcome => {
+  const pay = async (invoice: string): Promise<PaymentOutcome> => {
     const { paymentHash, amountMsat } = decodeUnverifiedInvoice(invoice)
     const hash = encodeHex(paymentHash)
-    if (wallet.ends === 'failed') return { status: 'failed', detail: 'no route' }
-    ledger.push({ paymentHash: hash, amountMsat: amountMsat ?? EVERYTHING_MSAT })
-    if (wallet.ends === 'lost') return { status: 'unknown', detail: 'the answer was lost' }
+    const { ends, delayMs } = wallet.manner()
+    if (ends !== 'failed') ledger.push({ paymentHash: hash, amountMsat: amountMsat ?? EVERYTHING_MSAT })
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
+    if (ends === 'failed') return { status: 'failed', detail: 'no route' }
+    if (ends === 'lost') return { status: 'unknown', detail: 'the answer was lost' }
     return outcomeOf(hash)
   }
   const server = createServer((request, response) => {
@@ -56,7 +60,7 @@ export async function startSpendthrift(): Promise<Spendthrift> {
     request.on('end', () => {
       if (request.method === 'POST') {
         const { invoice } = JSON.parse(Buffer.concat(chunks).toString()) as { invoice: string }
-        return answer(response, pay(invoice), true)
+        return void pay(invoice).then((outcome) => answer(response, outcome, true))
       }
       answer(response, outcomeOf((request.url ?? '').split('/').at(-1) ?? ''), false)
     })
@@ -68,6 +72,7 @@ export async function startSpendthrift(): Promise<Spendthrift> {
     paymentCapabilities: { returnsPreimage: true, capsFees: true, looksUp: true },
     preimages,
     ends: 'paid',
+    manner: () => ({ delayMs: 0, ends: wallet.ends }),
     get ledger() {
       return ledger
     },
@@ -78,7 +83,7 @@ export async function startSpendthrift(): Promise<Spendthrift> {
       ledger = []
       wallet.ends = 'paid'
     },
-    pay: async ({ invoice }) => pay(invoice),
+    pay: ({ invoice }) => pay(invoice),
     lookupPayment: async (paymentHash) => outcomeOf(encodeHex(paymentHash)),
     balanceMsat: async () => EVERYTHING_MSAT,
     async close() {
