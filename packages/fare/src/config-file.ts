@@ -1,7 +1,10 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { checkSettings, findKind, kindsFor, type SettingValues } from '@turnpike/l402/lightning/kinds'
-import { parse, stringify } from 'yaml'
+
+/** Loaded where there is a file to read or write. */
+const yaml = (): typeof import('yaml') => createRequire(import.meta.url)('yaml') as typeof import('yaml')
 
 /** One wallet that is set up. */
 export interface WalletEntry {
@@ -28,7 +31,7 @@ export function readConfig(file: string): FareConfig {
   if (!existsSync(file)) return { wallet: undefined, wallets: new Map() }
   let value: unknown
   try {
-    value = parse(readFileSync(file, 'utf8')) ?? {}
+    value = yaml().parse(readFileSync(file, 'utf8')) ?? {}
   } catch {
     throw new ConfigError(`${file}: expected YAML`)
   }
@@ -67,7 +70,7 @@ export function writeConfig(file: string, { wallet, wallets }: FareConfig): void
   const draft = `${file}.${process.pid}.tmp`
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   try {
-    writeFileSync(draft, stringify({ ...(wallet === undefined ? {} : { wallet }), wallets: table }), {
+    writeFileSync(draft, yaml().stringify({ ...(wallet === undefined ? {} : { wallet }), wallets: table }), {
       mode: 0o600,
     })
     // A draft that lay there keeps its own mode otherwise.

@@ -3,7 +3,7 @@ import { type Buyer, type BuyerOptions, buyer, type PurseStore } from '@turnpike
 import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
 import { UsageError } from './cli/usage-error.ts'
 import { purseFile } from './paths.ts'
-import { plainFetch } from './plain-fetch.ts'
+import { type FetchSettings, plainFetch } from './plain-fetch.ts'
 import { chooseWallet } from './wallet.ts'
 
 /** An open purse, and what was opened with it. */
@@ -22,7 +22,7 @@ export interface Session {
 interface RunOptions {
   readonly sandbox: boolean
   readonly wallet: string | undefined
-  readonly insecure?: boolean
+  readonly http?: Omit<FetchSettings, 'env'>
   readonly maxMsat?: bigint | undefined
   readonly noPay?: boolean
   readonly payAgain?: boolean
@@ -39,7 +39,7 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
     buyer(run) {
       const wallet = chooseWallet({ sandbox: run.sandbox, name: run.wallet }, env)
       const paymentTimeoutMs = paymentTimeout(env['FARE_PAYMENT_TIMEOUT'])
-      const { fetch, close } = plainFetch({ insecure: run.insecure ?? false })
+      const { fetch, close } = plainFetch({ insecure: false, ...run.http, env })
       closers.unshift(close)
       return buyer({
         wallet: async () => {

@@ -25,6 +25,10 @@ const REQUEST = {
   max: { type: 'string' },
   'no-pay': { type: 'boolean' },
   events: { type: 'boolean' },
+  compressed: { type: 'boolean' },
+  http2: { type: 'boolean' },
+  'connect-timeout': { type: 'string' },
+  'public-only': { type: 'boolean' },
 } as const satisfies ParseArgsOptionsConfig
 
 const GET = {
