@@ -15,5 +15,5 @@ process.removeAllListeners('warning')
 process.on('warning', (warning) => {
   if (warning.name !== 'ExperimentalWarning') for (const show of shown) show(warning)
 })
-const { main } = await import('../dist/main.js')
+const { main } = await import('../dist/fare.js')
 await main(process.argv.slice(2))

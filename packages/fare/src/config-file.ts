@@ -1,8 +1,11 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { checkSettings, findKind, kindsFor, type SettingValues } from '@turnpike/l402/lightning/kinds'
-import { parse, stringify } from 'yaml'
 import { type ApprovalConfig, type HookConfig, readApproval, readHook } from './policy/policy-config.ts'
+
+/** Loaded where there is a file to read or write. */
+const yaml = (): typeof import('yaml') => createRequire(import.meta.url)('yaml') as typeof import('yaml')
 
 /** One wallet that is set up. */
 export interface WalletEntry {
@@ -45,7 +48,7 @@ export function readConfig(file: string): FareConfig {
   if (!existsSync(file)) return EMPTY
   let value: unknown
   try {
-    value = parse(readFileSync(file, 'utf8')) ?? {}
+    value = yaml().parse(readFileSync(file, 'utf8')) ?? {}
   } catch {
     throw new ConfigError(`${file}: expected YAML`)
   }
@@ -95,7 +98,7 @@ export function writeConfig(file: string, { wallet, wallets }: Pick<FareConfig, 
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   try {
     const value = { ...(wallet === undefined ? {} : { wallet }), wallets: table, ...policyTables }
-    writeFileSync(draft, stringify(value), { mode: 0o600 })
+    writeFileSync(draft, yaml().stringify(value), { mode: 0o600 })
     // A draft that lay there keeps its own mode otherwise.
     chmodSync(draft, 0o600)
     renameSync(draft, file)

@@ -21,6 +21,7 @@ usage
 requests, as with curl
   -X METHOD  -H 'Name: value'  -d DATA | -d @FILE  --data-binary DATA | @FILE  -I  -L  --max-redirs N  -k
   -o FILE  -O  -i  -s  -f, --fail  -m, --max-time SECONDS (never cuts a payment)
+  --compressed  --http2  --connect-timeout SECONDS  --public-only (no private networks, no proxies)
 
 money
   --max 50sat       most for this run, all purchases and fees together; can only lower the budget; 0 pays nothing
@@ -34,6 +35,9 @@ money
 output
   --json            one object on standard output, in every case
   --events          what happens, as it happens: one JSON object a line on standard error, the last of type "end"
+
+environment
+  HTTP_PROXY  HTTPS_PROXY  ALL_PROXY  NO_PROXY, in small letters too
 
 exit codes
 ${Object.entries(EXIT_MEANINGS)

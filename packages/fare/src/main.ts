@@ -6,26 +6,22 @@ import { firstWord } from './cli/options.ts'
 import { processStreams, type Streams } from './cli/streams.ts'
 import { causeText, printable } from './cli/text.ts'
 import { UsageError } from './cli/usage-error.ts'
-import { budget } from './commands/budget.ts'
-import { get } from './commands/get.ts'
-import { payments } from './commands/payments.ts'
-import { quote } from './commands/quote.ts'
-import { recover } from './commands/recover.ts'
-import { tokens } from './commands/tokens.ts'
-import { wallet } from './commands/wallet.ts'
 import { ConfigError } from './config-file.ts'
 import { type Ending, EXIT, EXIT_OF, type ExitCode } from './exit-codes.ts'
-import { HELP } from './help.ts'
 
 type Command = (args: readonly string[], streams: Streams, env: NodeJS.ProcessEnv) => Promise<ExitCode>
 
-// Loaded when it is asked for: nothing else needs the MCP libraries.
-const mcp: Command = async (...given) => (await import('./mcp/serve.ts')).mcp(...given)
-
-const COMMANDS = { get, quote, wallet, tokens, budget, payments, recover, mcp } satisfies Record<
-  string,
-  Command
->
+/** Loaded when they are typed: a program that fetches one URL must not load all the others first. */
+const COMMANDS = {
+  get: async (...typed) => (await import('./commands/get.ts')).get(...typed),
+  quote: async (...typed) => (await import('./commands/quote.ts')).quote(...typed),
+  wallet: async (...typed) => (await import('./commands/wallet.ts')).wallet(...typed),
+  tokens: async (...typed) => (await import('./commands/tokens.ts')).tokens(...typed),
+  budget: async (...typed) => (await import('./commands/budget.ts')).budget(...typed),
+  payments: async (...typed) => (await import('./commands/payments.ts')).payments(...typed),
+  recover: async (...typed) => (await import('./commands/recover.ts')).recover(...typed),
+  mcp: async (...typed) => (await import('./mcp/serve.ts')).mcp(...typed),
+} satisfies Record<string, Command>
 
 /** Runs `fare` and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -41,7 +37,7 @@ export async function run(
   try {
     const { name, args } = findCommand(argv)
     if (args.some((word) => word === '--help' || word === '-h') || name === 'help') {
-      await streams.out(HELP)
+      await streams.out((await import('./help.ts')).HELP)
       return EXIT.fetched
     }
     if (name === 'version') {

@@ -5,7 +5,7 @@ import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
 import { UsageError } from './cli/usage-error.ts'
 import { readConfig } from './config-file.ts'
 import { configFile, purseFile } from './paths.ts'
-import { plainFetch } from './plain-fetch.ts'
+import { type FetchSettings, plainFetch } from './plain-fetch.ts'
 import { taskTag } from './policy/change-budget.ts'
 import { policyOf } from './policy/policy.ts'
 import { chooseWallet } from './wallet.ts'
@@ -26,7 +26,7 @@ export interface Session {
 interface RunOptions {
   readonly sandbox: boolean
   readonly wallet: string | undefined
-  readonly insecure?: boolean
+  readonly http?: Omit<FetchSettings, 'env'>
   readonly maxMsat?: bigint | undefined
   readonly noPay?: boolean
   readonly payAgain?: boolean
@@ -49,7 +49,7 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
     buyer(run) {
       const wallet = chooseWallet({ sandbox: run.sandbox, name: run.wallet }, env)
       const paymentTimeoutMs = paymentTimeout(env['FARE_PAYMENT_TIMEOUT'])
-      const own = run.fetch === undefined ? plainFetch({ insecure: run.insecure ?? false }) : undefined
+      const own = run.fetch === undefined ? plainFetch({ insecure: false, ...run.http, env }) : undefined
       if (own) closers.unshift(own.close)
       const fetch = run.fetch ?? own?.fetch ?? globalThis.fetch
       const places = { configFile: configFile(env), folder: dirname(purseFile(env)) }

@@ -27,6 +27,10 @@ const REQUEST = {
   'no-pay': { type: 'boolean' },
   task: { type: 'string' },
   events: { type: 'boolean' },
+  compressed: { type: 'boolean' },
+  http2: { type: 'boolean' },
+  'connect-timeout': { type: 'string' },
+  'public-only': { type: 'boolean' },
 } as const satisfies ParseArgsOptionsConfig
 
 const GET = {

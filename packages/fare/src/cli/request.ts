@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import type { PreparedRequest } from '@turnpike/l402/client'
+import type { FetchSettings } from '../net/settings.ts'
 import { UsageError } from './usage-error.ts'
 
 /** What `get` and `quote` understand of a request, as curl spells it. */
@@ -12,6 +13,27 @@ export interface TypedRequest {
   readonly head?: boolean | undefined
   readonly location?: boolean | undefined
   readonly 'max-time'?: string | undefined
+}
+
+/** What `get` and `quote` understand of connections. */
+export interface TypedConnection {
+  readonly insecure?: boolean | undefined
+  readonly compressed?: boolean | undefined
+  readonly http2?: boolean | undefined
+  readonly 'connect-timeout'?: string | undefined
+  readonly 'public-only'?: boolean | undefined
+}
+
+/**
+ * How to connect, as it was typed.
+ *
+ * @throws UsageError that says what was expected.
+ */
+export function httpSettings(typed: TypedConnection): FetchSettings {
+  const { insecure = false, compressed, http2 } = typed
+  const limit = typed['connect-timeout']
+  const connectTimeoutMs = limit === undefined ? undefined : seconds('--connect-timeout', limit) * 1000
+  return { insecure, compressed, http2, connectTimeoutMs, publicOnly: typed['public-only'] }
 }
 
 /**
@@ -45,7 +67,10 @@ export async function typedRequest(
     body,
     replayable: true,
     redirect: typed.location ? 'follow' : 'manual',
-    signal: typed['max-time'] === undefined ? null : AbortSignal.timeout(seconds(typed['max-time']) * 1000),
+    signal:
+      typed['max-time'] === undefined
+        ? null
+        : AbortSignal.timeout(seconds('--max-time', typed['max-time']) * 1000),
     init: {},
   }
 }
@@ -112,9 +137,9 @@ async function readInput(text: string): Promise<Buffer> {
  *
  * @throws UsageError
  */
-function seconds(text: string): number {
+function seconds(flag: string, text: string): number {
   const value = Number(text)
   if (!/^[0-9]+(\.[0-9]+)?$/.test(text) || value <= 0 || value > 2_000_000)
-    throw new UsageError(`--max-time: expected seconds above 0, got "${text}"`)
+    throw new UsageError(`${flag}: expected seconds above 0, got "${text}"`)
   return value
 }

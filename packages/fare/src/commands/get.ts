@@ -5,7 +5,7 @@ import { eventLines } from '../cli/events.ts'
 import { toJson } from '../cli/json.ts'
 import { OPTIONS, type Parsed, parseOptions, wholeNumber } from '../cli/options.ts'
 import { fileSink, memorySink, outputFile, streamSink } from '../cli/output.ts'
-import { typedRequest } from '../cli/request.ts'
+import { httpSettings, typedRequest } from '../cli/request.ts'
 import type { Streams } from '../cli/streams.ts'
 import { causeText } from '../cli/text.ts'
 import { UsageError } from '../cli/usage-error.ts'
@@ -39,7 +39,7 @@ export async function get(
       ...limits,
       sandbox: values.sandbox ?? false,
       wallet: values.wallet,
-      insecure: values.insecure ?? false,
+      http: httpSettings(values),
       noPay: values['no-pay'] ?? false,
       task: values.task,
       payAgain: values['pay-again'] ?? false,

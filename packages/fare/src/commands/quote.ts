@@ -2,7 +2,7 @@ import { typedAmount } from '../budget.ts'
 import { eventLines } from '../cli/events.ts'
 import { toJson } from '../cli/json.ts'
 import { OPTIONS, parseOptions, wholeNumber } from '../cli/options.ts'
-import { typedRequest } from '../cli/request.ts'
+import { httpSettings, typedRequest } from '../cli/request.ts'
 import type { Streams } from '../cli/streams.ts'
 import { columns, printable } from '../cli/text.ts'
 import { UsageError } from '../cli/usage-error.ts'
@@ -24,7 +24,7 @@ export async function quote(
     const buyer = session.buyer({
       sandbox: values.sandbox ?? false,
       wallet: values.wallet,
-      insecure: values.insecure ?? false,
+      http: httpSettings(values),
       maxMsat: values.max === undefined ? undefined : typedAmount('--max', values.max),
       task: values.task,
       noPay: values['no-pay'] ?? false,

@@ -1,0 +1,35 @@
+/** `--compressed`: content codings taken off, as they come. */
+
+import { pipeline, Readable, type Transform } from 'node:stream'
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+
+/** More than one coding on top of another is a trap, not a service. */
+const MOST_CODINGS = 2
+
+const DECODERS: Readonly<Record<string, () => Transform>> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+}
+
+/** The answer with its content codings taken off; as it is where they are unknown or too many. */
+export function decoded(response: Response): Response {
+  const codings = (response.headers.get('content-encoding') ?? '')
+    .split(',')
+    .map((coding) => coding.trim().toLowerCase())
+    .filter((coding) => coding !== '' && coding !== 'identity')
+  const decoders = codings.map((coding) => DECODERS[coding])
+  if (response.body === null || codings.length === 0 || codings.length > MOST_CODINGS) return response
+  if (decoders.some((decoder) => decoder === undefined)) return response
+  let stream: Readable = Readable.fromWeb(response.body as never)
+  for (const decoder of decoders.reverse()) {
+    // What breaks shows at the end of the chain.
+    if (decoder) stream = pipeline(stream, decoder(), () => {})
+  }
+  const headers = new Headers(response.headers)
+  headers.delete('content-encoding')
+  headers.delete('content-length')
+  const { status, statusText } = response
+  return new Response(Readable.toWeb(stream) as ReadableStream<Uint8Array>, { status, statusText, headers })
+}

@@ -1,0 +1,67 @@
+/** HTTP/2 and proxies, which need more than `node:http`. Loaded only where they are asked for. */
+
+import { Readable } from 'node:stream'
+import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
+import { hasBody, responseOf } from './answer.ts'
+import { MOST_HEADER_BYTES } from './direct-fetch.ts'
+import type { Proxies } from './proxies.ts'
+import type { FetchSettings, PlainFetch } from './settings.ts'
+import { type AddressGuard, guardedConnector } from './ssrf-guard.ts'
+
+/** Makes the fetch. There are no time-outs on the answer, which would cut long downloads. */
+export function undiciFetch(
+  settings: FetchSettings,
+  { guard, proxies }: { readonly guard: AddressGuard | undefined; readonly proxies: Proxies | undefined },
+): PlainFetch {
+  const { insecure, http2 = false, connectTimeoutMs = 0 } = settings
+  const tls = insecure ? { rejectUnauthorized: false } : {}
+  const connect = { ...tls, timeout: connectTimeoutMs, allowH2: http2 }
+  const options = {
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize: MOST_HEADER_BYTES,
+    allowH2: http2,
+    // A connection per request where it is HTTP/1.1 (rule C6).
+    pipelining: http2 ? 1 : 0,
+    connect: guard ? guardedConnector(guard, connect) : connect,
+  }
+  const dispatcher: Dispatcher = proxies
+    ? new EnvHttpProxyAgent({
+        ...options,
+        requestTls: tls,
+        proxyTls: {},
+        httpProxy: proxies.http ?? '',
+        httpsProxy: proxies.https ?? '',
+        noProxy: proxies.none,
+      })
+    : new Agent(options)
+  const fetch = async (url: string, init: RequestInit): Promise<Response> => {
+    const { method = 'GET', headers, body, signal } = init
+    const answer = await request(url, {
+      dispatcher,
+      method: method as 'GET',
+      headers: [...new Headers(headers)].flat(),
+      body: (body ?? null) as Uint8Array | null,
+      signal: signal ?? null,
+      responseHeaders: 'raw',
+    })
+    const { statusCode: status, statusText } = answer
+    const whole = hasBody(method, status)
+    if (!whole) await answer.body.dump()
+    return responseOf({
+      status,
+      statusText,
+      headers: flat(answer.headers),
+      body: whole ? (Readable.toWeb(answer.body) as ReadableStream<Uint8Array>) : null,
+    })
+  }
+  return { fetch: fetch as typeof globalThis.fetch, close: () => dispatcher.destroy() }
+}
+
+/** HTTP/2 has no raw header lines. */
+function flat(headers: unknown): readonly string[] {
+  if (Array.isArray(headers)) return headers.map(String)
+  return Object.entries(headers as Record<string, string | string[]>).flatMap(([name, value]) =>
+    [value].flat().flatMap((one) => [name, String(one)]),
+  )
+}

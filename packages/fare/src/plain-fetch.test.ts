@@ -1,0 +1,175 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { createSecureServer } from 'node:http2'
+import { type AddressInfo, connect } from 'node:net'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { afterEach, describe, expect, it } from 'vitest'
+import { CERTIFICATE, PRIVATE_KEY } from '../test/support/certificate.ts'
+import { type FetchSettings, plainFetch } from './plain-fetch.ts'
+
+const closers: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+async function listen(server: Server | ReturnType<typeof createSecureServer>): Promise<number> {
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  closers.push(() => {
+    if ('closeAllConnections' in server) server.closeAllConnections()
+    server.close()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+function make(settings: Partial<FetchSettings> = {}): typeof globalThis.fetch {
+  const { fetch, close } = plainFetch({ insecure: false, ...settings })
+  closers.push(close)
+  return fetch
+}
+
+const post = (body: string): RequestInit => ({ method: 'POST', body: new TextEncoder().encode(body) })
+
+describe('over HTTP/2', () => {
+  it('method, headers and body arrive as over HTTP/1.1', async () => {
+    const seen: unknown[] = []
+    const server = createSecureServer({ key: PRIVATE_KEY, cert: CERTIFICATE, allowHTTP1: true })
+    server.on('request', async (request, response) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of request) chunks.push(chunk as Buffer)
+      const { method, httpVersion, headers } = request
+      seen.push([httpVersion, method, headers['x-a'], Buffer.concat(chunks).toString()])
+      response.end('served')
+    })
+    const url = `https://127.0.0.1:${await listen(server)}/`
+    const headers = { 'x-a': 'one, two' }
+    for (const http2 of [true, false]) {
+      const response = await make({ http2, insecure: true })(url, { ...post('a=1'), headers })
+      expect([response.status, await response.text()]).toEqual([200, 'served'])
+    }
+    expect(seen).toEqual([
+      ['2.0', 'POST', 'one, two', 'a=1'],
+      ['1.1', 'POST', 'one, two', 'a=1'],
+    ])
+    await expect(make({ http2: true })(url, {})).rejects.toThrow()
+    closers.unshift(() => server.close())
+  })
+})
+
+describe('--compressed', () => {
+  it.each([
+    ['gzip', gzipSync('sunny')],
+    ['deflate', deflateSync('sunny')],
+    ['br', brotliCompressSync('sunny')],
+    ['deflate, gzip', gzipSync(deflateSync('sunny'))],
+  ])('takes %s off', async (coding, bytes) => {
+    let asked: string | undefined
+    const server = createServer((request, response) => {
+      asked = request.headers['accept-encoding']
+      response.writeHead(200, { 'content-encoding': coding }).end(bytes)
+    })
+    const url = `http://127.0.0.1:${await listen(server)}/`
+    const response = await make({ compressed: true })(url, {})
+    expect([await response.text(), response.headers.get('content-encoding')]).toEqual(['sunny', null])
+    expect(asked).toBe('gzip, deflate, br')
+    const plain = await make()(url, {})
+    expect(Buffer.from(await plain.arrayBuffer())).toEqual(bytes)
+    expect(asked).toBe(undefined)
+  })
+
+  it('leaves what it does not know, and codings upon codings, as they are', async () => {
+    let coding = 'lzma'
+    const server = createServer((_, response) =>
+      response.writeHead(200, { 'content-encoding': coding }).end('bytes'),
+    )
+    const url = `http://127.0.0.1:${await listen(server)}/`
+    for (coding of ['lzma', 'gzip, gzip, gzip']) {
+      const response = await make({ compressed: true })(url, {})
+      expect([response.headers.get('content-encoding'), await response.text()]).toEqual([coding, 'bytes'])
+    }
+  })
+
+  it('breaks off where the bytes are not what they are said to be', async () => {
+    const server = createServer((_, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end('no gzip'),
+    )
+    const response = await make({ compressed: true })(`http://127.0.0.1:${await listen(server)}/`, {})
+    await expect(response.text()).rejects.toThrow()
+  })
+})
+
+describe('a proxy of the environment', () => {
+  it('is gone through, but not for what NO_PROXY names', async () => {
+    const server = createServer((_, response) => response.end('served'))
+    const port = await listen(server)
+    const tunnels: string[] = []
+    const proxy = createServer()
+    proxy.on('connect', (request, socket) => {
+      tunnels.push(request.url ?? '')
+      const upstream = connect(port, '127.0.0.1', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n')
+        upstream.pipe(socket).pipe(upstream)
+      })
+      for (const end of [upstream, socket]) end.on('error', () => end.destroy())
+    })
+    const address = `http://127.0.0.1:${await listen(proxy)}`
+    const url = `http://shop.test:${port}/x`
+    expect(await (await make({ env: { HTTP_PROXY: address } })(url, {})).text()).toBe('served')
+    expect(tunnels).toEqual([`shop.test:${port}`])
+    const direct = make({ env: { all_proxy: address, no_proxy: '127.0.0.1' } })
+    expect(await (await direct(`http://127.0.0.1:${port}/`, {})).text()).toBe('served')
+    expect(tunnels).toHaveLength(1)
+  })
+
+  it('that is none is an error that does not repeat it', () => {
+    expect(() => make({ env: { HTTPS_PROXY: 'socks5://user:secret@proxy' } })).toThrow(
+      'HTTPS_PROXY: expected an http or https URL such as http://127.0.0.1:3128',
+    )
+  })
+
+  it('is not used where only public addresses may be reached', async () => {
+    const tunnels: string[] = []
+    const proxy = createServer().on('connect', (request, socket) => {
+      tunnels.push(request.url ?? '')
+      socket.destroy()
+    })
+    const env = { HTTP_PROXY: `http://127.0.0.1:${await listen(proxy)}` }
+    await expect(make({ env, publicOnly: true })('http://127.0.0.1:9/', {})).rejects.toThrow(
+      '127.0.0.1 is not a public address',
+    )
+    expect(tunnels).toEqual([])
+  })
+})
+
+describe('public addresses only', () => {
+  it.each(['http', 'https'] as const)(
+    'refuses this machine over %s, by address and by name',
+    async (scheme) => {
+      const seen: string[] = []
+      const server = createServer((request, response) => {
+        seen.push(request.url ?? '')
+        response.end('inside')
+      })
+      const port = await listen(server)
+      for (const host of ['127.0.0.1', 'localhost', '[::ffff:7f00:1]', '0x7f000001']) {
+        for (const http2 of [false, true]) {
+          const asked = make({ publicOnly: true, http2 })(`${scheme}://${host}:${port}/`, {})
+          await expect(asked).rejects.toThrow('is not a public address')
+        }
+      }
+      expect(seen).toEqual([])
+      if (scheme === 'https') return
+      const allowed = make({ publicOnly: true, allowAddresses: ['127.0.0.0/8'] })
+      expect(await (await allowed(`http://127.0.0.1:${port}/ok`, {})).text()).toBe('inside')
+    },
+  )
+})
+
+describe('a connection that cannot be made in time', () => {
+  it('is given up after --connect-timeout', async () => {
+    // Accepts and says nothing, so that TLS never comes about.
+    const server = createServer()
+    server.removeAllListeners('connection')
+    const url = `https://127.0.0.1:${await listen(server)}/`
+    await expect(make({ connectTimeoutMs: 50 })(url, {})).rejects.toThrow('no connection within 50 ms')
+  })
+})
