@@ -13,7 +13,6 @@ import {
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { cleanUp, type Program, pay, start } from '../packages/gateway/test/e2e/program.ts'
 import { closeUpstreams, startUpstream, type Upstream } from '../packages/gateway/test/e2e/upstream.ts'
-import { findChromium } from './chromium.mjs'
 
 const SHOTS = join(import.meta.dirname, 'screenshots')
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -34,7 +33,10 @@ beforeAll(async () => {
       '{ match: "/calls/*", price: 1500 msat, grants: { calls: 1 } }',
     ],
   })
-  browser = await chromium.launch({ executablePath: findChromium() ?? '', args: ['--no-sandbox'] })
+  browser = await chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: ['--no-sandbox'],
+  })
 })
 afterEach(async () => {
   for (const context of contexts.splice(0)) await context.close()
