@@ -68,6 +68,7 @@ log:
 # tracing: { endpoint: http://127.0.0.1:4318 } # OpenTelemetry
 # forwardAuth: { listen: 127.0.0.1:8404 } # where nginx, Caddy and Traefik ask; "envoy" for Envoy
 # compat: { lsat: true } # challenges that suit clients of Aperture
+# page: { language: en } # words of the page that browsers pay on; false turns it off
 
 # What is sold. A path that no route matches is 404, never passed on free. Routes match in the order they are written.
 services:
@@ -92,6 +93,7 @@ services:
     # freebie: 5/1d # requests that each client network has for nothing
     # rateLimits: [{ requests: 10/1s, per: token }] # beyond it 429; per token, address or route
     # cors: { origins: [https://app.example.com] } # whose pages may read answers. Default: any
+    # page: { title: The weather archive, brand: Weather & Co. } # what the payment page says; false turns it off
     # block, allow: as above, for this service. mints: { caveats: [...] } # what credentials are sold with besides
 
     # How long the upstream may take to its first byte; then 504, and the buyer keeps what was paid for. Default: 30s.
