@@ -13,6 +13,9 @@ interface Entry {
   readonly without: readonly string[]
 }
 
+/** Some 13 of them are the payment page and its QR codes. */
+const SERVER_KIB = 66
+
 const entries: Entry[] = [
   {
     name: 'core, all of it',
@@ -29,7 +32,7 @@ const entries: Entry[] = [
   {
     name: 'server: paywall',
     code: "export { paywall } from '@turnpike/l402/server'",
-    budgetGzipKiB: 48,
+    budgetGzipKiB: SERVER_KIB,
     without: ['/client/', '/stores/sqlite', '/lightning/sandbox'],
   },
   {
@@ -64,14 +67,14 @@ for (const name of ['hono', 'fetch', 'next'])
   entries.push({
     name: `adapter: ${name}`,
     code: `export { l402 } from '@turnpike/l402/${name}'`,
-    budgetGzipKiB: 48,
+    budgetGzipKiB: SERVER_KIB,
     without: ['/client/', '/stores/sqlite', '/lightning/sandbox', 'node_modules/hono', 'node_modules/next'],
   })
 for (const name of ['node', 'express', 'fastify', 'koa'])
   entries.push({
     name: `adapter: ${name}`,
     code: `export { l402 } from '@turnpike/l402/${name}'`,
-    budgetGzipKiB: 48,
+    budgetGzipKiB: SERVER_KIB,
     without: ['/client/', '/stores/sqlite', '/lightning/sandbox', `node_modules/${name}`],
   })
 

@@ -3,6 +3,7 @@
 import type {
   CreatedInvoice,
   InvoiceCapabilities,
+  InvoiceDetails,
   InvoiceRequest,
   InvoiceState,
   Network,
@@ -44,6 +45,7 @@ export interface WorkerCalls {
 export interface MainCalls {
   readonly createInvoice: (request: Omit<InvoiceRequest, 'signal'>) => Promise<CreatedInvoice>
   readonly lookupInvoice: (paymentHash: Uint8Array) => Promise<InvoiceState>
+  readonly invoiceDetails: (paymentHash: Uint8Array) => Promise<InvoiceDetails>
   readonly pingLightning: (nothing: undefined) => Promise<void>
   /** As `LimitAuthority`: counts all of these or none; answers the milliseconds to wait, 0 for none. */
   readonly takeLimits: (asks: readonly LimitAsk[]) => Promise<number>

@@ -36,6 +36,10 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
       handlers: {
         createInvoice: (request) => invoices.createInvoice(request),
         lookupInvoice: (paymentHash) => invoices.lookupInvoice(paymentHash),
+        invoiceDetails: async (paymentHash) =>
+          (await invoices.invoiceDetails?.(paymentHash)) ?? {
+            state: await invoices.lookupInvoice(paymentHash),
+          },
         pingLightning: () => invoices.ping(),
         takeLimits: (asks) => limits.take(asks),
         giveBackLimits: (asks) => limits.giveBack(asks),

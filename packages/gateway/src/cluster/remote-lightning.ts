@@ -26,6 +26,7 @@ export function remoteLightning(
       return translated(main.call('createInvoice', { amountMsat, memo, expirySeconds }, 60_000))
     },
     lookupInvoice: (paymentHash) => translated(main.call('lookupInvoice', paymentHash)),
+    invoiceDetails: (paymentHash) => translated(main.call('invoiceDetails', paymentHash)),
     ping: () => translated(main.call('pingLightning', undefined)),
     // The main process closes it.
     close: async () => {},

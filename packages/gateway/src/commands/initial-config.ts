@@ -70,6 +70,7 @@ log:
 # compat: { lsat: true } # challenges that suit clients of Aperture
 # paymentScheme: asked # to whom the Payment scheme (MPP) is offered beside L402: asked (who sends Accept-Payment), always or off
 # discovery: { title: My API } # what /openapi.json, /llms.txt and the like call all that is sold; or off
+# page: { language: en } # words of the page that browsers pay on; false turns it off
 
 # What is sold. A path that no route matches is 404, never passed on free. Routes match in the order they are written.
 services:
@@ -95,6 +96,7 @@ services:
     # rateLimits: [{ requests: 10/1s, per: token }] # beyond it 429; per token, address or route
     # cors: { origins: [https://app.example.com] } # whose pages may read answers. Default: any
     # description: Forecasts of cities # for the discovery documents; openapi: own.json is merged in, hidden: true leaves it out
+    # page: { title: The weather archive, brand: Weather & Co. } # what the payment page says; false turns it off
     # block, allow: as above, for this service. mints: { caveats: [...] } # what credentials are sold with besides
 
     # How long the upstream may take to its first byte; then 504, and the buyer keeps what was paid for. Default: 30s.

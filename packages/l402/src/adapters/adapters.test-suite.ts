@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { narrowed } from '../../test/gate-bench.ts'
-import { answerOf, type Bench, identifierOf, type Mount, openBench } from '../../test/matrix.ts'
+import { type Answer, answerOf, type Bench, identifierOf, type Mount, openBench } from '../../test/matrix.ts'
 import { decodeInvoice } from '../core/bolt11/index.ts'
 import { findL402Challenges } from '../core/challenge.ts'
 
@@ -52,6 +52,12 @@ const HOSTILE: readonly string[] = [
 ]
 
 const bearer = ['Authorization', 'Bearer other']
+
+/** What a browser keeps of an answer's cookies. */
+function cookiesOf({ headers }: Answer): string {
+  const lines = headers['set-cookie'] as unknown as readonly string[]
+  return lines.flatMap((line) => (line.includes('Max-Age=0;') ? [] : [line.split(';')[0]])).join('; ')
+}
 
 /** The one matrix that every adapter goes through. */
 export function describeAdapter(name: string, mount: Mount, { thrown = 500 }: Differences = {}): void {
@@ -188,6 +194,37 @@ export function describeAdapter(name: string, mount: Mount, { thrown = 500 }: Di
       expect({ status, body }).toEqual({ status: 200, body: '' })
       expect(said).toMatchObject({ 'grpc-status': '13', 'grpc-message': 'payment required' })
       expect(said['www-authenticate']).toContain('L402 macaroon=')
+    })
+
+    it('shows a browser a page, and takes what is bought there from its cookie (S6)', async () => {
+      const accept = ['Accept', 'text/html,*/*;q=0.8']
+      const page = await self.send('GET', '/pass', { headers: accept })
+      expect(page.status).toBe(402)
+      expect(page.headers['content-type']).toBe('text/html; charset=utf-8')
+      expect(page.headers['www-authenticate']).toMatch(/^L402 /)
+      const [challenge] = findL402Challenges([page.headers['www-authenticate'] ?? ''])
+      expect(page.body).toContain(`lightning:${challenge?.invoice}`)
+      const waiting = cookiesOf(page)
+      const question = ['Cookie', waiting, 'L402-Page', '00']
+      expect(await self.send('GET', '/pass', { headers: question })).toMatchObject({
+        body: '{"state":"open"}',
+      })
+      const invoice = challenge?.invoice ?? ''
+      const { paymentHash, amountMsat } = decodeInvoice(invoice)
+      const terms = { invoice, paymentHash, amountMsat: amountMsat ?? 0n }
+      await self.lightning.pay({ ...terms, maxFeeMsat: 0n, timeoutMs: 1000 })
+      const before = self.runs
+      const opened = await self.send('GET', '/pass', { headers: [...accept, 'Cookie', waiting] })
+      expect([opened.status, opened.headers['location']]).toEqual([303, '#'])
+      const paid = await self.send('GET', '/pass', { headers: question })
+      expect(paid).toMatchObject({ status: 200, body: '{"state":"paid"}' })
+      expect(self.runs).toBe(before)
+      const bought = ['Cookie', cookiesOf(paid)]
+      expect((await self.send('GET', '/pass', { headers: [...accept, ...bought] })).status).toBe(200)
+      expect(self.runs).toBe(before + 1)
+      // Another site's form does not use it up.
+      const foreign = ['Origin', 'https://evil.example', ...bought]
+      expect((await self.send('POST', '/any', { headers: foreign, body: 'x' })).status).toBe(402)
     })
 
     it('serves a free route to anybody', async () => {

@@ -136,7 +136,12 @@ it('tells what came in and when, also for a backend that only tells the state', 
   for (const [backend, order] of [[a, mine] as const, [b, theirs] as const])
     await backend.pay({ ...order, maxFeeMsat: 0n, timeoutMs: 5_000 })
   const details = await both.invoiceDetails?.(mine.paymentHash)
-  expect(details).toEqual({ state: 'settled', amountMsat: 1000n, settledAt: expect.any(Number) })
+  expect(details).toEqual({
+    state: 'settled',
+    amountMsat: 1000n,
+    settledAt: expect.any(Number),
+    preimage: expect.any(Uint8Array),
+  })
   expect(await both.invoiceDetails?.(theirs.paymentHash)).toEqual({ state: 'settled' })
   expect(await both.invoiceDetails?.(new Uint8Array(32))).toEqual({ state: 'unknown' })
 })

@@ -85,8 +85,8 @@ function challengeIn(answer: Response): Challenge {
 }
 
 async function pay(lightning: MemoryLightning, { invoice }: Challenge): Promise<string> {
-  const { paymentHash, amountMsat = 0n } = decodeUnverifiedInvoice(invoice)
-  const terms = { invoice, paymentHash, amountMsat, maxFeeMsat: 0n, timeoutMs: 1000 }
+  const { paymentHash, amountMsat } = decodeUnverifiedInvoice(invoice)
+  const terms = { invoice, paymentHash, amountMsat: amountMsat ?? 0n, maxFeeMsat: 0n, timeoutMs: 1000 }
   const paid = await lightning.pay(terms)
   if (paid.status !== 'paid') throw new Error(`the payment is ${paid.status}`)
   return encodeHex(paid.preimage)

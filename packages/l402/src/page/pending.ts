@@ -20,7 +20,7 @@ import { decodeMacaroon } from '../core/macaroon.ts'
 import type { KeyRing } from '../server/keys.ts'
 
 /** Where the cookie for what is bought goes. */
-export interface CookiePlace {
+interface CookiePlace {
   /** See `soldName`. */
   readonly sold: string
   /** See `cookiePath`. */

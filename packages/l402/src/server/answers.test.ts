@@ -56,6 +56,7 @@ describe('a credential that does not open the route', () => {
       'idempotency_running',
       'idempotency_unkept',
       'idempotency_lost',
+      'page',
     ])
   })
 

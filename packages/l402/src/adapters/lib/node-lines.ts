@@ -24,13 +24,17 @@ export function sendAnswer(res: ServerResponse, { status, headers, body }: Whole
 
 /** The lines of such an answer on Node's response. */
 export function setLines(res: ServerResponse, headers: HeaderLines): void {
+  const said = new Set<string>()
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string
     const lower = name.toLowerCase()
     if (lower === ALLOW_ORIGIN && res.hasHeader(name)) continue
     if (lower === EXPOSE) expose(res, headers[i + 1] as string)
-    else if (lower === 'set-cookie' || lower === 'vary') res.appendHeader(name, headers[i + 1] as string)
+    // Each challenge has a line of its own (rule S3): the second must not replace the first.
+    else if (lower === 'set-cookie' || lower === 'vary' || said.has(lower))
+      res.appendHeader(name, headers[i + 1] as string)
     else res.setHeader(name, headers[i + 1] as string)
+    said.add(lower)
   }
 }
 
