@@ -17,7 +17,7 @@ import { buy, withSession } from './buying.ts'
 import type { Desk } from './desk.ts'
 import { OutputRefused } from './output-folder.ts'
 import { progressOf } from './progress.ts'
-import { answer, type Block, shown } from './results.ts'
+import { answer, type Block, offerOf, shown } from './results.ts'
 import { FETCH_RESULT } from './shapes.ts'
 import { markUntrusted, UNTRUSTED_NOTE, withoutSecrets } from './untrusted.ts'
 
@@ -151,7 +151,7 @@ async function handed(
     status: 'response' in outcome ? (outcome.response?.status ?? null) : null,
     headers: headersOf(response, (text) => withoutSecrets(text, credentials)),
     body: body && bodyData(body),
-    offer: 'offer' in outcome ? outcome.offer : null,
+    offer: 'offer' in outcome && outcome.offer ? offerOf(outcome.offer) : null,
     overBudget: overBudgetOf(outcome),
     quoteId: null,
   }
@@ -223,7 +223,14 @@ function refusal(why: {
 }): CallToolResult {
   const { reason, message, quote } = why
   return answer(
-    { ...EMPTY, outcome: 'refused', reason, message, offer: quote ?? null, quoteId: quote?.id ?? null },
+    {
+      ...EMPTY,
+      outcome: 'refused',
+      reason,
+      message,
+      offer: quote ? offerOf(quote) : null,
+      quoteId: quote?.id ?? null,
+    },
     { text: message, failed: true },
   )
 }

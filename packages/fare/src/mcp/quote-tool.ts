@@ -6,7 +6,7 @@ import { causeText } from '../cli/text.ts'
 import { AskedWrongly, askedMax, askedRequest, REQUEST_SHAPE } from './asked.ts'
 import { buyerOf, lowest, withSession } from './buying.ts'
 import type { Desk } from './desk.ts'
-import { answer, shown } from './results.ts'
+import { answer, offerOf, shown } from './results.ts'
 import { QUOTE_RESULT } from './shapes.ts'
 
 const TIMEOUT_MS = 60_000
@@ -75,7 +75,14 @@ function dataOf(
     case 'unpayable': {
       const { reason, detail, offer } = outcome
       const refusal = { reason, detail: shown(detail), overBudget: null }
-      return { ...base, ok: false, charged: true, message: `Not payable: ${shown(detail)}`, offer, refusal }
+      return {
+        ...base,
+        ok: false,
+        charged: true,
+        message: `Not payable: ${shown(detail)}`,
+        offer: offer && offerOf(offer),
+        refusal,
+      }
     }
     case 'quote': {
       const { quote } = outcome
@@ -103,19 +110,5 @@ function dataOf(
         heldCredentialId,
       }
     }
-  }
-}
-
-function offerOf(quote: Extract<QuoteOutcome, { kind: 'quote' }>['quote']): object {
-  const { paymentHash, amountMsat, maxFeeMsat, payee, network, expiresAt, description, caveats } = quote
-  return {
-    paymentHash,
-    amountMsat,
-    maxFeeMsat,
-    payee,
-    network,
-    expiresAt,
-    description: description && shown(description),
-    caveats: caveats.map((caveat) => shown(caveat)),
   }
 }

@@ -1,4 +1,5 @@
 import type { CallToolResult } from '@modelcontextprotocol/server'
+import type { Offer } from '@turnpike/l402/client'
 import { toJson } from '../cli/json.ts'
 import { printable } from '../cli/text.ts'
 
@@ -23,4 +24,19 @@ export function answer(
 export function shown(text: string, most = 300): string {
   const clean = printable(text)
   return clean.length <= most ? clean : `${clean.slice(0, most)}…`
+}
+
+/** What a 402 asked for. The description is the seller's. */
+export function offerOf(offer: Offer): object {
+  const { paymentHash, amountMsat, maxFeeMsat, payee, network, expiresAt, description, caveats } = offer
+  return {
+    paymentHash,
+    amountMsat,
+    maxFeeMsat,
+    payee,
+    network,
+    expiresAt,
+    description: description && shown(description),
+    caveats: caveats.map((caveat) => shown(caveat)),
+  }
 }

@@ -61,10 +61,10 @@ const OWN = 'x-own-result'
  *   services: { weather: {} },
  * })
  *
- * export const forecast = toll({ name: 'forecast', price: '10 sat' }, (args: { city: string }) => ({
+ * export const handler = toll({ name: 'forecast', price: '10 sat' }, (args: { city: string }) => ({
  *   content: [{ type: 'text' as const, text: `sunny in ${args.city}` }],
  * }))
- * // server.registerTool('forecast', { inputSchema }, forecast)
+ * // server.registerTool('forecast', { inputSchema }, handler)
  * ```
  *
  * @throws RangeError, TypeError or L402Error `malformed` at set-up, for options out of range.
