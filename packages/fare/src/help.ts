@@ -12,7 +12,10 @@ usage
   fare wallet list | test [NAME] | use NAME | remove NAME
   fare budget show              limits in force, and what has been spent
   fare budget set [--host H] [--request 100sat] [--hour 1ksat] [--day 5ksat] [--total 50ksat] [--count N/1d]
-                                "none" lifts a limit
+                                "none" lifts a limit; also --payee P or --task T instead of --host H
+         [--approve-above 500sat] [--allow-host H] [--deny-host H] [--allow-payee P] [--deny-payee P]
+         [--price-jump 5] [--unserved 5/1d]
+  fare budget forgive HOST      pay a host again that took money and did not serve
   fare payments [--limit N]     every purchase and what became of it
   fare mcp [--max A] [--ask-above A] [--output-dir DIR] [--allow-network CIDR] [--listen 127.0.0.1:PORT]
                                 the purse for agents, as an MCP server on standard input and output
@@ -25,6 +28,7 @@ requests, as with curl
 
 money
   --max 50sat       most for this run, all purchases and fees together; can only lower the budget; 0 pays nothing
+  --task NAME       tag for the limits of fare budget set --task NAME
   --no-pay          use what is in the purse, never pay
   --quote ID        pay exactly the invoice that fare quote showed; its URL need not be typed again
   --pay-again       buy anew where what was paid is not served

@@ -77,6 +77,7 @@ describe('limits', () => {
     const { limits, spent } = JSON.parse((await buyer.run(['budget', 'show', '--json'])).out)
     expect(limits).toEqual({
       overall: { hourMsat: '1000000', dayMsat: '5000000' },
+      breakers: { priceJump: 5, unserved: { max: 5, seconds: 86400 } },
       hosts: { 'api.example.com': { count: { max: 20, seconds: 86400 } } },
     })
     expect(spent).toEqual({ hourMsat: '0', dayMsat: '0', totalMsat: '0', count: 0 })

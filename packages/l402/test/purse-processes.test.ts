@@ -78,7 +78,7 @@ async function spentMsat(): Promise<bigint> {
 
 describe('a buyer that is killed', () => {
   it('with its budget reserved has paid nothing; the next run buys', async () => {
-    expect(await buy('reserved')).toBe('killed')
+    expect(await buy('reserve')).toBe('killed')
     expect(await spentMsat()).toBe(11_000n)
     expect(await buy()).toEqual({ kind: 'served', status: 200, resumed: [false] })
     expect(paid).toHaveLength(1)
@@ -110,9 +110,40 @@ describe('a buyer that is killed', () => {
   })
 
   it('with its credential in the purse uses it', async () => {
-    expect(await buy('settled')).toBe('killed')
+    expect(await buy('settle')).toBe('killed')
     expect(await buy()).toEqual({ kind: 'served', status: 200, resumed: [] })
     expect(paid).toHaveLength(1)
+  })
+})
+
+describe('a buyer that is killed at any instruction', () => {
+  it('never pays again and never forgets', { timeout: 600_000 }, async () => {
+    seller.plan = { caveats: ['services=weather:0', 'weather_paths=/points'] }
+    // What can be told apart from outside: before and after each call of the purse, the wallet and the server.
+    const { passed } = (await buy('none', '/points')) as { passed: string[] }
+    // Between the end of one call and the start of the next nothing leaves the process: one point for both.
+    const points = passed
+      .map((name, i) => `${name} ${passed.slice(0, i + 1).filter((one) => one === name).length}`)
+      .filter((name) => /^(before |paid |the end )/.test(name))
+    for (const name of ['reserve', 'beginPaying', 'paying', 'settle', 'recordServed'])
+      expect(points).toContain(`before ${name} 1`)
+    expect(points).toContain('paid 1')
+    paid.length = 0
+    const before = await spentMsat()
+    for (const [n, point] of points.entries()) {
+      const path = `/crash/${n}`
+      const end = Math.floor(Date.now() / 1000) + 3_600
+      seller.plan = { caveats: ['services=weather:0', `weather_valid_until=${end}`, `weather_paths=${path}`] }
+      const start = paid.length
+      expect([point, await buy(point, path)]).toEqual([point, 'killed'])
+      expect([point, await buy('', path)]).toMatchObject([point, { kind: 'served', status: 200 }])
+      expect([point, paid.length - start]).toEqual([point, 1])
+    }
+    const purse = sqlitePurse({ file })
+    expect(await purse.openPayments()).toEqual([])
+    await purse.close()
+    expect(await spentMsat()).toBe(before + 10_000n * BigInt(points.length))
+    expect(new Set(paid).size).toBe(points.length)
   })
 })
 

@@ -28,14 +28,13 @@ export function changeBudget(before: Budget, typed: TypedBudget): Budget {
   const { host, payee, task, limits } = typed
   if ([host, payee, task].filter((one) => one !== undefined).length > 1)
     throw new UsageError('--host, --payee and --task: expected one of them')
+  const { hostLists, payeeLists, ...rest } = before
+  const hostWords = { allow: typed.allowHost, deny: typed.denyHost }
+  const payeeWords = { allow: typed.allowPayee, deny: typed.denyPayee }
   const changed = {
-    ...before,
-    hostLists: changeLists(before.hostLists, { allow: typed.allowHost, deny: typed.denyHost }, hostEntry),
-    payeeLists: changeLists(
-      before.payeeLists,
-      { allow: typed.allowPayee, deny: typed.denyPayee },
-      payeeKey('--allow-payee, --deny-payee'),
-    ),
+    ...rest,
+    ...namedLists('hostLists', changeLists(hostLists, hostWords, hostEntry)),
+    ...namedLists('payeeLists', changeLists(payeeLists, payeeWords, payeeKey('--allow-payee, --deny-payee'))),
     breakers: changeBreakers(before.breakers ?? {}, typed),
   }
   const set = (
@@ -100,6 +99,10 @@ function changeLists(
     return all.size === 0 ? [] : [[name, [...all]] as const]
   })
   return Object.fromEntries(changed)
+}
+
+function namedLists(name: 'hostLists' | 'payeeLists', lists: PaymentLists): Partial<Budget> {
+  return Object.keys(lists).length === 0 ? {} : { [name]: lists }
 }
 
 function changeBreakers(before: Breakers, { priceJump, unserved }: TypedBudget): Breakers {
