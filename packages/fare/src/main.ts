@@ -15,11 +15,32 @@ import { tokens } from './commands/tokens.ts'
 import { wallet } from './commands/wallet.ts'
 import { ConfigError } from './config-file.ts'
 import { type Ending, EXIT, EXIT_OF, type ExitCode } from './exit-codes.ts'
-import { HELP } from './help.ts'
 
 type Command = (args: readonly string[], streams: Streams, env: NodeJS.ProcessEnv) => Promise<ExitCode>
 
-const COMMANDS = { get, quote, wallet, tokens, budget, payments, recover } satisfies Record<string, Command>
+// Loaded when they are asked for: a fetch needs none of them.
+const daemon: Command = async (...given) => (await import('./commands/daemon.ts')).daemon(...given)
+const grant: Command = async (...given) => (await import('./commands/grant.ts')).grant(...given)
+const board: Command = async (...given) => (await import('./commands/board.ts')).board(...given)
+const completions: Command = async (...[args, streams]) =>
+  (await import('./commands/completions.ts')).completions(args, streams)
+const schema: Command = async (...[args, streams]) =>
+  (await import('./commands/schema.ts')).schema(args, streams)
+
+const COMMANDS = {
+  get,
+  quote,
+  wallet,
+  tokens,
+  budget,
+  payments,
+  recover,
+  grant,
+  daemon,
+  board,
+  completions,
+  schema,
+} satisfies Record<string, Command>
 
 /** Runs `fare` and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -35,7 +56,9 @@ export async function run(
   try {
     const { name, args } = findCommand(argv)
     if (args.some((word) => word === '--help' || word === '-h') || name === 'help') {
-      await streams.out(HELP)
+      const { commandHelp, help } = await import('./help.ts')
+      const about = name === 'help' || isUrlAlone(argv) ? (args[0] ?? '') : name
+      await streams.out(isCommand(about) ? commandHelp(about) : help())
       return EXIT.fetched
     }
     if (name === 'version') {
@@ -77,12 +100,17 @@ function findCommand(argv: readonly string[]): {
   if (argv[0] === '--version' || argv[0] === '-V') return { name: 'version', args: [] }
   const at = firstWord(argv)
   const word = argv[at]
-  if (word === 'help') return { name: 'help', args: [] }
+  if (word === 'help') return { name: 'help', args: argv.slice(at + 1) }
   if (word !== undefined && isCommand(word))
     return { name: word, args: [...argv.slice(0, at), ...argv.slice(at + 1)] }
   if (word !== undefined && !/[.:/]/.test(word) && word !== 'localhost')
     throw new UsageError(`no command "${word}"; there are ${Object.keys(COMMANDS).join(', ')}`)
   return { name: 'get', args: argv }
+}
+
+/** Whether no command was typed: then help is about everything. */
+function isUrlAlone(argv: readonly string[]): boolean {
+  return !isCommand(argv[firstWord(argv)] ?? '')
 }
 
 function isCommand(word: string): word is CommandName {

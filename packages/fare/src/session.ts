@@ -38,7 +38,7 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
     purse,
     buyer(run) {
       const wallet = chooseWallet({ sandbox: run.sandbox, name: run.wallet }, env)
-      const paymentTimeoutMs = paymentTimeout(env['FARE_PAYMENT_TIMEOUT'])
+      const paymentTimeoutMs = paymentTimeout(env)
       const { fetch, close } = plainFetch({ insecure: run.insecure ?? false })
       closers.unshift(close)
       return buyer({
@@ -66,7 +66,9 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
   }
 }
 
-function paymentTimeout(text: string | undefined): number | undefined {
+/** `FARE_PAYMENT_TIMEOUT` in milliseconds. Throws {@link UsageError}. */
+export function paymentTimeout(env: NodeJS.ProcessEnv): number | undefined {
+  const text = env['FARE_PAYMENT_TIMEOUT']
   if (!text) return undefined
   try {
     return parseDuration(text) * 1000

@@ -175,6 +175,10 @@ export interface PurseStore {
   /** Marks one as rejected for a scope; deletes nothing (rule C9). */
   rejectCredential(id: string, scope: string): Promise<void>
   touchCredential(id: string): Promise<void>
+  /** Puts a credential in that was bought elsewhere; answers false where it is there already (nothing is changed). */
+  addCredential(credential: StoredCredential): Promise<boolean>
+  /** Takes a credential out for good, by its owner's word alone (rule C9); answers false where there is none. */
+  forgetCredential(id: string): Promise<boolean>
   /** Keeps a quote; forgets those that ended more than a day ago. The same id again replaces. */
   saveQuote(quote: StoredQuote): Promise<void>
   quote(id: string): Promise<StoredQuote | undefined>

@@ -149,6 +149,13 @@ export function memoryPurse(options: MemoryPurseOptions = {}): PurseStore {
       const held = credentials.get(id)
       if (held) credentials.set(id, { ...held, lastUsedAtMs: now() })
     },
+    async addCredential(credential) {
+      assertPreimage(credential.preimage, credential.paymentHash)
+      if (credentials.has(credential.id)) return false
+      credentials.set(credential.id, { ...credential, rejectedFor: [] })
+      return true
+    },
+    forgetCredential: async (id) => credentials.delete(id),
     async saveQuote(quote) {
       for (const [id, old] of quotes) if (old.expiresAt * 1000 + DAY_MS <= now()) quotes.delete(id)
       quotes.set(quote.id, quote)

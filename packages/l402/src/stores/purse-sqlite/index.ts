@@ -217,6 +217,16 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
     async touchCredential(id) {
       await write(() => sql('UPDATE credentials SET last_used_at_ms = ? WHERE id = ?').run(now(), id))
     },
+    async addCredential(credential) {
+      assertPreimage(credential.preimage, credential.paymentHash)
+      return write(() => {
+        if (sql('SELECT 1 FROM credentials WHERE id = ?').get(credential.id)) return false
+        insert('INTO credentials', credentialParameters(credential))
+        return true
+      })
+    },
+    forgetCredential: (id) =>
+      write(() => Number(sql('DELETE FROM credentials WHERE id = ?').run(id).changes) === 1),
     async saveQuote(quote) {
       await write(() => {
         sql('DELETE FROM quotes WHERE expires_at * 1000 + ? <= ?').run(DAY_MS, now())
