@@ -21,7 +21,9 @@ export function dayChart({ days, dayLimitMsat }: Pick<Figures, 'days' | 'dayLimi
   const left = 84
   const height = 180
   const most = days.reduce((max, { msat }) => (msat > max ? msat : max), 0n)
-  const scale = ceiling(most)
+  // A limit near what was spent belongs into the picture; one far above would flatten it.
+  const near = dayLimitMsat !== null && dayLimitMsat <= most * 5n ? dayLimitMsat : 0n
+  const scale = ceiling(near > most ? near : most)
   const y = (msat: bigint): number => top + height - ratio(msat, scale) * height
   const step = (WIDTH - left) / days.length
   const bars = days.map(({ day, msat }, i) => {

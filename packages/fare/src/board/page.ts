@@ -16,7 +16,7 @@ svg { display: block; width: 100%; height: auto; overflow: visible }
 svg text { font: 13px system-ui, sans-serif; fill: var(--ink) }
 .grid { stroke: var(--line) } .limit { stroke: var(--full); stroke-dasharray: 4 4 }
 .bar { fill: var(--bar) } .near { fill: var(--near) } .full { fill: var(--full) } .track { fill: var(--track) } .hit { fill: transparent } g:hover .hit { fill: var(--track) }
-.wide { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-size: 13px } th { text-align: left; color: var(--soft); font-weight: 600 } th, td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); white-space: nowrap } td.n, th.n { text-align: right } .bad { color: var(--full) } .open { color: var(--near) }
+.wide { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-size: 13px } th { text-align: left; color: var(--soft); font-weight: 600 } th, td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); white-space: nowrap } td.n, th.n { text-align: right } td.t { max-width: 210px; overflow: hidden; text-overflow: ellipsis } .bad { color: var(--full) } .open { color: var(--near) }
 `
 
 /** The page. Holds no script, and asks nobody else for anything. */
@@ -54,13 +54,16 @@ ${latest.length === 0 ? none : latestTable(latest)}
 }
 
 function latestTable(latest: Figures['latest']): string {
+  const tagged = latest.some((record) => taskOf(record) !== '')
   const rows = latest.map((record) => {
     const { createdAtMs, state, served, host, method, url } = record
     const lost = state === 'settled' && served === 'not_served'
     const kind = lost ? 'bad' : state === 'settled' || state === 'failed' ? '' : 'open'
-    const said = state === 'settled' ? served.replace('_', ' ') : state.replace('_', ' ')
-    const cells = [timeText(createdAtMs), host, `${method} ${new URL(url).pathname}`, taskOf(record)]
-    return `<tr>${cells.map((text) => `<td>${escapeText(text)}</td>`).join('')}<td class="${kind}">${said}</td><td class="n">${formatAmount(costMsatOf(record))}</td></tr>`
+    const said = (state === 'settled' ? served : state).replace('_', ' ')
+    const texts = [host, `${method} ${new URL(url).pathname}`, ...(tagged ? [taskOf(record)] : [])]
+    const cells = texts.map((text) => `<td class="t" title="${escapeText(text)}">${escapeText(text)}</td>`)
+    return `<tr><td>${timeText(createdAtMs)}</td><td class="n">${formatAmount(costMsatOf(record))}</td><td class="${kind}">${said}</td>${cells.join('')}</tr>`
   })
-  return `<div class="wide"><table><tr><th>Time</th><th>Host</th><th>For</th><th>Task</th><th>State</th><th class="n">Cost</th></tr>${rows.join('')}</table></div>`
+  const task = tagged ? '<th>Task</th>' : ''
+  return `<div class="wide"><table><tr><th>Time</th><th class="n">Cost</th><th>State</th><th>Host</th><th>For</th>${task}</tr>${rows.join('')}</table></div>`
 }

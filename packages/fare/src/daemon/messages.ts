@@ -92,7 +92,13 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
     ],
   ],
   ['redirect', [(value) => value === 'follow' || value === 'manual', 'follow or manual']],
-  ['maxMsat', [(value) => value === null || /^[0-9]{1,19}$/.test(String(value)), 'decimal text or null']],
+  [
+    'maxMsat',
+    [
+      (value) => value === null || (typeof value === 'string' && /^[0-9]{1,19}$/.test(value)),
+      'decimal text or null',
+    ],
+  ],
   ['noPay', [isFlag, 'true or false']],
   ['payAgain', [isFlag, 'true or false']],
   ['maxRedirects', [isCount, 'a whole number or null']],
