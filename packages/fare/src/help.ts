@@ -33,7 +33,7 @@ export function commandHelp(name: string): string {
 }
 
 /** A flag as typed: `-o, --output FILE`. */
-export function flagText({ short, long, value }: FlagEntry): string {
+function flagText({ short, long, value }: FlagEntry): string {
   return `${short === undefined ? '' : `-${short}, `}--${long}${value === undefined ? '' : ` ${value}`}`
 }
 

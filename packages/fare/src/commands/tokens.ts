@@ -11,7 +11,7 @@ import { attenuate } from './attenuate.ts'
 import { exportTokens, importTokens } from './token-transfer.ts'
 
 /** What was typed after `fare tokens`. */
-export type TokensTyped = Parsed<typeof OPTIONS.tokens>['values']
+type TokensTyped = Parsed<typeof OPTIONS.tokens>['values']
 
 /** What an action of `fare tokens` works with. */
 export interface TokensAction {

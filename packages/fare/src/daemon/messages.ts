@@ -22,7 +22,7 @@ export interface Asked {
 export const MOST_BODY_BYTES: number = 32 * 1024 * 1024
 
 /** An outcome without what cannot be sent. */
-export type SentOutcome = Omit<FetchOutcome, 'response' | 'cause'>
+type SentOutcome = Omit<FetchOutcome, 'response' | 'cause'>
 
 /** What the holder gets to see of an answer. */
 export interface SentAnswer {

@@ -36,7 +36,7 @@ export interface Grant extends GrantTerms {
 }
 
 /** What is held of a grant for one purchase. */
-export interface Hold {
+interface Hold {
   readonly row: bigint
   readonly paymentHash: Uint8Array
   readonly createdAtMs: number

@@ -93,7 +93,7 @@ export function tryMacaroon(text: string): Macaroon | undefined {
 }
 
 /** The services that a macaroon opens by its last `services` caveat, without their tiers. */
-export function servicesOf(macaroon: Macaroon): readonly string[] {
+function servicesOf(macaroon: Macaroon): readonly string[] {
   let last: readonly string[] = []
   for (const { id } of macaroon.caveats) {
     const caveat = parseCaveat(id)
