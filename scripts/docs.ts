@@ -9,6 +9,7 @@ import { errorsPage } from './docs/errors.ts'
 import { fromAperturePage } from './docs/from-aperture.ts'
 import { interoperabilityPage } from './docs/interoperability.ts'
 import { lightningPage } from './docs/lightning.ts'
+import { fareManual } from './docs/manual.ts'
 
 const pages: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': configurationPage,
@@ -16,6 +17,7 @@ const pages: Readonly<Record<string, () => string>> = {
   'docs/from-aperture.md': fromAperturePage,
   'docs/interoperability.md': interoperabilityPage,
   'docs/lightning.md': lightningPage,
+  'packages/fare/man/fare.1': fareManual,
 }
 
 const check = process.argv.includes('--check')

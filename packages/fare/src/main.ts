@@ -20,6 +20,12 @@ const COMMANDS = {
   budget: async (...typed) => (await import('./commands/budget.ts')).budget(...typed),
   payments: async (...typed) => (await import('./commands/payments.ts')).payments(...typed),
   recover: async (...typed) => (await import('./commands/recover.ts')).recover(...typed),
+  grant: async (...typed) => (await import('./commands/grant.ts')).grant(...typed),
+  daemon: async (...typed) => (await import('./commands/daemon.ts')).daemon(...typed),
+  board: async (...typed) => (await import('./commands/board.ts')).board(...typed),
+  completions: async (args, streams) =>
+    (await import('./commands/completions.ts')).completions(args, streams),
+  schema: async (args, streams) => (await import('./commands/schema.ts')).schema(args, streams),
   mcp: async (...typed) => (await import('./mcp/serve.ts')).mcp(...typed),
 } satisfies Record<string, Command>
 
@@ -37,7 +43,9 @@ export async function run(
   try {
     const { name, args } = findCommand(argv)
     if (args.some((word) => word === '--help' || word === '-h') || name === 'help') {
-      await streams.out((await import('./help.ts')).HELP)
+      const { commandHelp, help } = await import('./help.ts')
+      const about = name === 'help' || isUrlAlone(argv) ? (args[0] ?? '') : name
+      await streams.out(isCommand(about) ? commandHelp(about) : help())
       return EXIT.fetched
     }
     if (name === 'version') {
@@ -79,12 +87,17 @@ function findCommand(argv: readonly string[]): {
   if (argv[0] === '--version' || argv[0] === '-V') return { name: 'version', args: [] }
   const at = firstWord(argv)
   const word = argv[at]
-  if (word === 'help') return { name: 'help', args: [] }
+  if (word === 'help') return { name: 'help', args: argv.slice(at + 1) }
   if (word !== undefined && isCommand(word))
     return { name: word, args: [...argv.slice(0, at), ...argv.slice(at + 1)] }
   if (word !== undefined && !/[.:/]/.test(word) && word !== 'localhost')
     throw new UsageError(`no command "${word}"; there are ${Object.keys(COMMANDS).join(', ')}`)
   return { name: 'get', args: argv }
+}
+
+/** Whether no command was typed: then help is about everything. */
+function isUrlAlone(argv: readonly string[]): boolean {
+  return !isCommand(argv[firstWord(argv)] ?? '')
 }
 
 function isCommand(word: string): word is CommandName {

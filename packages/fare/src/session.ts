@@ -48,7 +48,7 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
     purse,
     buyer(run) {
       const wallet = chooseWallet({ sandbox: run.sandbox, name: run.wallet }, env)
-      const paymentTimeoutMs = paymentTimeout(env['FARE_PAYMENT_TIMEOUT'])
+      const paymentTimeoutMs = paymentTimeout(env)
       const own = run.fetch === undefined ? plainFetch({ insecure: false, ...run.http, env }) : undefined
       if (own) closers.unshift(own.close)
       const fetch = run.fetch ?? own?.fetch ?? globalThis.fetch
@@ -83,7 +83,9 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
   }
 }
 
-function paymentTimeout(text: string | undefined): number | undefined {
+/** `FARE_PAYMENT_TIMEOUT` in milliseconds. Throws {@link UsageError}. */
+export function paymentTimeout(env: NodeJS.ProcessEnv): number | undefined {
+  const text = env['FARE_PAYMENT_TIMEOUT']
   if (!text) return undefined
   try {
     return parseDuration(text) * 1000

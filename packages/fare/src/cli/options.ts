@@ -63,7 +63,47 @@ const BUDGET = {
   unserved: { type: 'string' },
 } as const satisfies ParseArgsOptionsConfig
 
-const PAYMENTS = { ...COMMON, limit: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
+const PAYMENTS = {
+  ...COMMON,
+  limit: { type: 'string' },
+  host: { type: 'string' },
+  state: { type: 'string' },
+  since: { type: 'string' },
+  until: { type: 'string' },
+  task: { type: 'string' },
+  min: { type: 'string' },
+  csv: { type: 'boolean' },
+} as const satisfies ParseArgsOptionsConfig
+const TOKENS = {
+  ...COMMON,
+  calls: { type: 'string' },
+  spend: { type: 'string' },
+  until: { type: 'string' },
+  paths: { type: 'string' },
+  methods: { type: 'string' },
+  service: { type: 'string' },
+  force: { type: 'boolean' },
+  insecure: { type: 'boolean', short: 'k' },
+  output: { type: 'string', short: 'o' },
+  origin: { type: 'string' },
+  'passphrase-file': { type: 'string' },
+} as const satisfies ParseArgsOptionsConfig
+const GRANT = {
+  ...COMMON,
+  total: { type: 'string' },
+  request: { type: 'string' },
+  hosts: { type: 'string' },
+  until: { type: 'string' },
+  task: { type: 'string' },
+  daemon: { type: 'string' },
+  output: { type: 'string', short: 'o' },
+} as const satisfies ParseArgsOptionsConfig
+const DAEMON = {
+  ...COMMON,
+  wallet: { type: 'string' },
+  listen: { type: 'string' },
+} as const satisfies ParseArgsOptionsConfig
+const BOARD = { ...COMMON, listen: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
 const RECOVER = { ...COMMON, wallet: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
 const MCP = { ...COMMON, ...MCP_FLAGS } as const satisfies ParseArgsOptionsConfig
 const WALLET: ParseArgsOptionsConfig = { ...COMMON, backend: { type: 'string' }, ...WALLET_FLAGS }
@@ -73,14 +113,28 @@ export const OPTIONS = {
   get: GET,
   quote: REQUEST,
   budget: BUDGET,
-  tokens: COMMON,
+  tokens: TOKENS,
   payments: PAYMENTS,
   recover: RECOVER,
   wallet: WALLET,
   mcp: MCP,
+  grant: GRANT,
+  daemon: DAEMON,
+  board: BOARD,
+  completions: COMMON,
+  schema: COMMON,
 } as const
 
-const EVERY: ParseArgsOptionsConfig = { ...WALLET, ...BUDGET, ...PAYMENTS, ...MCP, ...GET }
+const EVERY: ParseArgsOptionsConfig = {
+  ...WALLET,
+  ...BUDGET,
+  ...PAYMENTS,
+  ...TOKENS,
+  ...GRANT,
+  ...DAEMON,
+  ...MCP,
+  ...GET,
+}
 
 /** Index of the first word that is neither an option nor its value; -1 where there is none. */
 export function firstWord(argv: readonly string[]): number {

@@ -1,3 +1,5 @@
+import { wantsColour } from './colour.ts'
+
 /** Where a command writes: the body and results to `out`, everything else to `err`. */
 export interface Streams {
   /**
@@ -6,6 +8,8 @@ export interface Streams {
    */
   out(chunk: string | Uint8Array): Promise<boolean>
   err(text: string): void
+  /** Whether standard output is a terminal that shows colours. */
+  readonly colour: boolean
 }
 
 /** The process's own streams. */
@@ -14,6 +18,7 @@ export function processStreams(): Streams {
   process.stdout.on('error', () => {})
   process.stderr.on('error', () => {})
   return {
+    colour: wantsColour(process.stdout.isTTY === true, process.env),
     out: (chunk) =>
       new Promise((resolve, reject) => {
         process.stdout.write(chunk, (error) => {

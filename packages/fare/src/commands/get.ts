@@ -1,5 +1,5 @@
 import { isL402Error, L402Error } from '@turnpike/l402'
-import type { Buyer, FetchOutcome, PreparedRequest, PurseStore } from '@turnpike/l402/client'
+import type { FetchOutcome, PreparedRequest, PurseStore } from '@turnpike/l402/client'
 import { typedAmount } from '../budget.ts'
 import { eventLines } from '../cli/events.ts'
 import { toJson } from '../cli/json.ts'
@@ -10,6 +10,7 @@ import type { Streams } from '../cli/streams.ts'
 import { causeText } from '../cli/text.ts'
 import { UsageError } from '../cli/usage-error.ts'
 import { EXIT, type ExitCode, exitCodeOf } from '../exit-codes.ts'
+import { type GrantFile, readGrantFile } from '../grants/grant-file.ts'
 import { openSession } from '../session.ts'
 import { answerOf, deliver } from './deliver.ts'
 import { type End, endOf, jsonReport } from './report.ts'
@@ -30,6 +31,8 @@ export async function get(
   }
   // Nothing is opened for a command line that makes no sense.
   const typed = values.quote === undefined ? await typedRequest(positionals[0], values) : undefined
+  const grantFile = env['FARE_GRANT_FILE']
+  if (grantFile) return await getUnderGrant(readGrantFile(grantFile, env), { typed, values, limits, streams })
   const session = openSession(env)
   try {
     const { purse } = session
@@ -46,11 +49,49 @@ export async function get(
       onEvent: values.events ? eventLines(streams) : undefined,
     })
     const startedAt = performance.now()
-    const outcome = await fetched(buyer, request, values.quote)
+    const outcome = await nothingPaid(() =>
+      values.quote === undefined ? buyer.fetch(request) : buyer.payQuote(values.quote, request),
+    )
     return await hand({ outcome, values, file, purse, streams, startedAt })
   } finally {
     await session.close()
   }
+}
+
+/** The same by way of the purse daemon (`FARE_GRANT_FILE`): this process opens neither purse nor wallet. */
+async function getUnderGrant(
+  grant: GrantFile,
+  {
+    typed,
+    values,
+    limits,
+    streams,
+  }: {
+    readonly typed: PreparedRequest | undefined
+    readonly values: Typed
+    readonly limits: { readonly maxMsat: bigint | undefined; readonly maxRedirects: number | undefined }
+    readonly streams: Streams
+  },
+): Promise<ExitCode> {
+  for (const flag of ['quote', 'wallet', 'sandbox', 'insecure'] as const)
+    if (values[flag] !== undefined)
+      throw new UsageError(`--${flag} is the daemon's business; it does not go with FARE_GRANT_FILE`)
+  if (typed === undefined) throw new UsageError('expected a URL')
+  const file = outputFile(values.output, values['remote-name'], typed.url)
+  const startedAt = performance.now()
+  const timeoutMs =
+    values['max-time'] === undefined ? undefined : Math.ceil(Number(values['max-time']) * 1000)
+  const { askDaemon } = await import('../daemon/ask.ts')
+  const outcome = await nothingPaid(() =>
+    askDaemon(grant, typed, {
+      ...limits,
+      timeoutMs,
+      noPay: values['no-pay'] ?? false,
+      payAgain: values['pay-again'] ?? false,
+      onEvent: values.events ? eventLines(streams) : undefined,
+    }),
+  )
+  return await hand({ outcome, values, file, purse: undefined, streams, startedAt })
 }
 
 /** The request of a quote: its URL and method need not be typed again. */
@@ -69,13 +110,9 @@ async function quotedRequest(
   return await typedRequest(quote.requestUrl, { ...values, request: values.request ?? quote.method })
 }
 
-async function fetched(
-  buyer: Buyer,
-  request: PreparedRequest,
-  quote: string | undefined,
-): Promise<FetchOutcome> {
+async function nothingPaid(fetched: () => Promise<FetchOutcome>): Promise<FetchOutcome> {
   try {
-    return quote === undefined ? await buyer.fetch(request) : await buyer.payQuote(quote, request)
+    return await fetched()
   } catch (cause) {
     // The buyer throws only as long as nothing was paid.
     const message = `Nothing was paid: ${causeText(cause)}`
@@ -87,7 +124,8 @@ interface Fetched {
   readonly outcome: FetchOutcome
   readonly values: Typed
   readonly file: string | undefined
-  readonly purse: PurseStore
+  /** `undefined` where the daemon keeps the books. */
+  readonly purse: PurseStore | undefined
   readonly streams: Streams
   readonly startedAt: number
 }
@@ -109,7 +147,7 @@ async function hand({ outcome, values, file, purse, streams, startedAt }: Fetche
     ],
     head: head ?? false,
   })
-  if (given.kind === 'cut') await recordCut(purse, outcome)
+  if (given.kind === 'cut' && purse) await recordCut(purse, outcome)
   const end = endOf(outcome, { code, given })
   if (values.json) {
     const body = answer ? (memory?.bytes() ?? null) : null

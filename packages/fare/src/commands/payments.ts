@@ -1,5 +1,8 @@
 import { encodeHex, formatAmount } from '@turnpike/l402'
 import type { PaymentRecord } from '@turnpike/l402/client'
+import { toCsv } from '../books/csv.ts'
+import { costMsatOf, type Summary, summarise, taskOf, typedFilters } from '../books/filters.ts'
+import { paint } from '../cli/colour.ts'
 import { toJson } from '../cli/json.ts'
 import { OPTIONS, parseOptions } from '../cli/options.ts'
 import type { Streams } from '../cli/streams.ts'
@@ -7,6 +10,9 @@ import { columns, printable, timeText } from '../cli/text.ts'
 import { UsageError } from '../cli/usage-error.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { openSession } from '../session.ts'
+
+/** Payments that filters look through. */
+const MOST_LOOKED_AT = 1_000_000
 
 /** `fare payments`: every purchase and what became of it, newest first. */
 export async function payments(
@@ -19,32 +25,95 @@ export async function payments(
   const limit = Number(values.limit ?? 100)
   if (!Number.isSafeInteger(limit) || limit < 1)
     throw new UsageError('--limit: expected a whole number above 0')
+  if (values.csv && values.json) throw new UsageError('--csv and --json do not go together')
+  const filter = typedFilters(values)
   const session = openSession(env)
   try {
-    const records = await session.purse.payments(limit)
-    if (values.json) await streams.out(toJson({ ok: true, payments: records.map(describe) }))
-    else if (records.length === 0) await streams.out('No payments yet.\n')
-    else {
-      const rows = records.map((record) => {
-        const { paymentHash, at, state, served, amountMsat, feeMsat, request } = describe(record)
-        return [
-          at,
-          formatAmount(amountMsat),
-          formatAmount(feeMsat),
-          state,
-          served,
-          paymentHash.slice(0, 16),
-          printable(request),
-        ]
-      })
-      await streams.out(
-        `${columns([['TIME', 'AMOUNT', 'FEE', 'STATE', 'SERVED', 'PAYMENT HASH', 'FOR'], ...rows])}\n`,
-      )
-    }
+    const found = await session.purse.payments(filter === undefined ? limit : MOST_LOOKED_AT)
+    const records = (filter === undefined ? found : found.filter(filter)).slice(0, limit)
+    const summary = summarise(records)
+    const shown = records.map(describe)
+    if (values.json) await streams.out(toJson({ ok: true, payments: shown, summary }))
+    else if (values.csv) await streams.out(asCsv(shown))
+    else if (shown.length === 0)
+      await streams.out(filter === undefined ? 'No payments yet.\n' : 'No payment is like that.\n')
+    else await streams.out(`${asTable(shown, streams)}\n\n${summaryText(summary)}\n`)
     return EXIT.fetched
   } finally {
     await session.close()
   }
+}
+
+type Shown = ReturnType<typeof describe>
+
+function asTable(shown: readonly Shown[], streams: Streams): string {
+  const tagged = shown.some(({ task }) => task !== '')
+  const head = [
+    'TIME',
+    'AMOUNT',
+    'FEE',
+    'STATE',
+    'SERVED',
+    'PAYMENT HASH',
+    ...(tagged ? ['TASK'] : []),
+    'FOR',
+  ]
+  const rows = shown.map(({ paymentHash, at, state, served, amountMsat, feeMsat, request, task }) => [
+    at,
+    formatAmount(amountMsat),
+    formatAmount(feeMsat),
+    state,
+    served,
+    paymentHash.slice(0, 16),
+    ...(tagged ? [printable(task)] : []),
+    printable(request),
+  ])
+  const lines = columns([head, ...rows]).split('\n')
+  // Whole lines, after they were aligned: colours have no width.
+  return lines.map((line, i) => paint(streams, colourOf(shown[i - 1]), line)).join('\n')
+}
+
+function colourOf(shown: Shown | undefined): 'bold' | 'red' | 'yellow' | 'plain' {
+  if (shown === undefined) return 'bold'
+  if (shown.state === 'settled') return shown.served === 'not_served' ? 'red' : 'plain'
+  return shown.state === 'failed' ? 'plain' : 'yellow'
+}
+
+function asCsv(shown: readonly Shown[]): string {
+  const head = [
+    'time',
+    'state',
+    'served',
+    'host',
+    'request',
+    'amount_msat',
+    'fee_msat',
+    'cost_msat',
+    'task',
+    'payee',
+    'status',
+    'payment_hash',
+  ]
+  const rows = shown.map((one) => [
+    one.at,
+    one.state,
+    one.served,
+    one.host,
+    one.request,
+    one.amountMsat,
+    one.feeMsat,
+    one.costMsat,
+    one.task,
+    one.payee,
+    one.lastStatus,
+    one.paymentHash,
+  ])
+  return toCsv([head, ...rows])
+}
+
+function summaryText({ payments: count, spentMsat, served, msatPerServed }: Summary): string {
+  const each = msatPerServed === null ? '' : `, ${formatAmount(msatPerServed)} for each answer`
+  return `${count} ${count === 1 ? 'payment' : 'payments'}, ${formatAmount(spentMsat)} spent or held, ${served} served${each}`
 }
 
 function describe(record: PaymentRecord) {
@@ -52,15 +121,18 @@ function describe(record: PaymentRecord) {
   return {
     paymentHash: encodeHex(record.paymentHash),
     at: timeText(record.createdAtMs),
+    host: record.host,
     // A query may hold what is nobody's business; the purse knows the whole URL.
     request: `${record.method} ${origin}${pathname}`,
     amountMsat: record.amountMsat,
     feeMsat: record.feeMsat,
     maxFeeMsat: record.maxFeeMsat,
+    costMsat: costMsatOf(record),
     state: record.state,
     served: record.served,
     lastStatus: record.lastStatus === 0 ? null : record.lastStatus,
     payee: record.payee,
+    task: taskOf(record),
     detail: record.detail,
   }
 }

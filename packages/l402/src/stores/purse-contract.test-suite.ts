@@ -515,6 +515,22 @@ export function purseContract(name: string, open: (now: () => number) => Promise
       expect([...(held?.rejectedFor ?? [])].sort()).toEqual(['one', 'two'])
     })
 
+    it('forgets a credential by its owner’s word, rejections and all, and can be given it again', async () => {
+      const credential = await settled(1)
+      await purse.rejectCredential(credential.id, 'there')
+      expect(await purse.forgetCredential('nobody')).toBe(false)
+      expect(await purse.forgetCredential(credential.id)).toBe(true)
+      expect(await purse.forgetCredential(credential.id)).toBe(false)
+      expect(await purse.credentials()).toEqual([])
+      expect((await purse.payments(1))[0]?.state).toBe('settled')
+      expect(await purse.addCredential(credential)).toBe(true)
+      expect(await purse.addCredential(credential)).toBe(false)
+      expect(await purse.credentials()).toMatchObject([{ id: credential.id, rejectedFor: [] }])
+      await expect(
+        purse.addCredential({ ...credential, id: 'other', preimage: new Uint8Array(32) }),
+      ).rejects.toThrow(/preimage/)
+    })
+
     it('remembers when a credential was used last', async () => {
       const { id } = await settled(1)
       time += 77

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs'
+import { text as readAll } from 'node:stream/consumers'
+import { toJson } from '../cli/json.ts'
+import { UsageError } from '../cli/usage-error.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { writeSecretFile } from '../grants/grant-file.ts'
+import { carried, open, seal, toStored } from '../tokens/bundle.ts'
+import { type TokensAction, typedToken } from './tokens.ts'
+
+/** `fare tokens import [FILE]`: credentials bought elsewhere, from a file or standard input. */
+export async function importTokens(given: TokensAction): Promise<ExitCode> {
+  const { purse, values, words, streams } = given
+  const [file = '-', ...rest] = words
+  if (rest.length > 0)
+    throw new UsageError('fare tokens import: expected one file, or none for standard input')
+  if (values.origin !== undefined && !/^https?:\/\/[^/]+\/?$/.test(values.origin))
+    throw new UsageError('--origin: expected where the credential is good, e.g. https://api.example.com')
+  const text = file === '-' ? await readAll(process.stdin) : readInput(file)
+  const all = await open(text, {
+    origin: values.origin,
+    passphrase: () => passphraseOf(values['passphrase-file']),
+  })
+  const added: string[] = []
+  const held: string[] = []
+  for (const credential of all.map(toStored))
+    (await purse.addCredential(credential)) ? added.push(credential.id) : held.push(credential.id)
+  if (values.json) await streams.out(toJson({ ok: true, exitCode: EXIT.fetched, added, held }))
+  else {
+    const there =
+      held.length === 0 ? '' : ` ${held.length} ${held.length === 1 ? 'was' : 'were'} in the purse already.`
+    await streams.out(
+      `Imported ${counted(added.length)}${added.length === 0 ? '' : `: ${added.join(', ')}`}.${there}\n`,
+    )
+  }
+  return EXIT.fetched
+}
+
+/** `fare tokens export [ID…] -o FILE --passphrase-file F`: an encrypted bundle; all credentials without an id. */
+export async function exportTokens(given: TokensAction): Promise<ExitCode> {
+  const { purse, values, words, streams } = given
+  const { output, json } = values
+  if (output === undefined || output === '-' || values['passphrase-file'] === undefined)
+    throw new UsageError('fare tokens export: expected -o FILE and --passphrase-file FILE')
+  const passphrase = passphraseOf(values['passphrase-file'])
+  const chosen = []
+  if (words.length === 0) chosen.push(...(await purse.credentials()))
+  else for (const word of words) chosen.push(await typedToken({ ...given, words: [word] }))
+  if (chosen.length === 0) throw new UsageError('the purse holds no credentials to export')
+  writeSecretFile(output, await seal(chosen.map(carried), passphrase))
+  const ids = chosen.map(({ id }) => id)
+  await streams.out(
+    json
+      ? toJson({ ok: true, exitCode: EXIT.fetched, exported: ids, file: output })
+      : `Exported ${counted(ids.length)} to ${output}, encrypted. They stay in this purse too.\n`,
+  )
+  return EXIT.fetched
+}
+
+function counted(count: number): string {
+  return count === 1 ? '1 credential' : `${count} credentials`
+}
+
+/** The first line of the file; a passphrase on the command line would be for everybody to read. */
+function passphraseOf(file: string | undefined): string {
+  if (file === undefined) throw new UsageError('the bundle is encrypted: expected --passphrase-file FILE')
+  const [line = ''] = readInput(file).split(/\r?\n/)
+  if (line.length < 8) throw new UsageError(`--passphrase-file: expected at least 8 characters in ${file}`)
+  return line
+}
+
+function readInput(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new UsageError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}

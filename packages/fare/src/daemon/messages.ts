@@ -1,0 +1,113 @@
+/** What the daemon and `fare get` say to each other: a request as JSON, an answer as NDJSON, over HTTP. */
+
+import type { FetchOutcome, PurchaseEvent } from '@turnpike/l402/client'
+
+/** A request to fetch under a grant; whatever else stands in it is refused. */
+export interface Asked {
+  readonly url: string
+  readonly method: string
+  readonly headers: readonly (readonly [string, string])[]
+  /** Base64; `null` without a body. */
+  readonly body: string | null
+  readonly redirect: 'follow' | 'manual'
+  /** Decimal text; `null` for no limit beneath the grant's. */
+  readonly maxMsat: string | null
+  readonly noPay: boolean
+  readonly payAgain: boolean
+  readonly maxRedirects: number | null
+  readonly timeoutMs: number | null
+}
+
+/** A request body may be so large; it is held in memory. */
+export const MOST_BODY_BYTES: number = 32 * 1024 * 1024
+
+/** An outcome without what cannot be sent. */
+type SentOutcome = Omit<FetchOutcome, 'response' | 'cause'>
+
+/** What the holder gets to see of an answer. */
+export interface SentAnswer {
+  readonly status: number
+  readonly statusText: string
+  readonly headers: readonly (readonly [string, string])[]
+}
+
+/** A line of the answer. */
+export type Line =
+  | { readonly event: PurchaseEvent }
+  /** The end of buying; the body follows, then `end` or `cut`. */
+  | { readonly outcome: SentOutcome; readonly answer: SentAnswer | null }
+  /** Base64. */
+  | { readonly chunk: string }
+  | { readonly end: true }
+  | { readonly cut: string }
+  /** A fault before anything was paid. */
+  | { readonly fault: { readonly code: string; readonly message: string } }
+
+/** Reads {@link Asked}; the text says what is wrong. */
+export function readAsked(text: string): Asked | string {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return 'expected JSON'
+  }
+  if (typeof value !== 'object' || value === null) return 'expected an object'
+  const asked = value as Record<string, unknown>
+  for (const key of Object.keys(asked)) if (!CHECKS.has(key)) return `unknown key "${key}"`
+  for (const [key, [check, expected]] of CHECKS) if (!check(asked[key])) return `${key}: expected ${expected}`
+  return value as Asked
+}
+
+type Check = readonly [(value: unknown) => boolean, string]
+
+const isText = (value: unknown): boolean => typeof value === 'string'
+const isCount = (value: unknown): boolean =>
+  value === null || (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0)
+const isFlag = (value: unknown): boolean => typeof value === 'boolean'
+const isHeaders = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every((part) => isText(part)))
+
+const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
+  [
+    'url',
+    [(value) => typeof value === 'string' && /^https?:\/\//.test(value) && URL.canParse(value), 'a URL'],
+  ],
+  [
+    'method',
+    [
+      (value) =>
+        typeof value === 'string' &&
+        /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value) &&
+        !/^(connect|trace|track)$/i.test(value),
+      'a method',
+    ],
+  ],
+  ['headers', [isHeaders, 'pairs of name and value']],
+  [
+    'body',
+    [
+      (value) => value === null || (isText(value) && /^[A-Za-z0-9+/]*={0,2}$/.test(String(value))),
+      'base64 or null',
+    ],
+  ],
+  ['redirect', [(value) => value === 'follow' || value === 'manual', 'follow or manual']],
+  [
+    'maxMsat',
+    [
+      (value) => value === null || (typeof value === 'string' && /^[0-9]{1,19}$/.test(value)),
+      'decimal text or null',
+    ],
+  ],
+  ['noPay', [isFlag, 'true or false']],
+  ['payAgain', [isFlag, 'true or false']],
+  ['maxRedirects', [isCount, 'a whole number or null']],
+  ['timeoutMs', [isCount, 'milliseconds or null']],
+])
+
+/** Amounts are decimal text on the way, as they can be larger than a double holds exactly. */
+export function parseLine(text: string): Line {
+  return JSON.parse(text, (key, value: unknown) =>
+    key.endsWith('Msat') && typeof value === 'string' && /^[0-9]+$/.test(value) ? BigInt(value) : value,
+  ) as Line
+}
