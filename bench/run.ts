@@ -11,6 +11,7 @@ const benchmarks: Record<string, string> = {
   verify: 'full and cached verification against the primitives they cannot avoid',
   grammar: 'header parsing time from 1 KiB to 1 MiB of hostile input',
   ledger: 'durable reservations against bare durable inserts',
+  purse: 'payingFetch over fetch, fare get over node -e 0, memory while a gigabyte streams',
 }
 
 const [name, ...rest] = process.argv.slice(2)

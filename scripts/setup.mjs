@@ -27,7 +27,7 @@ const sources = ['packages/l402', 'packages/gateway', 'packages/fare'].flatMap((
   join(folder, 'package.json'),
   join(folder, 'tsconfig.build.json'),
 ])
-const built = ['l402/dist/core/index.js', 'gateway/dist/main.js', 'fare/dist/main.js']
+const built = ['l402/dist/core/index.js', 'gateway/dist/main.js', 'fare/dist/fare.js']
 const isBuilt = built.every((file) => existsSync(join(root, 'packages', file)))
 if (!isBuilt || !isFresh('build', [...sources, 'tsconfig.base.json', 'package-lock.json'])) {
   say('building …')

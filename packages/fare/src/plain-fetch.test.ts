@@ -173,3 +173,15 @@ describe('a connection that cannot be made in time', () => {
     await expect(make({ connectTimeoutMs: 50 })(url, {})).rejects.toThrow('no connection within 50 ms')
   })
 })
+
+describe('a server that changes to another protocol unasked', () => {
+  it('has failed', async () => {
+    const server = createServer()
+    server.removeAllListeners('connection')
+    server.on('connection', (socket) => {
+      socket.end('HTTP/1.1 101 x\r\nUpgrade: l402\r\nConnection: Upgrade\r\n\r\n')
+    })
+    const url = `http://127.0.0.1:${await listen(server)}/`
+    await expect(make()(url, {})).rejects.toThrow('the server changed to another protocol')
+  })
+})

@@ -349,6 +349,8 @@ export const COMMAND_TABLE: readonly CommandEntry[] = [
             value: '127.0.0.1:PORT',
             text: 'loopback HTTP in place of standard input and output',
           },
+          { long: 'token-file', value: 'FILE', text: 'the bearer token of --listen' },
+          { long: 'no-pay', text: 'use what is in the purse, never pay' },
           WALLET,
           SANDBOX,
         ],

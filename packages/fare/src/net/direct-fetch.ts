@@ -93,8 +93,10 @@ function answered(sent: ClientRequest, sending: Sending): Promise<IncomingMessag
       answer = response
       resolve(response)
     })
-    sent.once('upgrade', () => {
-      sent.destroy(new Error('the server changed to another protocol'))
+    sent.once('upgrade', (_, socket) => {
+      clearTimeout(timer)
+      socket.destroy()
+      reject(new Error('the server changed to another protocol'))
     })
     sent.once('socket', (socket: Socket & { encrypted?: boolean }) => {
       const ready = socket.encrypted ? 'secureConnect' : 'connect'

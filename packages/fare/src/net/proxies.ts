@@ -11,7 +11,7 @@ export interface Proxies {
 }
 
 /** A proxy that cannot be used. The message names the variable, never its value, which may hold a password. */
-export class ProxyError extends UsageError {}
+class ProxyError extends UsageError {}
 
 /**
  * The proxies set, if any. Small letters win over capitals. `ALL_PROXY` stands in for both.
