@@ -144,6 +144,11 @@ export function buildGate(
 ): Gate {
   const { limit, exempt, invoiceExpirySeconds, economics } = config.challenges
   const { reuse, global, breaker } = economics
+  if (config.strict && !parts.lightning.invoices.invoiceCapabilities.looksUp)
+    throw new CommandError(
+      exitCode.config,
+      'turnpike: lightning.strict: this backend cannot say whether an invoice is settled, expected one that can',
+    )
   return createGate({
     lightning: parts.lightning.invoices,
     ledger: parts.ledger,
@@ -168,6 +173,7 @@ export function buildGate(
       node: breaker,
     },
     invoiceExpirySeconds,
+    strict: config.strict,
     ...(config.lsat ? { location: 'lsat', lsat: true } : {}),
     payment: config.paymentScheme,
     idempotency: config.idempotency,

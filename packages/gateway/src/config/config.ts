@@ -165,6 +165,8 @@ export interface Config {
   readonly network: Network | undefined
   /** In the order they are asked; the sandbox only alone. */
   readonly lightning: readonly LightningConfig[]
+  /** Whether the node must call an invoice settled before its credential is honoured. */
+  readonly strict: boolean
   readonly store: StoreConfig
   readonly keys: KeysConfig
   /** In the order written. */

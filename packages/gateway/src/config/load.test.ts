@@ -54,7 +54,29 @@ services:
       - { match: /health, free: true }
 `
 
+it('says what lightning.strict is to be', () => {
+  const text = top('').replace('lightning: sandbox', 'lightning: { backend: sandbox, strict: always }')
+  expect(faultsOf(text)).toEqual([
+    'turnpike.yaml:2:40: lightning.strict: not true or false, expected true to have the node asked whether an invoice is settled',
+  ])
+})
+
 describe('a right configuration', () => {
+  it.each([
+    ['', false],
+    ['{ backend: sandbox, strict: false }', false],
+    ['{ backend: sandbox, strict: true }', true],
+    [
+      '[{ backend: phoenixd, url: "http://127.0.0.1:9740", passwordFile: a, strict: true }, { backend: phoenixd, url: "http://127.0.0.1:9741", passwordFile: b }]',
+      true,
+    ],
+  ])('says with lightning.strict that the node is asked: %s', (lightning, strict) => {
+    const text = top('').replace('lightning: sandbox', `lightning: ${lightning || 'sandbox'}`)
+    const config = parseConfig(text, where)
+    expect(config.strict).toBe(strict)
+    expect(JSON.stringify(config.lightning)).not.toContain('strict')
+  })
+
   it('comes out with its units resolved and its names absolute', () => {
     const config = parseConfig(full, where)
     expect(config).toMatchObject({

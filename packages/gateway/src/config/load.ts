@@ -19,6 +19,7 @@ import { readRates } from './pricing.ts'
 import { checkWorkers, workerCount } from './processes.ts'
 import { fileSchema } from './schema.ts'
 import { readServices } from './services.ts'
+import { readStrict } from './strict.ts'
 import { readTls } from './tls.ts'
 import { readWebhooks } from './webhooks.ts'
 import { readYaml, type YamlSource } from './yaml-source.ts'
@@ -88,6 +89,7 @@ export function parseConfig(
   const parsed = fileSchema.safeParse(top)
   if (!parsed.success) issues.push(...describeFaults(source, [], parsed.error))
   const lightning = readLightning(source, { sandbox: options.sandbox, folder }, issues)
+  const strict = readStrict(source, issues)
   const store = readStore(source, folder, issues)
   const aperture = readAperture(source, folder, issues)
   const listen = readListen(source, issues)
@@ -127,6 +129,7 @@ export function parseConfig(
     tls,
     network: data.network,
     lightning,
+    strict,
     store,
     keys: {
       files: (named ? (data.keys?.file ?? []) : ['turnpike.key']).map((name) => resolve(folder, name)),

@@ -2,13 +2,14 @@ import { decodeUnverifiedInvoice, type UnverifiedInvoice } from '../core/bolt11/
 import { encodeBase64, encodeHex, encodeUtf8, equalBytes } from '../core/bytes.ts'
 import { mintMacaroon } from '../core/chain.ts'
 import { formatChallenge } from '../core/challenge.ts'
-import { isL402Error, L402Error } from '../core/errors.ts'
+import { L402Error } from '../core/errors.ts'
 import { encodeIdentifier } from '../core/identifier.ts'
 import { encodeMacaroon } from '../core/macaroon.ts'
 import type { CreatedInvoice, InvoiceBackend } from '../lightning/backend.ts'
 import type { RouteTerms } from './gate.ts'
 import type { KeyRing } from './keys.ts'
 import { mintedCaveats } from './minted-caveats.ts'
+import { withDeadline } from './with-deadline.ts'
 
 /** A fresh challenge: what a client needs to buy (rules S2, S4, S6). */
 export interface IssuedChallenge {
@@ -158,25 +159,4 @@ function readInvoice({ invoice }: CreatedInvoice): UnverifiedInvoice {
 function checkWhole(value: number, name: string): void {
   if (!Number.isSafeInteger(value) || value < 1)
     throw new RangeError(`invalid ${name}: expected a whole number of at least 1, got ${value}`)
-}
-
-async function withDeadline<T>(ms: number, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController()
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new L402Error('lightning_unavailable', `the Lightning backend did not answer within ${ms} ms`))
-      controller.abort()
-    }, ms)
-  })
-  try {
-    return await Promise.race([task(controller.signal), late])
-  } catch (error) {
-    if (isL402Error(error, 'lightning_unavailable') || isL402Error(error, 'lightning_invalid')) throw error
-    throw new L402Error('lightning_unavailable', 'the Lightning backend failed to make an invoice', {
-      cause: error,
-    })
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -7,13 +7,20 @@ import type { InvoiceBackend } from '../lightning/backend.ts'
 import type { Ledger } from '../stores/ledger.ts'
 import type { StoredRootKeys } from '../stores/root-keys.ts'
 import { checkKind, createAdmission, needsAdmission } from './admission.ts'
-import { addressDenied, idempotencyAnswer, noBalance, overRateAnswer, storeUnavailable } from './answers.ts'
+import {
+  addressDenied,
+  idempotencyAnswer,
+  noBalance,
+  overRateAnswer,
+  settlementUnknown,
+  storeUnavailable,
+} from './answers.ts'
 import { balanceOf } from './balance.ts'
 import type { ChallengeLimitOptions } from './challenge-limit.ts'
 import { createChallenger } from './challenger.ts'
 import { clearRequest } from './clear-request.ts'
 import { createDemand } from './demand.ts'
-import { type Denial, denied } from './denial.ts'
+import { type Denial, deferred, denied } from './denial.ts'
 import type { ProofVerifier } from './dpop.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
 import { idempotencyKey } from './idempotency.ts'
@@ -22,6 +29,7 @@ import type { AddressLists } from './limits/address-lists.ts'
 import type { LimitAuthority } from './limits/authority.ts'
 import { createFreebies } from './limits/freebies.ts'
 import { localLimits } from './limits/local-limits.ts'
+import { guardNode, type NodeGuard } from './limits/node-guard.ts'
 import { asksOf, unpaidAsksOf } from './limits/rate-rules.ts'
 import { type ChallengeEconomics, createSelling } from './limits/selling.ts'
 import { shadowed } from './limits/shadow.ts'
@@ -32,6 +40,7 @@ import type { PricedEvent } from './pricing/pricer.ts'
 import { createPricing } from './pricing/pricing.ts'
 import { type SalesWatcher, saleOf } from './sales-watcher.ts'
 import { addressPolicy, type ServiceOptions, servicePolicies } from './service-policies.ts'
+import { type SettledCheck, settledCheck } from './settled.ts'
 import { storedLookup } from './stored-lookup.ts'
 import {
   type CachedCredential,
@@ -61,8 +70,13 @@ export interface GateOptions extends AddressLists {
   readonly limits?: LimitAuthority
   /** Seconds an invoice may be paid; 600 if left out. */
   readonly invoiceExpirySeconds?: number
-  /** Milliseconds a backend may take to make an invoice; 10,000 if left out. Then 503. */
+  /** Milliseconds a backend may take to make an invoice, or to look one up; 10,000 if left out. Then 503. */
   readonly challengeDeadlineMs?: number
+  /**
+   * Strict mode: a credential is honoured once the node itself calls its invoice settled, which it is asked once; false if left
+   * out. Where it cannot be asked within the deadline above: 503. Needs a backend that looks invoices up.
+   */
+  readonly strict?: boolean
   /** Most verdicts held in memory, some 6 KB each (a large one counts for several); 20,000 if left out. */
   readonly verdictCacheSize?: number
   /** Leaves `macaroon=` out of challenges (rule S2): then most deployed clients cannot read them. */
@@ -118,8 +132,13 @@ export function createGate(options: GateOptions): Gate {
   const limits = options.limits ?? localLimits({ now })
   const throttle = createThrottle(limits)
   const freebies = createFreebies({ ledger, now })
+  const deadlineMs = options.challengeDeadlineMs ?? 10_000
+  const node = guardNode(options.lightning, now, options.challenges?.node ?? {})
+  const settled = options.strict === true ? strictCheck(options.lightning, node, deadlineMs) : undefined
   const selling = createSelling({
     lightning: options.lightning,
+    node,
+    deadlineMs,
     limits,
     now,
     perPrefix: options.challengeLimit ?? { limit: 60, perSeconds: 60 },
@@ -131,7 +150,7 @@ export function createGate(options: GateOptions): Gate {
         now,
         randomBytes: options.randomBytes ?? ((length) => crypto.getRandomValues(new Uint8Array(length))),
         invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
-        deadlineMs: options.challengeDeadlineMs ?? 10_000,
+        deadlineMs,
         strictSpec: options.strictSpec ?? false,
         lsat: options.lsat ?? false,
         location: options.location,
@@ -202,10 +221,12 @@ export function createGate(options: GateOptions): Gate {
         denial = deny(denial, summary, { cached, standing, request })
         continue
       }
+      if (settled?.known(cached.verified) === false)
+        return settledFirst(visit, settled, { cached, standing, index: i, denial })
       const candidate = { request, verified: cached.verified, summary, idempotencyKey }
       const onPass = (pass: Pass, undo?: () => void): Decision | Promise<Decision> => {
         if (request.route.pricer?.metered !== undefined)
-          return metered(visit, pass, { cached, standing, index: i, undo })
+          return metered(visit, pass, { cached, standing, index: i, undo, later: denial.later })
         if (!standing.told) tellRedeemed(request, cached, standing)
         return pass
       }
@@ -218,7 +239,13 @@ export function createGate(options: GateOptions): Gate {
               // What a narrowed copy may not use is there for others.
               if (admitted.reason === 'exhausted' && !summary.attenuated)
                 sales?.exhausted(saleOf(request.route, cached.verified, summary))
-              return admit(visit, i + 1, deny(denial, admitted, { cached, standing, request }))
+              const next = deny(denial, admitted, { cached, standing, request })
+              // It stays good, so nothing is sold in its place; another one beside it may pass.
+              return admit(
+                visit,
+                i + 1,
+                admitted.reason === 'over_rate' ? deferred(next, overRateAnswer(request, admitted)) : next,
+              )
             }
             return admitted.outcome === 'pass' ? onPass(admitted, undo) : admitted
           },
@@ -230,9 +257,28 @@ export function createGate(options: GateOptions): Gate {
       }
       const rules = request.route.limits
       if (rules === undefined) return enter()
-      return throttle(request, asksOf(rules, request, cached.verified.tokenId), enter)
+      const before = denial
+      return throttle(request, asksOf(rules, request, cached.verified.tokenId), enter, (limited) =>
+        admit(visit, i + 1, deferred(before, limited)),
+      )
     }
     return answer(request, denial)
+  }
+
+  /** Strict mode: tries the credential again once the node calls its invoice settled; else the next one. */
+  async function settledFirst(
+    visit: Visit,
+    check: SettledCheck,
+    { cached, standing, index, denial }: Omit<Admitting, 'undo' | 'later'> & { readonly denial: Denial },
+  ): Promise<Decision> {
+    const { request } = visit
+    const unsettled = await check.ask(cached.verified)
+    if (unsettled === undefined) return admit(visit, index, denial)
+    const next =
+      unsettled === 'unavailable'
+        ? deferred(denial, settlementUnknown(request, node.retryAfterSeconds() || undefined))
+        : deny(denial, unsettled, { cached, standing, request })
+    return admit(visit, index + 1, next)
   }
 
   function deny(
@@ -253,13 +299,17 @@ export function createGate(options: GateOptions): Gate {
   async function metered(
     visit: Visit,
     pass: Pass,
-    { cached, standing, index, undo }: Admitting,
+    { cached, standing, index, undo, later }: Admitting,
   ): Promise<Decision> {
     if (pass.entitlement === null) return pass
     const outcome = await meter(visit.request, pass.entitlement, pricing.told)
     if ('denied' in outcome || outcome.outcome === 'refuse') undo?.()
     if ('denied' in outcome)
-      return admit({ ...visit, request: outcome.denied }, index + 1, { refusal: USED_UP, topUp: null })
+      return admit({ ...visit, request: outcome.denied }, index + 1, {
+        refusal: USED_UP,
+        topUp: null,
+        ...(later === undefined ? {} : { later }),
+      })
     if (outcome.outcome === 'pass' && !standing.told) tellRedeemed(visit.request, cached, standing)
     return outcome
   }
@@ -296,8 +346,7 @@ export function createGate(options: GateOptions): Gate {
 
   /** A request that no credential opens. */
   function answer(request: GateRequest, denial: Denial): Decision | Promise<Decision> {
-    const { refusal } = denial
-    if (refusal.reason === 'over_rate') return overRateAnswer(request, refusal)
+    if (denial.later !== undefined) return denial.later
     const { freebie, limits: rules = [] } = request.route
     const unpaid = (): Decision | Promise<Decision> =>
       throttle(request, unpaidAsksOf(rules, request), () => demand(request, denial))
@@ -386,6 +435,11 @@ export function createGate(options: GateOptions): Gate {
         const { credentials, refusal } = await judge(text, headers)
         const [first] = credentials
         if (first === undefined) return noBalance(refusal ?? MISSING)
+        if (settled?.known(first.verified) === false) {
+          const unsettled = await settled.ask(first.verified)
+          if (unsettled === 'unavailable') return settlementUnknown({ headers })
+          if (unsettled !== undefined) return noBalance(unsettled)
+        }
         return await balanceOf(first, { ledger, policies, nowSeconds: now() / 1000 })
       } catch (error) {
         return booksDown({ headers }, error)
@@ -399,6 +453,11 @@ export function createGate(options: GateOptions): Gate {
     },
     verdictLookups: verdicts.lookups,
   }
+}
+
+function strictCheck(lightning: InvoiceBackend, node: NodeGuard, deadlineMs: number): SettledCheck {
+  if (lightning.invoiceCapabilities.looksUp) return settledCheck(node, deadlineMs)
+  throw new RangeError('invalid strict: expected a Lightning backend that can look invoices up')
 }
 
 function after(
@@ -416,6 +475,8 @@ interface Admitting {
   readonly index: number
   /** Takes the request out of the rates again. */
   readonly undo: (() => void) | undefined
+  /** See {@link Denial}: of those tried before. */
+  readonly later: Refused | undefined
 }
 
 /** A request with credentials on its way through the gate. */
