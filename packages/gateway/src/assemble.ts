@@ -29,6 +29,7 @@ import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
 import type { Config, LightningConfig, RouteConfig, ServiceConfig } from './config/config.ts'
+import { sellsOnDelivery } from './config/hold.ts'
 import { offerOf } from './config/limits.ts'
 import { routeSpec } from './config/match.ts'
 import { destinationOf } from './destination.ts'
@@ -149,6 +150,11 @@ export function buildGate(
       exitCode.config,
       'turnpike: lightning.strict: this backend cannot say whether an invoice is settled, expected one that can',
     )
+  if (sellsOnDelivery(config) && parts.lightning.invoices.invoiceCapabilities.holds !== true)
+    throw new CommandError(
+      exitCode.config,
+      'turnpike: a route has "hold: true", and this Lightning backend holds no payments: expected one that does, such as one lnd node',
+    )
   return createGate({
     lightning: parts.lightning.invoices,
     ledger: parts.ledger,
@@ -246,6 +252,7 @@ function serviceRoutes(
           capability: route.capability,
           ...optional('minted', service.mints),
           ...(route.memo === undefined ? {} : { memo: route.memo }),
+          ...(route.hold ? { hold: true } : {}),
           ...routePolicy(service.name, route.name, offerOf(route.policy)),
         },
         offerOf(service.policy),

@@ -107,6 +107,8 @@ export interface RouteConfig {
   readonly keepOverrideHeaders: boolean
   /** The invoice's description, where the operator gave one. */
   readonly memo: string | undefined
+  /** Paid on delivery. */
+  readonly hold: boolean
   /** Left out of the discovery documents. */
   readonly hidden: boolean
   /** Where `match` stands in the file. */

@@ -9,6 +9,7 @@ import type { Config, ListenAddress } from './config.ts'
 import { readDiscovery } from './discovery.ts'
 import { describeFaults } from './faults.ts'
 import { type ForwardAuthConfig, readForwardAuth } from './forward-auth.ts'
+import { checkHolds } from './hold.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
 import { readLightning } from './lightning.ts'
 import { readAddressLists, readEconomics } from './limits.ts'
@@ -119,6 +120,7 @@ export function parseConfig(
   }
   const workers = workerCount(data.workers)
   if (store !== undefined) checkWorkers(source, { workers, store }, issues)
+  checkHolds(source, { services, workers, store }, issues)
   const access = readAccess(data.log, { source, folder, issues })
   if (issues.length > 0 || store === undefined) throw new ConfigError(file, issues)
 

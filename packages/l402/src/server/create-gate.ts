@@ -14,6 +14,7 @@ import {
   overRateAnswer,
   settlementUnknown,
   storeUnavailable,
+  unsoldAnswer,
 } from './answers.ts'
 import { balanceOf } from './balance.ts'
 import type { ChallengeLimitOptions } from './challenge-limit.ts'
@@ -23,6 +24,7 @@ import { createDemand } from './demand.ts'
 import { type Denial, deferred, denied } from './denial.ts'
 import type { ProofVerifier } from './dpop.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
+import { HOLD_KEY } from './holds.ts'
 import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
 import type { AddressLists } from './limits/address-lists.ts'
@@ -221,13 +223,14 @@ export function createGate(options: GateOptions): Gate {
         denial = deny(denial, summary, { cached, standing, request })
         continue
       }
-      if (settled?.known(cached.verified) === false)
+      if (settled?.known(cached.verified) === false && request.held !== true)
         return settledFirst(visit, settled, { cached, standing, index: i, denial })
       const candidate = { request, verified: cached.verified, summary, idempotencyKey }
       const onPass = (pass: Pass, undo?: () => void): Decision | Promise<Decision> => {
         if (request.route.pricer?.metered !== undefined)
           return metered(visit, pass, { cached, standing, index: i, undo, later: denial.later })
-        if (!standing.told) tellRedeemed(request, cached, standing)
+        // What is held may still be given back.
+        if (!standing.told && request.held !== true) tellRedeemed(request, cached, standing)
         return pass
       }
       const enter = (undo?: () => void): Decision | Promise<Decision> => {
@@ -247,7 +250,10 @@ export function createGate(options: GateOptions): Gate {
                 admitted.reason === 'over_rate' ? deferred(next, overRateAnswer(request, admitted)) : next,
               )
             }
-            return admitted.outcome === 'pass' ? onPass(admitted, undo) : admitted
+            if (admitted.outcome === 'pass') return onPass(admitted, undo)
+            if (request.route.hold === true && request.held !== true && !standing.told)
+              tellRedeemed(request, cached, standing)
+            return admitted
           },
           (error: unknown) => {
             undo?.()
@@ -256,7 +262,7 @@ export function createGate(options: GateOptions): Gate {
         )
       }
       const rules = request.route.limits
-      if (rules === undefined) return enter()
+      if (rules === undefined || request.held === true) return enter()
       const before = denial
       return throttle(request, asksOf(rules, request, cached.verified.tokenId), enter, (limited) =>
         admit(visit, i + 1, deferred(before, limited)),
@@ -347,6 +353,7 @@ export function createGate(options: GateOptions): Gate {
   /** A request that no credential opens. */
   function answer(request: GateRequest, denial: Denial): Decision | Promise<Decision> {
     if (denial.later !== undefined) return denial.later
+    if (request.held === true) return unsoldAnswer(request, denial.refusal)
     const { freebie, limits: rules = [] } = request.route
     const unpaid = (): Decision | Promise<Decision> =>
       throttle(request, unpaidAsksOf(rules, request), () => demand(request, denial))
@@ -373,7 +380,7 @@ export function createGate(options: GateOptions): Gate {
       return rules === undefined ? FREE : throttle(request, asksOf(rules, request, undefined), () => FREE)
     const text = credentialText(request.headers)
     if (text === undefined) return decidePayment(request)
-    const key = idempotencyKey(request)
+    const key = request.route.hold === true ? HOLD_KEY : idempotencyKey(request)
     if (key === null) return idempotencyAnswer(request, 'idempotency_invalid')
     const heeded = request.contentDigest === undefined ? undefined : key
     const go = (verdict: Verdict): Decision | Promise<Decision> =>
@@ -424,7 +431,8 @@ export function createGate(options: GateOptions): Gate {
       return route.shadow === true ? after(decision, shadowed) : decision
     },
     wantsDigest(request) {
-      const { free, shadow } = request.route
+      const { free, hold, shadow } = request.route
+      if (hold === true) return true
       if (free || shadow === true || typeof idempotencyKey(request) !== 'string') return false
       return credentialText(request.headers) !== undefined || payment?.present(request).state === 'unwrapped'
     },

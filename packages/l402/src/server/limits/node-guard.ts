@@ -15,9 +15,11 @@ export interface NodeGuardOptions {
   readonly waiting?: number
 }
 
-/** A backend's invoices behind a breaker. Both throw `lightning_unavailable` at once where it is open, or too many wait. */
+/** A backend's invoices behind a breaker. All throw `lightning_unavailable` at once where it is open, or too many wait. */
 export interface NodeGuard {
   createInvoice(request: InvoiceRequest): Promise<CreatedInvoice>
+  /** Where the backend holds payments. */
+  readonly createHoldInvoice?: NonNullable<InvoiceBackend['createHoldInvoice']>
   /** The signal gives up waiting for an answer. */
   lookupInvoice(paymentHash: Uint8Array, signal: AbortSignal): Promise<InvoiceState>
   /** Seconds until the node may be asked again; 0: now. */
@@ -32,7 +34,7 @@ export interface NodeGuard {
  * @throws RangeError for options out of range.
  */
 export function guardNode(
-  lightning: Pick<InvoiceBackend, 'createInvoice' | 'lookupInvoice'>,
+  lightning: Pick<InvoiceBackend, 'createInvoice' | 'createHoldInvoice' | 'lookupInvoice'>,
   now: () => number,
   options: NodeGuardOptions = {},
 ): NodeGuard {
@@ -122,7 +124,14 @@ export function guardNode(
     }
   }
 
+  const { createHoldInvoice } = lightning
   return {
+    ...(createHoldInvoice === undefined
+      ? {}
+      : {
+          createHoldInvoice: (request: Parameters<typeof createHoldInvoice>[0]) =>
+            ask(() => createHoldInvoice.call(lightning, request), request.signal),
+        }),
     createInvoice: (request) => ask(() => lightning.createInvoice(request), request.signal),
     lookupInvoice: (paymentHash, signal) => ask(() => lightning.lookupInvoice(paymentHash), signal),
     retryAfterSeconds: () => Math.ceil(waitMs() / 1000),

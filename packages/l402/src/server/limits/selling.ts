@@ -37,7 +37,7 @@ export interface SellingOptions {
   readonly perPrefix: ChallengeLimitOptions
   readonly economics: ChallengeEconomics
   /** Makes challenges with invoices of this backend. */
-  challenger(lightning: Pick<InvoiceBackend, 'createInvoice' | 'network'>): Challenger
+  challenger(lightning: Pick<InvoiceBackend, 'createInvoice' | 'createHoldInvoice' | 'network'>): Challenger
 }
 
 /** Sells within bounds. */
@@ -71,7 +71,7 @@ export function createSelling(options: SellingOptions): Selling {
           now,
           economics.reuse ?? {},
         )
-  const issue = options.challenger({ createInvoice: node.createInvoice, network: lightning.network })
+  const issue = options.challenger({ ...node, network: lightning.network })
 
   async function make(
     request: GateRequest,
@@ -108,8 +108,8 @@ export function createSelling(options: SellingOptions): Selling {
     async sell(request, buyer) {
       const free = exempt(request.clientAddress)
       try {
-        // Who is not known by an address is many.
-        if (reuse === undefined || free || request.clientAddress === '')
+        // Who is not known by an address is many. What is paid on delivery is for one request alone.
+        if (reuse === undefined || free || request.clientAddress === '' || request.route.hold === true)
           return await make(request, buyer, free)
         return await reuse.get(wantedBy(request.route, buyer), () => make(request, buyer, false))
       } catch (error) {
