@@ -43,7 +43,11 @@ ${rows(tlsSchema)}
 
 ### \`lightning\`
 
-The backends and their settings are in [lightning.md](lightning.md).
+The backends and their settings are in [lightning.md](lightning.md). Beside them:
+
+| key | what it says |
+|---|---|
+| \`strict\` | Whether a credential is honoured only once the node itself calls its invoice settled ([gateway.md](gateway.md#when-a-payment-counts)). Of several backends one that says so is enough. Default false. |
 
 ## A service: \`services.NAME\`
 

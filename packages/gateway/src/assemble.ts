@@ -30,6 +30,7 @@ import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
 import type { Config, LightningConfig, RouteConfig, ServiceConfig } from './config/config.ts'
+import { sellsOnDelivery } from './config/hold.ts'
 import { offerOf } from './config/limits.ts'
 import { routeSpec } from './config/match.ts'
 import { destinationOf } from './destination.ts'
@@ -145,6 +146,16 @@ export function buildGate(
 ): Gate {
   const { limit, exempt, invoiceExpirySeconds, economics } = config.challenges
   const { reuse, global, breaker } = economics
+  if (config.strict && !parts.lightning.invoices.invoiceCapabilities.looksUp)
+    throw new CommandError(
+      exitCode.config,
+      'turnpike: lightning.strict: this backend cannot say whether an invoice is settled, expected one that can',
+    )
+  if (sellsOnDelivery(config) && parts.lightning.invoices.invoiceCapabilities.holds !== true)
+    throw new CommandError(
+      exitCode.config,
+      'turnpike: a route has "hold: true", and this Lightning backend holds no payments: expected one that does, such as one lnd node',
+    )
   return createGate({
     lightning: parts.lightning.invoices,
     ledger: parts.ledger,
@@ -169,6 +180,7 @@ export function buildGate(
       node: breaker,
     },
     invoiceExpirySeconds,
+    strict: config.strict,
     ...(config.lsat ? { location: 'lsat', lsat: true } : {}),
     payment: config.paymentScheme,
     idempotency: config.idempotency,
@@ -242,6 +254,7 @@ function serviceRoutes(
           capability: route.capability,
           ...optional('minted', service.mints),
           ...(route.memo === undefined ? {} : { memo: route.memo }),
+          ...(route.hold ? { hold: true } : {}),
           ...routePolicy(service.name, route.name, offerOf(route.policy)),
         },
         offerOf(service.policy),

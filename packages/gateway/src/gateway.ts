@@ -16,10 +16,13 @@ import {
 } from './assemble.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
 import { type Config, sampleUpstream } from './config/config.ts'
+import { sellsOnDelivery } from './config/hold.ts'
 import { deniedAddresses } from './config/limits.ts'
 import type { TlsConfig } from './config/tls.ts'
 import { startControl } from './control.ts'
 import { type ForwardAuth, startForwardAuth } from './forward-auth/index.ts'
+import type { HoldDesk } from './holds/hold-desk.ts'
+import { openHoldDesk } from './holds/open.ts'
 import { listenOn } from './listen.ts'
 import { describeError } from './log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
@@ -97,6 +100,7 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
   const limits = host?.limits ?? localLimits()
   let loadedAt = Date.now()
   let draining = false
+  let holds: HoldDesk | undefined
   try {
     const metrics: Metrics = createMetrics({
       inFlight: () => plane.inFlight(),
@@ -154,11 +158,20 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
       routing,
       gate,
       hooks,
+      holds: { keep: async (request, sale) => (await holds?.keep(request, sale)) ?? false },
       trustedProxies: () => proxies,
       denied: () => denied,
       tracer: tracing,
     })
     closers.add(() => plane.close())
+    const holdings =
+      host === undefined && sellsOnDelivery(config)
+        ? await openHoldDesk(config, { lightning: invoices, keys, plane: () => plane, warn }).catch(
+            unavailable,
+          )
+        : undefined
+    holds = holdings
+    closers.add(async () => holdings?.stop())
 
     const material = config.tls === undefined ? undefined : tlsMaterial(config.tls)
     const servers = config.listen.map(({ tls }) =>
@@ -234,7 +247,10 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
       async stop() {
         draining = true
         forwardAuth?.stop()
-        const finished = await drainServers(servers, plane, config.drainTimeoutMs)
+        const [finished] = await Promise.all([
+          drainServers(servers, plane, config.drainTimeoutMs),
+          holds?.stop(config.drainTimeoutMs),
+        ])
         await closers.closeAll()
         return finished
       },

@@ -8,7 +8,7 @@ import { findL402Challenges } from '../src/core/challenge.ts'
 import { formatCredential } from '../src/core/credential.ts'
 import { decodeIdentifier } from '../src/core/identifier.ts'
 import { decodeMacaroon, encodeMacaroon } from '../src/core/macaroon.ts'
-import { memoryLightning } from '../src/lightning/memory.ts'
+import { type MemoryLightning, memoryLightning } from '../src/lightning/memory.ts'
 import { createGate, type GateOptions } from '../src/server/create-gate.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused, RouteTerms } from '../src/server/gate.ts'
 import { keyRing } from '../src/server/keys.ts'
@@ -42,9 +42,10 @@ afterEach(async () => {
   for (const ledger of opened.splice(0)) await ledger.close()
 })
 
-export function bench(options: Partial<GateOptions> = {}): Bench {
+/** `wallet` is what its buyer pays with, and what the gate sells with unless the options say otherwise. */
+export function bench(options: Partial<GateOptions> = {}, wallet?: MemoryLightning): Bench {
   const now = (): number => self.clock
-  const lightning = memoryLightning({ now })
+  const lightning = wallet ?? memoryLightning({ now })
   const ledger = options.ledger ?? memoryStore({ now })
   opened.push(ledger)
   const gate = createGate({

@@ -109,6 +109,8 @@ export interface RouteConfig {
   readonly keepOverrideHeaders: boolean
   /** The invoice's description, where the operator gave one. */
   readonly memo: string | undefined
+  /** Paid on delivery. */
+  readonly hold: boolean
   /** Left out of the discovery documents. */
   readonly hidden: boolean
   /** Where `match` stands in the file. */
@@ -169,6 +171,8 @@ export interface Config {
   readonly network: Network | undefined
   /** In the order they are asked; the sandbox only alone. */
   readonly lightning: readonly LightningConfig[]
+  /** Whether the node must call an invoice settled before its credential is honoured. */
+  readonly strict: boolean
   readonly store: StoreConfig
   readonly keys: KeysConfig
   /** In the order written. */

@@ -55,7 +55,7 @@ function readOne(
   const at = table && backend !== undefined ? [...path, 'backend'] : [...path]
   const kind = kindOf(source, { backend, at }, issues)
   if (kind === undefined) return []
-  const given = Object.fromEntries(named.filter(([key]) => key !== 'backend'))
+  const given = Object.fromEntries(named.filter(([key]) => key !== 'backend' && key !== 'strict'))
   if (kind === 'sandbox') {
     for (const key of Object.keys(given)) {
       const message = `unknown key "${key}", expected only "backend" for the sandbox`

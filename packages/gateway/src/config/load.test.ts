@@ -54,7 +54,58 @@ services:
       - { match: /health, free: true }
 `
 
+describe('hold: true', () => {
+  const selling = (body: string, more = ''): string => `${more}${route(body)}`
+
+  it('sells one call on delivery', () => {
+    const config = parseConfig(route('{ match: "POST /x", price: 5 sat, hold: true }'), where)
+    expect(config.services[0]?.routes[0]).toMatchObject({ hold: true, grants: { calls: 1 } })
+  })
+
+  it.each([
+    ['grants: { calls: 5 }', /^6:.*grants: a route with "hold: true" sells one call/],
+    ['freebie: 2/1d', /^6:.*freebie: a route with "hold: true" sells one call/],
+    ['shadow: true', /^6:.*shadow: a route with "hold: true" sells one call/],
+    ['conditions: { dpop: true }', /^6:.*expected no "dpop"/],
+  ])('is nothing to go with %s', (key, fault) => {
+    const faults = faultsOf(route(`{ match: "POST /x", price: 5 sat, hold: true, ${key} }`))
+    expect(faults.map((line) => line.slice('turnpike.yaml:'.length)).join('\n')).toMatch(fault)
+  })
+
+  it.each([
+    ['store: memory\n', /a store that lasts/],
+    ['workers: 2\n', /"workers: 1"/],
+    ['forwardAuth: { listen: "127.0.0.1:8404" }\n', /no "forwardAuth"/],
+  ])('is nothing to go with %j', (more, fault) => {
+    expect(faultsOf(selling('{ match: "POST /x", price: 5 sat, hold: true }', more)).join('\n')).toMatch(
+      fault,
+    )
+  })
+})
+
+it('says what lightning.strict is to be', () => {
+  const text = top('').replace('lightning: sandbox', 'lightning: { backend: sandbox, strict: always }')
+  expect(faultsOf(text)).toEqual([
+    'turnpike.yaml:2:40: lightning.strict: not true or false, expected true to have the node asked whether an invoice is settled',
+  ])
+})
+
 describe('a right configuration', () => {
+  it.each([
+    ['', false],
+    ['{ backend: sandbox, strict: false }', false],
+    ['{ backend: sandbox, strict: true }', true],
+    [
+      '[{ backend: phoenixd, url: "http://127.0.0.1:9740", passwordFile: a, strict: true }, { backend: phoenixd, url: "http://127.0.0.1:9741", passwordFile: b }]',
+      true,
+    ],
+  ])('says with lightning.strict that the node is asked: %s', (lightning, strict) => {
+    const text = top('').replace('lightning: sandbox', `lightning: ${lightning || 'sandbox'}`)
+    const config = parseConfig(text, where)
+    expect(config.strict).toBe(strict)
+    expect(JSON.stringify(config.lightning)).not.toContain('strict')
+  })
+
   it('comes out with its units resolved and its names absolute', () => {
     const config = parseConfig(full, where)
     expect(config).toMatchObject({

@@ -9,6 +9,7 @@ import type { Config, ListenAddress } from './config.ts'
 import { readDiscovery } from './discovery.ts'
 import { describeFaults } from './faults.ts'
 import { type ForwardAuthConfig, readForwardAuth } from './forward-auth.ts'
+import { checkHolds } from './hold.ts'
 import { ConfigError, type ConfigIssue } from './issue.ts'
 import { readLightning } from './lightning.ts'
 import { readAddressLists, readEconomics } from './limits.ts'
@@ -20,6 +21,7 @@ import { readRates } from './pricing.ts'
 import { checkWorkers, workerCount } from './processes.ts'
 import { fileSchema } from './schema.ts'
 import { readServices } from './services.ts'
+import { readStrict } from './strict.ts'
 import { readTls } from './tls.ts'
 import { readWebhooks } from './webhooks.ts'
 import { readYaml, type YamlSource } from './yaml-source.ts'
@@ -89,6 +91,7 @@ export function parseConfig(
   const parsed = fileSchema.safeParse(top)
   if (!parsed.success) issues.push(...describeFaults(source, [], parsed.error))
   const lightning = readLightning(source, { sandbox: options.sandbox, folder }, issues)
+  const strict = readStrict(source, issues)
   const store = readStore(source, folder, issues)
   const aperture = readAperture(source, folder, issues)
   const listen = readListen(source, issues)
@@ -118,6 +121,7 @@ export function parseConfig(
   }
   const workers = workerCount(data.workers)
   if (store !== undefined) checkWorkers(source, { workers, store }, issues)
+  checkHolds(source, { services, workers, store }, issues)
   const access = readAccess(data.log, { source, folder, issues })
   if (issues.length > 0 || store === undefined) throw new ConfigError(file, issues)
 
@@ -128,6 +132,7 @@ export function parseConfig(
     tls,
     network: data.network,
     lightning,
+    strict,
     store,
     keys: {
       files: (named ? (data.keys?.file ?? []) : ['turnpike.key']).map((name) => resolve(folder, name)),

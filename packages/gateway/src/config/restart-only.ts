@@ -1,4 +1,5 @@
 import type { Config } from './config.ts'
+import { sellsOnDelivery } from './hold.ts'
 
 /** The keys that differ between two configurations and that a running gateway cannot change. */
 export function restartOnly(before: Config, after: Config): readonly string[] {
@@ -8,6 +9,7 @@ export function restartOnly(before: Config, after: Config): readonly string[] {
     network: (config) => config.network,
     lightning: (config) => config.lightning,
     store: (config) => config.store,
+    hold: (config) => sellsOnDelivery(config),
     'keys.aperture': (config) => config.keys.aperture,
     forwardAuth: (config) => config.forwardAuth,
     admin: (config) => config.admin,

@@ -307,5 +307,10 @@ export const routeSchema = section('a route such as { match: "GET /path", price:
     .optional()
     .describe('Lets X-HTTP-Method-Override and the like through. Default false.'),
   memo: text('a text').optional().describe('The invoice’s description. Default: service and match.'),
+  hold: flag
+    .optional()
+    .describe(
+      'Paid on delivery: the node holds the payment until the answer is there, and gives it back where there is none. One call, a fixed price. Default false.',
+    ),
   hidden: flag.optional().describe('Whether the discovery documents leave it out. Default false.'),
 })

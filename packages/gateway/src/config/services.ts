@@ -12,6 +12,7 @@ import { readCors } from './cors.ts'
 import { checkDocuments, readOpenApi } from './discovery.ts'
 import { describeFaults, pathName } from './faults.ts'
 import { readForwarding } from './forwarding.ts'
+import { checkHold } from './hold.ts'
 import { readHosts } from './hosts.ts'
 import type { ConfigIssue, Position } from './issue.ts'
 import { checkPolicy, readAddressLists } from './limits.ts'
@@ -183,6 +184,7 @@ function readRoute(
       'buys nothing, expected { calls: 50 }, { valid: 1h }, { credit: 500 sat } or several of them (left out: one call)',
     )
   }
+  checkHold(route, price.by !== undefined, report)
   const ofLines = readMatchHeaders(route.matchHeaders, report)
   const matchHeaders = host === undefined ? ofLines : [host, ...(ofLines ?? [])]
   const charge = readRouteCharge(route, report)
@@ -231,6 +233,7 @@ function readRoute(
     allowEncodedSlash: route.allowEncodedSlash ?? false,
     keepOverrideHeaders: route.keepOverrideHeaders ?? false,
     memo: route.memo,
+    hold: route.hold ?? false,
     hidden: route.hidden ?? false,
     position: source.locate([...path, 'match']),
   }

@@ -14,7 +14,7 @@ export function watchLightning(backend: InvoiceBackend, metrics: Pick<Metrics, '
       metrics.lightning(operation, (performance.now() - startedAt) / 1000, ok)
     }
   }
-  const { invoiceDetails } = backend
+  const { invoiceDetails, createHoldInvoice, cancelInvoice, settleHoldInvoice } = backend
   return {
     network: backend.network,
     invoiceCapabilities: backend.invoiceCapabilities,
@@ -26,6 +26,14 @@ export function watchLightning(backend: InvoiceBackend, metrics: Pick<Metrics, '
           invoiceDetails: (paymentHash: Uint8Array) =>
             timed('lookup_invoice', () => invoiceDetails.call(backend, paymentHash)),
         }),
+    ...(createHoldInvoice === undefined
+      ? {}
+      : {
+          createHoldInvoice: (request: Parameters<typeof createHoldInvoice>[0]) =>
+            timed('create_invoice', () => createHoldInvoice.call(backend, request)),
+        }),
+    ...(cancelInvoice === undefined ? {} : { cancelInvoice: cancelInvoice.bind(backend) }),
+    ...(settleHoldInvoice === undefined ? {} : { settleHoldInvoice: settleHoldInvoice.bind(backend) }),
     ping: () => timed('ping', () => backend.ping()),
     close: () => backend.close(),
   }

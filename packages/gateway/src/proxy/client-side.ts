@@ -32,6 +32,8 @@ export interface ClientRequest {
   readonly peer?: string
   /** What the client speaks, where it is not what the connection does. */
   readonly scheme?: 'http' | 'https'
+  /** The gateway's own, for a payment that is held. */
+  readonly held?: true
   on(event: string, listener: Listener): this
   once(event: string, listener: Listener): this
   off(event: string, listener: Listener): this
@@ -66,6 +68,8 @@ export interface ClientAnswer {
   addTrailers(pairs: [name: string, value: string][]): void
   flushHeaders(): void
   writeContinue(): void
+  /** Told that this answer is one that was kept in the books. */
+  isKept?(): void
   writeEarlyHints(hints: { link: string[] }): void
   /** Breaks the answer off, so that the client sees that it is not whole. */
   destroy(): unknown

@@ -1,4 +1,4 @@
-import type { Gate, RouteTerms } from '@turnpike/l402/server'
+import type { Gate, HeldSale, RouteTerms } from '@turnpike/l402/server'
 import type { Admitted } from './asked.ts'
 import type { TrustedProxies } from './client-facts.ts'
 import type { ClientAnswer, ClientRequest } from './client-side.ts'
@@ -18,12 +18,33 @@ export interface DataPlaneHooks {
   upstreamState?(state: UpstreamState): void
 }
 
+/** A request that is run once its payment is held. */
+export interface HeldRequest {
+  readonly method: string
+  /** As it stands in the request line. */
+  readonly url: string
+  /** Name, value, …, as they came. */
+  readonly lines: readonly string[]
+  /** Whom its connection was with. */
+  readonly peer: string
+  readonly scheme: 'http' | 'https'
+  readonly body: Buffer
+}
+
+/** Keeps requests that are paid on delivery. */
+export interface HoldKeeper {
+  /** Answers whether it is kept, durably as far as it must be; else its challenge must not go out. Never rejects. */
+  keep(request: HeldRequest, sale: HeldSale): Promise<boolean>
+}
+
 /** What {@link createDataPlane} takes. */
 export interface DataPlaneOptions {
   readonly routing: Routing
   /** `pinned`: what decides as it does now, though it may be exchanged for another one meanwhile. */
   readonly gate: Gate & { pinned?(): Pick<Gate, 'decide'> }
   readonly hooks?: DataPlaneHooks
+  /** Where requests are kept that are paid on delivery; without it nothing is sold so. */
+  readonly holds?: HoldKeeper | undefined
   /**
    * Most connections to each upstream origin; as many as are needed if left out. With a limit, that many slow clients of
    * a free route keep everybody else waiting.

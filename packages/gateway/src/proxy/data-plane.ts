@@ -7,8 +7,10 @@ import {
   type Entitlement,
   type Gate,
   type GateRequest,
+  type HeldSale,
   PAGE_PATH,
   PRICED_BODY_BYTES,
+  type Refused,
 } from '@turnpike/l402/server'
 import { answerOptions } from './answer-options.ts'
 import { sendRefused, sendStored } from './answers.ts'
@@ -27,7 +29,7 @@ import { Exchange } from './exchange.ts'
 import { FileMiss } from './file-miss.ts'
 import { findTarget, upgradeProblem } from './find-route.ts'
 import { LastAnswers } from './last-answers.ts'
-import { BODY_LATE, bodyTooLarge, INTERNAL, NO_ROUTE, OTHER_SPELLING } from './own-problems.ts'
+import { BODY_LATE, bodyTooLarge, INTERNAL, NO_ROUTE, NOT_KEPT, OTHER_SPELLING } from './own-problems.ts'
 import { answerPageForm } from './page-form.ts'
 import { withPriceFacts } from './price-facts.ts'
 import { type RequestHead, readHead, upstreamLines } from './request-head.ts'
@@ -173,6 +175,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       clientAddress: client.address,
       route: route.terms,
       base: `${client.scheme}://${client.host}`,
+      ...(req.held === true ? { held: true } : {}),
     }
     if (route.bodyLimit !== undefined && head.bodyLength > route.bodyLimit) {
       visit.answer(bodyTooLarge(route.bodyLimit), head)
@@ -222,7 +225,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       return
     }
     makeLast(visit)
-    const detail = `expected at most ${mostBytes} bytes with an Idempotency-Key`
+    const why = route.terms.hold === true ? 'on a route that is paid on delivery' : 'with an Idempotency-Key'
+    const detail = `expected at most ${mostBytes} bytes ${why}`
     visit.answer(body.state === 'late' ? BODY_LATE : { code: 'body_too_large', detail }, head)
   }
 
@@ -269,6 +273,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       visit.outcome = 'refused'
       visit.code = decision.reason
       if (visit.closed) return
+      if (decision.hold !== undefined) {
+        void sellOnDelivery(going, decision, decision.hold)
+        return
+      }
       visit.leaveBody(head)
       sendRefused(visit.res, decision, manner)
       return
@@ -278,6 +286,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       visit.paid = true
       if (visit.closed) return
       visit.leaveBody(head)
+      visit.res.isKept?.()
       sendStored(visit.res, decision.answer, manner)
       return
     }
@@ -290,6 +299,17 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       visit.outcome = 'admitted'
       visit.admit({ visit, head, route, entitlement })
     } else proxy(going, entitlement)
+  }
+
+  /** The request is kept before its challenge goes out: whoever pays must be served. */
+  async function sellOnDelivery(going: Going, decision: Refused, sale: HeldSale): Promise<void> {
+    const { visit, head, route, client, body = Buffer.alloc(0) } = going
+    const { method = '', url = '', rawHeaders } = visit.req
+    const held = { method, url, lines: [...rawHeaders], peer: visit.peer, scheme: client.scheme, body }
+    const kept = (await options.holds?.keep(held, sale)) === true
+    if (visit.closed) return
+    if (kept) sendRefused(visit.res, decision, { crossOrigin: crossOriginOf(head, route) })
+    else visit.answer(NOT_KEPT, head)
   }
 
   function proxy({ visit, head, route, url, client, body }: Going, entitlement: Entitlement | null): void {

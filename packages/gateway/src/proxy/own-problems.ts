@@ -31,6 +31,13 @@ export const OVERRIDDEN: OwnProblem = {
   detail: 'expected no header line that says another method or path, such as X-HTTP-Method-Override',
 }
 
+/** There is no room for one more request that waits for its payment. */
+export const NOT_KEPT: OwnProblem = {
+  code: 'store_unavailable',
+  detail: 'no more requests can be kept for their payment right now; nothing was charged',
+  lines: ['Retry-After', '5'],
+}
+
 export const BAD_EXPECTATION: OwnProblem = {
   code: 'expectation_failed',
   detail: 'expected 100-continue, or no Expect line',

@@ -230,6 +230,7 @@ export async function startGateway(options: {
   readonly server?: PublicServerOptions
   readonly trustedProxies?: NonNullable<DataPlaneOptions['trustedProxies']>
   readonly denied?: NonNullable<DataPlaneOptions['denied']>
+  readonly holds?: NonNullable<DataPlaneOptions['holds']>
   /** Whom PROXY protocol headers are taken from. */
   readonly proxyHeaders?: ProxyHeaderOptions
 }): Promise<Gateway> {

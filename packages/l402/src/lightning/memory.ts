@@ -57,11 +57,16 @@ export interface MemoryLightning extends InvoiceBackend, PaymentBackend {
   balanceMsat(): Promise<bigint>
   ping(): Promise<void>
   invoiceDetails(paymentHash: Uint8Array): Promise<InvoiceDetails>
+  cancelInvoice(paymentHash: Uint8Array): Promise<InvoiceState>
+  createHoldInvoice(request: HoldInvoiceRequest): Promise<CreatedInvoice>
+  settleHoldInvoice(preimage: Uint8Array): Promise<void>
   /** All that the seller has received. */
   sellerBalanceMsat(): Promise<bigint>
   /** Ends a payment that was left pending. */
   finish(paymentHash: Uint8Array, end: 'paid' | 'failed'): void
 }
+
+type HoldInvoiceRequest = Parameters<NonNullable<InvoiceBackend['createHoldInvoice']>>[0]
 
 const DEFAULT_BALANCE_MSAT = 100_000_000_000n
 const OUT_OF_REACH: PaymentOutcome = { status: 'unknown', detail: 'the wallet cannot be reached' }
@@ -80,12 +85,13 @@ interface Issued {
   readonly expiresAt: number
   readonly text: string
   readonly amountMsat: bigint
-  readonly preimage: Uint8Array
+  /** `null`: a hold invoice, whose preimage the seller keeps. */
+  readonly preimage: Uint8Array | null
 }
 
 class InMemoryLightning implements MemoryLightning {
   readonly network: Network
-  readonly invoiceCapabilities = { exactMsat: true, looksUp: true } as const
+  readonly invoiceCapabilities = { exactMsat: true, looksUp: true, cancels: true, holds: true } as const
   readonly paymentCapabilities = { returnsPreimage: true, capsFees: true, looksUp: true } as const
   offline = false
   readonly #options: MemoryLightningOptions
@@ -112,14 +118,28 @@ class InMemoryLightning implements MemoryLightning {
   }
 
   async createInvoice(request: InvoiceRequest): Promise<CreatedInvoice> {
+    const preimage = this.#randomBytes(32)
+    return this.#create(request, { preimage, paymentHash: Uint8Array.from(sha256(preimage)) })
+  }
+
+  async createHoldInvoice(request: HoldInvoiceRequest): Promise<CreatedInvoice> {
+    const { paymentHash } = request
+    if (paymentHash.length !== 32) throw new RangeError('invalid payment hash: expected 32 bytes')
+    if (this.#sales.state(paymentHash) !== 'unknown')
+      throw new L402Error('lightning_unavailable', 'there is an invoice with this payment hash')
+    return this.#create(request, { preimage: null, paymentHash })
+  }
+
+  #create(
+    request: InvoiceRequest,
+    { preimage, paymentHash }: Pick<Issued, 'preimage'> & { readonly paymentHash: Uint8Array },
+  ): CreatedInvoice {
     checkInvoiceRequest(request)
     this.#assertReachable()
     if (request.signal?.aborted === true) {
       throw new L402Error('lightning_unavailable', 'making the invoice was aborted')
     }
     const { amountMsat, memo, expirySeconds } = request
-    const preimage = this.#randomBytes(32)
-    const paymentHash = Uint8Array.from(sha256(preimage))
     const timestamp = this.#nowSeconds()
     const fields = {
       network: this.network,
@@ -135,6 +155,30 @@ class InMemoryLightning implements MemoryLightning {
     this.#issued.set(encodeHex(paymentHash), { expiresAt, text: invoice, amountMsat, preimage }, timestamp)
     this.#sales.add(paymentHash, { expiresAt, amountMsat })
     return { invoice, paymentHash, amountMsat, expiresAt }
+  }
+
+  async cancelInvoice(paymentHash: Uint8Array): Promise<InvoiceState> {
+    this.#assertReachable()
+    const issued = this.#issued.get(encodeHex(paymentHash))
+    if (issued !== undefined && this.#sales.state(paymentHash) === 'accepted') {
+      this.#balanceMsat += issued.amountMsat + this.#feeMsat(issued)
+      this.#purchases.finish(paymentHash, failed('the payee has given it back'))
+    }
+    this.#sales.cancel(paymentHash)
+    return this.#sales.state(paymentHash)
+  }
+
+  async settleHoldInvoice(preimage: Uint8Array): Promise<void> {
+    this.#assertReachable()
+    const paymentHash = Uint8Array.from(sha256(preimage))
+    const issued = this.#issued.get(encodeHex(paymentHash))
+    const state = this.#sales.state(paymentHash)
+    if (state === 'settled') return
+    if (issued === undefined || state !== 'accepted')
+      throw new L402Error('lightning_unavailable', `there is nothing to settle: the invoice is ${state}`)
+    this.#sales.settle(paymentHash, issued.amountMsat)
+    const feeMsat = this.#feeMsat(issued)
+    this.#purchases.finish(paymentHash, { status: 'paid', preimage: preimage.slice(), feeMsat })
   }
 
   async lookupInvoice(paymentHash: Uint8Array): Promise<InvoiceState> {
@@ -180,7 +224,8 @@ class InMemoryLightning implements MemoryLightning {
 
   finish(paymentHash: Uint8Array, end: 'paid' | 'failed'): void {
     const issued = this.#issued.get(encodeHex(paymentHash))
-    if (issued === undefined || this.#purchases.state(paymentHash).status !== 'pending') {
+    const pending = this.#purchases.state(paymentHash).status === 'pending'
+    if (issued === undefined || !pending || this.#sales.state(paymentHash) === 'accepted') {
       throw new RangeError('no pending payment with this hash')
     }
     this.#end(paymentHash, issued, end)
@@ -203,14 +248,19 @@ class InMemoryLightning implements MemoryLightning {
     const times = { expiresAt: issued.expiresAt, nowSeconds: this.#nowSeconds() }
     void this.#purchases.start(paymentHash, times)
     if (fate !== 'pending') this.#end(paymentHash, issued, fate, script)
-    return script.status === 'unknown' ? lost : this.#purchases.state(paymentHash)
+    if (script.status === 'unknown') return lost
+    // What is held has no outcome before it is settled or given back.
+    const held = this.#sales.state(paymentHash) === 'accepted'
+    return (held ? this.#purchases.started(paymentHash) : undefined) ?? this.#purchases.state(paymentHash)
   }
 
   #objection(issued: Issued | undefined, request: PayRequest): string | undefined {
     if (issued === undefined || issued.text !== request.invoice.toLowerCase()) return 'no route to the payee'
     if (issued.amountMsat !== request.amountMsat) return 'the invoice has another amount'
     if (this.#nowSeconds() >= issued.expiresAt) return 'the invoice has expired'
-    if (this.#sales.state(request.paymentHash) === 'settled') return 'the invoice is already paid'
+    const state = this.#sales.state(request.paymentHash)
+    if (state === 'settled' || state === 'accepted') return 'the invoice is already paid'
+    if (state === 'cancelled') return 'the payee takes no payment for it any more'
     const feeMsat = this.#feeMsat(issued)
     if (feeMsat > request.maxFeeMsat) return 'no route within the fee limit'
     return issued.amountMsat + feeMsat > this.#balanceMsat ? 'insufficient balance' : undefined
@@ -234,6 +284,10 @@ class InMemoryLightning implements MemoryLightning {
     }
     const feeMsat = this.#feeMsat(issued)
     this.#balanceMsat -= issued.amountMsat + feeMsat
+    if (issued.preimage === null) {
+      this.#sales.accept(paymentHash, issued.amountMsat)
+      return
+    }
     this.#sales.settle(paymentHash, issued.amountMsat, issued.preimage)
     const proven: PaymentOutcome = { status: 'paid', preimage: issued.preimage.slice(), feeMsat }
     this.#purchases.finish(paymentHash, fate === 'paid' ? proven : { status: fate, feeMsat })

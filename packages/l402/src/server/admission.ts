@@ -14,6 +14,7 @@ import { withRefundedCalls } from './call-refunds.ts'
 import type { ProofVerifier } from './dpop.ts'
 import { countedEntitlement, insist, passEntitlement } from './entitlement.ts'
 import type { GateRequest, Pass, Refused, Replayed } from './gate.ts'
+import { HOLD_KEEP_MS } from './holds.ts'
 import { claimOf, decodeAnswer } from './idempotency.ts'
 import { type Remaining, rateLimitLines } from './rate-limit-lines.ts'
 import type { VerifiedCredential } from './verify.ts'
@@ -145,7 +146,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
   async function admitOnce(candidate: Candidate): Promise<Admitted> {
     const { request, verified, summary, idempotencyKey } = candidate
     const rates = ratesOf(summary)
-    const untilMs = Math.floor(now()) + options.keepMs
+    const hold = request.route.hold === true
+    const untilMs = Math.floor(now()) + (hold ? Math.min(HOLD_KEEP_MS, options.keepMs) : options.keepMs)
     const claim =
       idempotencyKey === undefined
         ? undefined
@@ -156,6 +158,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
       case 'running':
         return idempotencyAnswer(request, 'idempotency_running')
       case 'other':
+        // What it was paid for is another request; this one can be bought (rule S1).
+        if (hold) return refuse('exhausted', 'this credential has bought another request')
         return idempotencyAnswer(request, 'idempotency_conflict')
       case 'answered': {
         const answer = decodeAnswer(found.answer)

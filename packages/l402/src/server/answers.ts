@@ -132,6 +132,13 @@ export function lightningUnavailable(request: GateRequest, retryAfterSeconds = 5
   return plainAnswer(request, { reason: 'lightning_unavailable', detail, retryAfterSeconds })
 }
 
+/** 503: the node cannot be asked whether a credential's invoice is settled, so it is neither honoured nor sold again. */
+export function settlementUnknown(request: Pick<GateRequest, 'headers'>, retryAfterSeconds = 5): Refused {
+  const detail =
+    'the payment cannot be looked up right now; nothing was used, and nothing is to be paid again'
+  return plainAnswer(request, { reason: 'lightning_unavailable', detail, retryAfterSeconds })
+}
+
 /** 503: the books cannot be written. Never free, never lost (protocol §5 rule 9). */
 export function storeUnavailable(request: Pick<GateRequest, 'headers'>): Refused {
   const detail = 'the books cannot be written right now; nothing was used'

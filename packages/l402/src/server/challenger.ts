@@ -2,13 +2,16 @@ import { decodeUnverifiedInvoice, type UnverifiedInvoice } from '../core/bolt11/
 import { encodeBase64, encodeHex, encodeUtf8, equalBytes } from '../core/bytes.ts'
 import { mintMacaroon } from '../core/chain.ts'
 import { formatChallenge } from '../core/challenge.ts'
-import { isL402Error, L402Error } from '../core/errors.ts'
+import { L402Error } from '../core/errors.ts'
+import { sha256 } from '../core/hash.ts'
 import { encodeIdentifier } from '../core/identifier.ts'
 import { encodeMacaroon } from '../core/macaroon.ts'
-import type { CreatedInvoice, InvoiceBackend } from '../lightning/backend.ts'
+import type { CreatedInvoice, InvoiceBackend, InvoiceRequest } from '../lightning/backend.ts'
 import type { RouteTerms } from './gate.ts'
+import { type HeldSale, holdPreimage } from './holds.ts'
 import type { KeyRing } from './keys.ts'
 import { mintedCaveats } from './minted-caveats.ts'
+import { withDeadline } from './with-deadline.ts'
 
 /** A fresh challenge: what a client needs to buy (rules S2, S4, S6). */
 export interface IssuedChallenge {
@@ -27,11 +30,13 @@ export interface IssuedChallenge {
   readonly tokenId: string
   /** Unix seconds. */
   readonly expiresAt: number
+  /** Of a route that is paid on delivery. */
+  readonly hold?: HeldSale
 }
 
 /** What a challenger works with. */
 export interface ChallengerOptions {
-  readonly lightning: Pick<InvoiceBackend, 'createInvoice' | 'network'>
+  readonly lightning: Pick<InvoiceBackend, 'createInvoice' | 'createHoldInvoice' | 'network'>
   readonly keys: KeyRing
   /** Milliseconds since 1970. */
   readonly now: () => number
@@ -89,16 +94,21 @@ export function createChallenger(options: ChallengerOptions): Challenger {
   if (options.location !== undefined && encodeUtf8(options.location).length > 255)
     throw new RangeError('invalid location: expected at most 255 bytes')
   return async (terms, buyer) => {
+    const tokenId = buyer.topUp?.tokenId ?? randomBytes(32)
+    const preimage = terms.hold === true ? holdPreimage(keys, tokenId) : undefined
     const invoice = await withDeadline(options.deadlineMs, (signal) =>
-      lightning.createInvoice({
-        amountMsat: terms.priceMsat,
-        memo: terms.memo ?? memoOf(terms),
-        expirySeconds: options.invoiceExpirySeconds,
-        signal,
-      }),
+      makeInvoice(
+        lightning,
+        {
+          amountMsat: terms.priceMsat,
+          memo: terms.memo ?? memoOf(terms),
+          expirySeconds: options.invoiceExpirySeconds,
+          signal,
+        },
+        preimage,
+      ),
     )
     const { expiresAt } = checkInvoice(invoice, terms, lightning)
-    const tokenId = buyer.topUp?.tokenId ?? randomBytes(32)
     const identifier = encodeIdentifier({ paymentHash: invoice.paymentHash, tokenId })
     const macaroon = encodeMacaroon(
       mintMacaroon({
@@ -118,8 +128,31 @@ export function createChallenger(options: ChallengerOptions): Challenger {
       paymentHash: encodeHex(invoice.paymentHash),
       tokenId: encodeHex(tokenId),
       expiresAt,
+      ...(preimage === undefined
+        ? {}
+        : {
+            hold: {
+              ...{ tokenId, preimage, expiresAt },
+              paymentHash: invoice.paymentHash,
+              macaroon: encodeBase64(macaroon),
+            },
+          }),
     }
   }
+}
+
+async function makeInvoice(
+  lightning: ChallengerOptions['lightning'],
+  request: InvoiceRequest,
+  preimage: Uint8Array | undefined,
+): Promise<CreatedInvoice> {
+  if (preimage === undefined) return lightning.createInvoice(request)
+  const paymentHash = Uint8Array.from(sha256(preimage))
+  const created = await lightning.createHoldInvoice?.({ ...request, paymentHash })
+  if (created === undefined)
+    throw new L402Error('lightning_unavailable', 'the Lightning backend holds no payments')
+  if (equalBytes(created.paymentHash, paymentHash)) return created
+  throw new L402Error('lightning_invalid', 'the Lightning backend made an invoice with another payment hash')
 }
 
 /** Service and route, in whole characters and within the 639 bytes of an invoice's description. */
@@ -160,25 +193,4 @@ function readInvoice({ invoice }: CreatedInvoice): UnverifiedInvoice {
 function checkWhole(value: number, name: string): void {
   if (!Number.isSafeInteger(value) || value < 1)
     throw new RangeError(`invalid ${name}: expected a whole number of at least 1, got ${value}`)
-}
-
-async function withDeadline<T>(ms: number, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController()
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new L402Error('lightning_unavailable', `the Lightning backend did not answer within ${ms} ms`))
-      controller.abort()
-    }, ms)
-  })
-  try {
-    return await Promise.race([task(controller.signal), late])
-  } catch (error) {
-    if (isL402Error(error, 'lightning_unavailable') || isL402Error(error, 'lightning_invalid')) throw error
-    throw new L402Error('lightning_unavailable', 'the Lightning backend failed to make an invoice', {
-      cause: error,
-    })
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -9,31 +9,43 @@ import { withPage } from '../page/with-page.ts'
 import type { Ledger } from '../stores/ledger.ts'
 import type { StoredRootKeys } from '../stores/root-keys.ts'
 import { checkKind, createAdmission, needsAdmission } from './admission.ts'
-import { addressDenied, idempotencyAnswer, noBalance, overRateAnswer, storeUnavailable } from './answers.ts'
+import {
+  addressDenied,
+  idempotencyAnswer,
+  noBalance,
+  overRateAnswer,
+  settlementUnknown,
+  storeUnavailable,
+  unsoldAnswer,
+} from './answers.ts'
 import { balanceOf } from './balance.ts'
 import type { ChallengeLimitOptions } from './challenge-limit.ts'
 import { createChallenger } from './challenger.ts'
 import { clearRequest } from './clear-request.ts'
 import { createDemand } from './demand.ts'
-import { type Denial, denied } from './denial.ts'
+import { type Denial, deferred, denied } from './denial.ts'
 import type { ProofVerifier } from './dpop.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
+import { HOLD_KEY } from './holds.ts'
 import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
 import type { AddressLists } from './limits/address-lists.ts'
 import type { LimitAuthority } from './limits/authority.ts'
 import { createFreebies } from './limits/freebies.ts'
 import { localLimits } from './limits/local-limits.ts'
+import { guardNode, type NodeGuard } from './limits/node-guard.ts'
 import { asksOf, unpaidAsksOf } from './limits/rate-rules.ts'
 import { type ChallengeEconomics, createSelling } from './limits/selling.ts'
 import { shadowed } from './limits/shadow.ts'
 import { createThrottle } from './limits/throttle.ts'
-import { asProblem, createPaymentScheme, type PaymentSchemeMode } from './payment-scheme/scheme.ts'
+import { after, paymentDecider } from './payment-scheme/decide-payment.ts'
+import { createPaymentScheme, type PaymentSchemeMode } from './payment-scheme/scheme.ts'
 import { meter } from './pricing/meter-gate.ts'
 import type { PricedEvent } from './pricing/pricer.ts'
 import { createPricing } from './pricing/pricing.ts'
 import { type SalesWatcher, saleOf } from './sales-watcher.ts'
 import { addressPolicy, type ServiceOptions, servicePolicies } from './service-policies.ts'
+import { type SettledCheck, settledCheck } from './settled.ts'
 import { storedLookup } from './stored-lookup.ts'
 import {
   type CachedCredential,
@@ -63,8 +75,13 @@ export interface GateOptions extends AddressLists {
   readonly limits?: LimitAuthority
   /** Seconds an invoice may be paid; 600 if left out. */
   readonly invoiceExpirySeconds?: number
-  /** Milliseconds a backend may take to make an invoice; 10,000 if left out. Then 503. */
+  /** Milliseconds a backend may take to make an invoice, or to look one up; 10,000 if left out. Then 503. */
   readonly challengeDeadlineMs?: number
+  /**
+   * Strict mode: a credential is honoured once the node itself calls its invoice settled, which it is asked once; false if left
+   * out. Where it cannot be asked within the deadline above: 503. Needs a backend that looks invoices up.
+   */
+  readonly strict?: boolean
   /** Most verdicts held in memory, some 6 KB each (a large one counts for several); 20,000 if left out. */
   readonly verdictCacheSize?: number
   /** Leaves `macaroon=` out of challenges (rule S2): then most deployed clients cannot read them. */
@@ -124,8 +141,13 @@ export function createGate(options: GateOptions): Gate {
   const limits = options.limits ?? localLimits({ now })
   const throttle = createThrottle(limits)
   const freebies = createFreebies({ ledger, now })
+  const deadlineMs = options.challengeDeadlineMs ?? 10_000
+  const node = guardNode(options.lightning, now, options.challenges?.node ?? {})
+  const settled = options.strict === true ? strictCheck(options.lightning, node, deadlineMs) : undefined
   const selling = createSelling({
     lightning: options.lightning,
+    node,
+    deadlineMs,
     limits,
     now,
     perPrefix: options.challengeLimit ?? { limit: 60, perSeconds: 60 },
@@ -137,7 +159,7 @@ export function createGate(options: GateOptions): Gate {
         now,
         randomBytes,
         invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
-        deadlineMs: options.challengeDeadlineMs ?? 10_000,
+        deadlineMs,
         strictSpec: options.strictSpec ?? false,
         lsat: options.lsat ?? false,
         location: options.location,
@@ -208,11 +230,14 @@ export function createGate(options: GateOptions): Gate {
         denial = deny(denial, summary, { cached, standing, request })
         continue
       }
+      if (settled?.known(cached.verified) === false && request.held !== true)
+        return settledFirst(visit, settled, { cached, standing, index: i, denial })
       const candidate = { request, verified: cached.verified, summary, idempotencyKey }
       const onPass = (pass: Pass, undo?: () => void): Decision | Promise<Decision> => {
         if (request.route.pricer?.metered !== undefined)
-          return metered(visit, pass, { cached, standing, index: i, undo })
-        if (!standing.told) tellRedeemed(request, cached, standing)
+          return metered(visit, pass, { cached, standing, index: i, undo, later: denial.later })
+        // What is held may still be given back.
+        if (!standing.told && request.held !== true) tellRedeemed(request, cached, standing)
         return pass
       }
       const enter = (undo?: () => void): Decision | Promise<Decision> => {
@@ -224,9 +249,18 @@ export function createGate(options: GateOptions): Gate {
               // What a narrowed copy may not use is there for others.
               if (admitted.reason === 'exhausted' && !summary.attenuated)
                 sales?.exhausted(saleOf(request.route, cached.verified, summary))
-              return admit(visit, i + 1, deny(denial, admitted, { cached, standing, request }))
+              const next = deny(denial, admitted, { cached, standing, request })
+              // It stays good, so nothing is sold in its place; another one beside it may pass.
+              return admit(
+                visit,
+                i + 1,
+                admitted.reason === 'over_rate' ? deferred(next, overRateAnswer(request, admitted)) : next,
+              )
             }
-            return admitted.outcome === 'pass' ? onPass(admitted, undo) : admitted
+            if (admitted.outcome === 'pass') return onPass(admitted, undo)
+            if (request.route.hold === true && request.held !== true && !standing.told)
+              tellRedeemed(request, cached, standing)
+            return admitted
           },
           (error: unknown) => {
             undo?.()
@@ -235,10 +269,29 @@ export function createGate(options: GateOptions): Gate {
         )
       }
       const rules = request.route.limits
-      if (rules === undefined) return enter()
-      return throttle(request, asksOf(rules, request, cached.verified.tokenId), enter)
+      if (rules === undefined || request.held === true) return enter()
+      const before = denial
+      return throttle(request, asksOf(rules, request, cached.verified.tokenId), enter, (limited) =>
+        admit(visit, i + 1, deferred(before, limited)),
+      )
     }
     return answer(request, denial)
+  }
+
+  /** Strict mode: tries the credential again once the node calls its invoice settled; else the next one. */
+  async function settledFirst(
+    visit: Visit,
+    check: SettledCheck,
+    { cached, standing, index, denial }: Omit<Admitting, 'undo' | 'later'> & { readonly denial: Denial },
+  ): Promise<Decision> {
+    const { request } = visit
+    const unsettled = await check.ask(cached.verified)
+    if (unsettled === undefined) return admit(visit, index, denial)
+    const next =
+      unsettled === 'unavailable'
+        ? deferred(denial, settlementUnknown(request, node.retryAfterSeconds() || undefined))
+        : deny(denial, unsettled, { cached, standing, request })
+    return admit(visit, index + 1, next)
   }
 
   function deny(
@@ -259,13 +312,17 @@ export function createGate(options: GateOptions): Gate {
   async function metered(
     visit: Visit,
     pass: Pass,
-    { cached, standing, index, undo }: Admitting,
+    { cached, standing, index, undo, later }: Admitting,
   ): Promise<Decision> {
     if (pass.entitlement === null) return pass
     const outcome = await meter(visit.request, pass.entitlement, pricing.told)
     if ('denied' in outcome || outcome.outcome === 'refuse') undo?.()
     if ('denied' in outcome)
-      return admit({ ...visit, request: outcome.denied }, index + 1, { refusal: USED_UP, topUp: null })
+      return admit({ ...visit, request: outcome.denied }, index + 1, {
+        refusal: USED_UP,
+        topUp: null,
+        ...(later === undefined ? {} : { later }),
+      })
     if (outcome.outcome === 'pass' && !standing.told) tellRedeemed(visit.request, cached, standing)
     return outcome
   }
@@ -302,8 +359,8 @@ export function createGate(options: GateOptions): Gate {
 
   /** A request that no credential opens. */
   function answer(request: GateRequest, denial: Denial): Decision | Promise<Decision> {
-    const { refusal } = denial
-    if (refusal.reason === 'over_rate') return overRateAnswer(request, refusal)
+    if (denial.later !== undefined) return denial.later
+    if (request.held === true) return unsoldAnswer(request, denial.refusal)
     const { freebie, limits: rules = [] } = request.route
     const unpaid = (): Decision | Promise<Decision> =>
       throttle(request, unpaidAsksOf(rules, request), () => demand(request, denial))
@@ -329,8 +386,8 @@ export function createGate(options: GateOptions): Gate {
     if (free)
       return rules === undefined ? FREE : throttle(request, asksOf(rules, request, undefined), () => FREE)
     const text = credentialText(request.headers)
-    if (text === undefined) return decidePayment(request)
-    const key = idempotencyKey(request)
+    if (text === undefined) return decideUnproven(request)
+    const key = request.route.hold === true ? HOLD_KEY : idempotencyKey(request)
     if (key === null) return idempotencyAnswer(request, 'idempotency_invalid')
     const heeded = request.contentDigest === undefined ? undefined : key
     const go = (verdict: Verdict): Decision | Promise<Decision> =>
@@ -343,27 +400,11 @@ export function createGate(options: GateOptions): Gate {
     return verdict.then(go, (error: unknown) => booksDown(request, error))
   }
 
-  /** A request without an L402 credential may have one of the other scheme: the same in another envelope (protocol §6). */
-  function decidePayment(request: GateRequest): Decision | Promise<Decision> {
-    const presented = payment?.present(request) ?? { state: 'none' }
-    switch (presented.state) {
-      case 'none':
-        return answer(request, { refusal: MISSING, topUp: null })
-      case 'refused': {
-        const { refusal, problem } = presented
-        return after(answer(request, { refusal, topUp: null }), (decision) =>
-          decision.outcome === 'refuse' ? asProblem(decision, problem) : decision,
-        )
-      }
-      case 'unwrapped': {
-        const { headers, challengeId } = presented
-        return after(
-          decideRoute({ ...request, headers }),
-          (decision) => payment?.answered(decision, challengeId) ?? decision,
-        )
-      }
-    }
-  }
+  const decideUnproven = paymentDecider(payment, {
+    decide: decideRoute,
+    answer: (request, refusal) => answer(request, { refusal, topUp: null }),
+    missing: MISSING,
+  })
 
   /** A request that has no price: what is free is within the rates all the same. */
   function unbound(request: GateRequest, decision: Pass | Refused): Decision | Promise<Decision> {
@@ -381,7 +422,8 @@ export function createGate(options: GateOptions): Gate {
       return route.shadow === true ? after(decision, shadowed) : decision
     },
     wantsDigest(request) {
-      const { free, shadow } = request.route
+      const { free, hold, shadow } = request.route
+      if (hold === true) return true
       if (free || shadow === true || typeof idempotencyKey(request) !== 'string') return false
       return credentialText(request.headers) !== undefined || payment?.present(request).state === 'unwrapped'
     },
@@ -392,6 +434,11 @@ export function createGate(options: GateOptions): Gate {
         const { credentials, refusal } = await judge(text, headers)
         const [first] = credentials
         if (first === undefined) return noBalance(refusal ?? MISSING)
+        if (settled?.known(first.verified) === false) {
+          const unsettled = await settled.ask(first.verified)
+          if (unsettled === 'unavailable') return settlementUnknown({ headers })
+          if (unsettled !== undefined) return noBalance(unsettled)
+        }
         return await balanceOf(first, { ledger, policies, nowSeconds: now() / 1000 })
       } catch (error) {
         return booksDown({ headers }, error)
@@ -409,11 +456,9 @@ export function createGate(options: GateOptions): Gate {
   return page === false ? gate : withPage(gate, { page, services, lightning, keys, limits, now, randomBytes })
 }
 
-function after(
-  decision: Decision | Promise<Decision>,
-  then: (decision: Decision) => Decision,
-): Decision | Promise<Decision> {
-  return 'then' in decision ? decision.then(then) : then(decision)
+function strictCheck(lightning: InvoiceBackend, node: NodeGuard, deadlineMs: number): SettledCheck {
+  if (lightning.invoiceCapabilities.looksUp) return settledCheck(node, deadlineMs)
+  throw new RangeError('invalid strict: expected a Lightning backend that can look invoices up')
 }
 
 /** The credential of a visit that is being admitted. */
@@ -424,6 +469,8 @@ interface Admitting {
   readonly index: number
   /** Takes the request out of the rates again. */
   readonly undo: (() => void) | undefined
+  /** See {@link Denial}: of those tried before. */
+  readonly later: Refused | undefined
 }
 
 /** A request with credentials on its way through the gate. */

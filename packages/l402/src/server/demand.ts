@@ -40,7 +40,8 @@ export function createDemand(options: DemandOptions): Demand {
   async function challenge(request: GateRequest, { refusal, topUp }: Denial): Promise<Refused> {
     const issued = await selling.sell(request, {
       tier: policyOf(request.route.service).tier ?? 0,
-      topUp,
+      // A payment hash hangs on the token id, so each has its own.
+      topUp: request.route.hold === true ? null : topUp,
       clientAddress: request.clientAddress,
       origin: headerValue(request.headers, 'origin'),
       thumbprint: await provenKey(request),
@@ -51,7 +52,10 @@ export function createDemand(options: DemandOptions): Demand {
     if (untold !== null) return untold
     // Told before it goes out, so that nobody can have paid before it is known.
     sales?.challenged(challengedSale(request.route, issued))
-    return challengeAnswer(request, refusal, { issued, payment: payment?.offers(request, issued) ?? [] })
+    const { hold } = issued
+    const offers = hold === undefined ? (payment?.offers(request, issued) ?? []) : []
+    const answer = challengeAnswer(request, refusal, { issued, payment: offers })
+    return hold === undefined ? answer : { ...answer, hold }
   }
 
   /** The key that a purchase is to be bound to: of the unpaid request's own proof. */

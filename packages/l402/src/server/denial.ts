@@ -1,5 +1,6 @@
 import type { Refusal } from '../core/refusal.ts'
 import type { TopUp } from './challenger.ts'
+import type { Refused } from './gate.ts'
 import type { CachedCredential, Standing } from './verdict-cache.ts'
 
 /** Why a request will not pass, and whose account a purchase would go to. */
@@ -7,6 +8,11 @@ export interface Denial {
   readonly refusal: Refusal
   /** The account to keep: possession of the used-up credential is the authority to top it up (protocol §5 rule 8). */
   readonly topUp: TopUp | null
+  /**
+   * The answer in place of a challenge where a credential is good and only has to wait: over its rate, or the node cannot be
+   * asked. Whoever holds it is sold nothing again.
+   */
+  readonly later?: Refused
 }
 
 /** A credential that did not pass. */
@@ -29,7 +35,12 @@ export function denied(before: Denial, refusal: Refusal, { cached, standing, fit
     (spent && summary.ok && fits()
       ? { tokenId: cached.verified.identifier.tokenId, narrowed: summary.attenuated }
       : null)
-  return { refusal: BROKEN.has(before.refusal.reason) ? refusal : before.refusal, topUp }
+  return { ...before, refusal: BROKEN.has(before.refusal.reason) ? refusal : before.refusal, topUp }
+}
+
+/** A credential that could not pass now; the others are still to be tried. The first such answer stands. */
+export function deferred(before: Denial, later: Refused): Denial {
+  return { ...before, later: before.later ?? later }
 }
 
 const BROKEN: ReadonlySet<string> = new Set([

@@ -24,6 +24,24 @@ describe('_rate (protocol §5)', () => {
     expect(refused(await self.ask(PASS, credential)).status).toBe(429)
   })
 
+  it('lets another credential beside it through, and answers 429 where none passes (V2)', async () => {
+    const self = bench()
+    const paced = narrowed(await self.buy(PASS), 'weather_rate=1/60')
+    const other = narrowed(await self.buy(PASS), 'weather_paths=/forecast/*')
+    passed(await self.ask(PASS, paced))
+    const both = (path: string) => ({ path, headers: ['Authorization', paced, 'Authorization', other] })
+    passed(await self.ask(PASS, undefined, both('/forecast/paris')))
+    const wider = narrowed(await self.buy(PASS), 'weather_paths=/elsewhere/*')
+    for (const lines of [
+      ['Authorization', paced, 'Authorization', wider],
+      ['Authorization', wider, 'Authorization', paced],
+    ]) {
+      const none = refused(await self.ask(PASS, undefined, { headers: lines }))
+      expect(none).toMatchObject({ status: 429, reason: 'over_rate' })
+      expect(none.headers).not.toContain('WWW-Authenticate')
+    }
+  })
+
   it('of a copy counts for the original too, and a fresh copy has no window of its own', async () => {
     const self = bench()
     const parent = narrowed(await self.buy(PASS), 'weather_rate=2/60')

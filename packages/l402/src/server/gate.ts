@@ -6,6 +6,7 @@
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Reason } from '../core/refusal.ts'
 import type { PageForm } from '../page/with-page.ts'
+import type { HeldSale } from './holds.ts'
 import type { Freebie } from './limits/freebies.ts'
 import type { RateRule } from './limits/rate-rules.ts'
 import type { Charge } from './metering/charge.ts'
@@ -75,6 +76,11 @@ export interface RouteTerms {
   readonly limits?: readonly RateRule[]
   /** Sells nothing: what does not pass gets 401 and no challenge (rule S1). */
   readonly skipInvoice?: true
+  /**
+   * Paid on delivery, one request for each payment: the node holds the payment until the answer is there (see
+   * `Refused.hold`). Needs a backend that holds, and a server that runs the request for whoever has paid for it.
+   */
+  readonly hold?: true
   /** Everything is decided and counted, and nothing is refused but what block and allow lists deny. */
   readonly shadow?: true
 }
@@ -100,6 +106,8 @@ export interface GateRequest {
   readonly contentDigest?: Uint8Array
   /** Names the browser that a challenge is for: it is handed out again to no other one, its neighbours included. */
   readonly asker?: string
+  /** The server's own, for a payment that its node holds: passes before it is settled, and is sold nothing. */
+  readonly held?: true
   /** With its `?`; empty if left out. For pricers, like what follows. */
   readonly query?: string
   /** Length of the body, `null` where it is not known; what `Content-Length` says if left out. */
@@ -213,6 +221,8 @@ export interface Refused {
   readonly body: string
   /** gRPC: all headers go out in one HEADERS frame with END_STREAM. */
   readonly grpc: boolean
+  /** On a route that is paid on delivery: what is to be run, and settled or given back, once it is paid. */
+  readonly hold?: HeldSale
 }
 
 export type Decision = Pass | Replayed | Refused
@@ -261,7 +271,7 @@ export interface Gate {
   decide(request: GateRequest): Decision | Promise<Decision>
   /**
    * Whether the request's outcome is to be kept, so that `decide` needs the digest of its body: an unsafe method with an
-   * `Idempotency-Key` and a credential, on a route that is not free.
+   * `Idempotency-Key` and a credential, on a route that is not free; anything on one that is paid on delivery.
    */
   wantsDigest(request: GateRequest): boolean
   /** What is left of the credential in these headers; see {@link Balance}. Never throws for what a client sent. */

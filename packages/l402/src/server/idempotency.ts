@@ -44,7 +44,8 @@ export function claimOf(
   const budget = summary.counters.at(-1)?.key ?? verified.identifier.tokenId
   return {
     key: hashOf('turnpike idempotency key', budget, route.service, key),
-    digest: hashOf('turnpike idempotent request', contentDigest, method, path),
+    // HEAD uses what a GET would (rule S8).
+    digest: hashOf('turnpike idempotent request', contentDigest, method === 'HEAD' ? 'GET' : method, path),
     untilMs,
   }
 }

@@ -73,6 +73,7 @@ export type {
   Settlement,
   StoredAnswer,
 } from './gate.ts'
+export { findHoldPreimage, type HeldSale } from './holds.ts'
 export { deriveRootKey, type KeyRing, keyRing, type MasterKey } from './keys.ts'
 export { type AddressLists, deniedBy } from './limits/address-lists.ts'
 export type { Allowance, LimitAsk, LimitAuthority } from './limits/authority.ts'

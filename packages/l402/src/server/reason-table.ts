@@ -117,7 +117,8 @@ export const REASONS: Readonly<Record<RefusedReason, ReasonEntry>> = {
   },
   lightning_unavailable: {
     ...UNAVAILABLE,
-    meaning: 'The seller’s Lightning backend makes no invoice right now; nothing was charged.',
+    meaning:
+      'The seller’s Lightning backend makes no invoice, or says nothing of a payment, right now; nothing was charged.',
     remedy: 'Repeat the request after `Retry-After`; credentials that were bought before go on working.',
   },
   store_unavailable: {

@@ -8,6 +8,9 @@ interface InvoiceRecord {
   readonly expiresAt: number
   readonly amountMsat: bigint
   settled: boolean
+  /** Paid, and neither settled nor given back yet. */
+  accepted?: boolean
+  cancelled?: boolean
   receivedMsat?: bigint
   settledAt?: number
   preimage?: Uint8Array
@@ -34,8 +37,27 @@ export class InvoiceBook {
   /** Whether to take a payment that has arrived: of an own invoice, once, in time, in full. */
   accepts(paymentHash: Uint8Array, amountMsat: bigint): boolean {
     const record = this.#records.get(encodeHex(paymentHash))
-    if (record === undefined || record.settled) return false
+    if (record === undefined || record.settled || record.accepted === true || record.cancelled === true)
+      return false
     return amountMsat >= record.amountMsat && this.#nowSeconds() < record.expiresAt
+  }
+
+  /** A payment has arrived that is held. */
+  accept(paymentHash: Uint8Array, amountMsat: bigint): void {
+    const record = this.#records.get(encodeHex(paymentHash))
+    if (record === undefined) return
+    record.accepted = true
+    record.receivedMsat = amountMsat
+  }
+
+  /** Makes it unpayable, and gives up what it holds; does nothing to one that is settled or over. */
+  cancel(paymentHash: Uint8Array): void {
+    const record = this.#records.get(encodeHex(paymentHash))
+    const state = this.state(paymentHash)
+    if (record === undefined || (state !== 'open' && state !== 'accepted')) return
+    record.accepted = false
+    record.cancelled = true
+    delete record.receivedMsat
   }
 
   /** Both 32 bytes. */
@@ -64,6 +86,8 @@ export class InvoiceBook {
     const record = this.#records.get(encodeHex(paymentHash))
     if (record === undefined) return 'unknown'
     if (record.settled) return 'settled'
+    if (record.accepted === true) return 'accepted'
+    if (record.cancelled === true) return 'cancelled'
     return this.#nowSeconds() < record.expiresAt ? 'open' : 'expired'
   }
 }

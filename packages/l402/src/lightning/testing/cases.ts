@@ -10,6 +10,7 @@ import type { InvoiceBackend, PaymentBackend } from '../backend.ts'
 import { faultCases } from './fault-cases.ts'
 import type { FaultSwitch } from './faults.ts'
 import { faultSwitch } from './faults.ts'
+import { holdCases } from './hold-cases.ts'
 import { invoiceCases } from './invoice-cases.ts'
 import { openingCases } from './opening-cases.ts'
 import { paymentCases } from './payment-cases.ts'
@@ -82,7 +83,7 @@ export function lightningCases(make: MakeLightning): readonly ConformanceCase[] 
     made ??= make(faults)
     return { it: await made, faults }
   }
-  const bodies = [...openingCases, ...invoiceCases, ...paymentCases, ...faultCases]
+  const bodies = [...openingCases, ...invoiceCases, ...holdCases, ...paymentCases, ...faultCases]
   const cases = bodies.map(
     ({ name, of, run }): ConformanceCase => ({
       name,

@@ -147,6 +147,24 @@ describe('one invoice for repeated unpaid requests', () => {
     expect(node.asked.invoices).toBe(1)
   })
 
+  it('is looked up within the deadline of challenges, and not at all while the node is left alone', async () => {
+    const node = counting(() => 1_800_000_000_000)
+    let lookups = 0
+    const lightning = {
+      ...node.lightning,
+      lookupInvoice() {
+        lookups++
+        return new Promise<never>(() => {})
+      },
+    }
+    const challenges = { reuse: { recheckMs: 0 }, node: { failures: 2, openSeconds: 10 } }
+    const { ask } = bench({ lightning, challenges, challengeDeadlineMs: 20 })
+    expect(refused(await ask(PASS)).status).toBe(402)
+    for (let i = 0; i < 4; i++)
+      expect(refused(await ask(PASS))).toMatchObject({ status: 503, reason: 'lightning_unavailable' })
+    expect(lookups).toBe(2)
+  })
+
   it('can be switched off, and is off for exempt clients', async () => {
     const off = selling({ challenges: { reuse: false } })
     expect(await off.invoice(PASS)).not.toBe(await off.invoice(PASS))

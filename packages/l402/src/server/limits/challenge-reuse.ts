@@ -63,12 +63,12 @@ export function wantedBy(route: RouteTerms, buyer: ChallengeFor): Wanted {
 }
 
 /**
- * See {@link ChallengeReuse}.
+ * See {@link ChallengeReuse}. `lookUp` has to come to an end by itself.
  *
  * @throws RangeError for options out of range.
  */
 export function challengeReuse<Other>(
-  lightning: Pick<InvoiceBackend, 'lookupInvoice'>,
+  lookUp: InvoiceBackend['lookupInvoice'],
   now: () => number,
   { recheckMs = 1_000, most = 10_000 }: ChallengeReuseOptions = {},
 ): ChallengeReuse<Other> {
@@ -102,8 +102,7 @@ export function challengeReuse<Other>(
   function unpaid(one: Held): boolean | Promise<boolean> {
     const nowMs = now()
     if (recheckMs > 0 && nowMs - one.checkedAtMs < recheckMs && nowMs >= one.checkedAtMs) return true
-    one.checking ??= lightning
-      .lookupInvoice(decodeHex(one.challenge.paymentHash) ?? new Uint8Array(32))
+    one.checking ??= lookUp(decodeHex(one.challenge.paymentHash) ?? new Uint8Array(32))
       .then((state) => {
         one.checkedAtMs = nowMs
         return state === 'open'

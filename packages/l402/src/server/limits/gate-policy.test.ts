@@ -164,6 +164,18 @@ describe('rate limits', () => {
     passed(await self.ask(route, one))
   })
 
+  it('per token let another token beside it through, and answer 429 where none passes (V2)', async () => {
+    const route = limitedTo('1/1m', 'token')
+    const { ask, buy } = bench()
+    const [first, second] = [await buy(route), await buy(route)]
+    const both = { headers: ['Authorization', first, 'Authorization', second] }
+    passed(await ask(route, undefined, both))
+    passed(await ask(route, undefined, both))
+    const none = refused(await ask(route, undefined, both))
+    expect(none).toMatchObject({ status: 429, reason: 'rate_limited' })
+    expect(none.headers).not.toContain('WWW-Authenticate')
+  })
+
   it('per token do not count what carries garbage, which gets its 402', async () => {
     const route = limitedTo('1/1m', 'token')
     const { ask, buy } = bench()

@@ -1,7 +1,7 @@
 /** Keeps a node that is down, or slow, from being asked more and more. */
 
 import { L402Error } from '../../core/errors.ts'
-import type { CreatedInvoice, InvoiceBackend, InvoiceRequest } from '../../lightning/backend.ts'
+import type { CreatedInvoice, InvoiceBackend, InvoiceRequest, InvoiceState } from '../../lightning/backend.ts'
 
 /** When a node is left alone for a while. */
 export interface NodeGuardOptions {
@@ -9,16 +9,19 @@ export interface NodeGuardOptions {
   readonly failures?: number
   /** Seconds until one request tries whether the node is back; 10 if left out. */
   readonly openSeconds?: number
-  /** Most invoices that are asked for at once; 32 if left out. */
+  /** Most questions, for invoices and about them, at once; 32 if left out. */
   readonly concurrent?: number
   /** Most requests that wait for their turn; 1,000 if left out. Beyond it they are refused at once. */
   readonly waiting?: number
 }
 
-/** A backend's invoices behind a breaker. */
+/** A backend's invoices behind a breaker. All throw `lightning_unavailable` at once where it is open, or too many wait. */
 export interface NodeGuard {
-  /** Throws `lightning_unavailable` at once where the breaker is open, or too many wait. */
   createInvoice(request: InvoiceRequest): Promise<CreatedInvoice>
+  /** Where the backend holds payments. */
+  readonly createHoldInvoice?: NonNullable<InvoiceBackend['createHoldInvoice']>
+  /** The signal gives up waiting for an answer. */
+  lookupInvoice(paymentHash: Uint8Array, signal: AbortSignal): Promise<InvoiceState>
   /** Seconds until the node may be asked again; 0: now. */
   retryAfterSeconds(): number
   /** Whether the breaker lets nothing through but a trial. */
@@ -31,7 +34,7 @@ export interface NodeGuard {
  * @throws RangeError for options out of range.
  */
 export function guardNode(
-  lightning: Pick<InvoiceBackend, 'createInvoice'>,
+  lightning: Pick<InvoiceBackend, 'createInvoice' | 'createHoldInvoice' | 'lookupInvoice'>,
   now: () => number,
   options: NodeGuardOptions = {},
 ): NodeGuard {
@@ -62,13 +65,13 @@ export function guardNode(
     return trying ? 1_000 : 0
   }
 
-  /** Waits for a turn; leaves the queue where nobody wants the invoice any more. */
+  /** Waits for a turn; leaves the queue where nobody wants the answer any more. */
   function turn(signal: AbortSignal | undefined): Promise<void> {
     if (running < concurrent) {
       running++
       return Promise.resolve()
     }
-    if (queue.size >= waiting) return Promise.reject(unavailable('too many invoices are asked for at once'))
+    if (queue.size >= waiting) return Promise.reject(unavailable('too much is asked for at once'))
     return new Promise((resolve, reject) => {
       const go = (): void => {
         signal?.removeEventListener('abort', leave)
@@ -76,7 +79,7 @@ export function guardNode(
       }
       const leave = (): void => {
         queue.delete(go)
-        reject(unavailable('an invoice was not made in time'))
+        reject(unavailable(LATE))
       }
       queue.add(go)
       signal?.addEventListener('abort', leave, { once: true })
@@ -98,31 +101,39 @@ export function guardNode(
     else if (++failed >= failures) openedAtMs = now()
   }
 
-  return {
-    async createInvoice(request) {
-      if (waitMs() > 0) throw unavailable('the Lightning backend has failed several times in a row')
-      const trial = isOpen()
-      if (trial) trying = true
+  async function ask<T>(task: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (waitMs() > 0) throw unavailable('the Lightning backend has failed several times in a row')
+    const trial = isOpen()
+    if (trial) trying = true
+    try {
+      await turn(signal)
       try {
-        await turn(request.signal)
-        try {
-          // Those that waited while it failed need not find out for themselves.
-          if (!trial && isOpen()) throw unavailable('the Lightning backend has failed several times in a row')
-          const made = await untilAborted(lightning.createInvoice(request), request.signal).catch(
-            (error: unknown) => {
-              ended(false)
-              throw error
-            },
-          )
-          ended(true)
-          return made
-        } finally {
-          next()
-        }
+        // Those that waited while it failed need not find out for themselves.
+        if (!trial && isOpen()) throw unavailable('the Lightning backend has failed several times in a row')
+        const answer = await untilAborted(task(), signal).catch((error: unknown) => {
+          ended(false)
+          throw error
+        })
+        ended(true)
+        return answer
       } finally {
-        if (trial) trying = false
+        next()
       }
-    },
+    } finally {
+      if (trial) trying = false
+    }
+  }
+
+  const { createHoldInvoice } = lightning
+  return {
+    ...(createHoldInvoice === undefined
+      ? {}
+      : {
+          createHoldInvoice: (request: Parameters<typeof createHoldInvoice>[0]) =>
+            ask(() => createHoldInvoice.call(lightning, request), request.signal),
+        }),
+    createInvoice: (request) => ask(() => lightning.createInvoice(request), request.signal),
+    lookupInvoice: (paymentHash, signal) => ask(() => lightning.lookupInvoice(paymentHash), signal),
     retryAfterSeconds: () => Math.ceil(waitMs() / 1000),
     get open() {
       return isOpen()
@@ -134,12 +145,14 @@ export function guardNode(
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work
   return new Promise((resolve, reject) => {
-    const late = (): void => reject(unavailable('an invoice was not made in time'))
+    const late = (): void => reject(unavailable(LATE))
     if (signal.aborted) late()
     signal.addEventListener('abort', late, { once: true })
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', late))
   })
 }
+
+const LATE = 'the Lightning backend did not answer in time'
 
 function unavailable(message: string): L402Error {
   return new L402Error('lightning_unavailable', message)

@@ -7,9 +7,10 @@ import type { ChallengeLimitOptions } from '../challenge-limit.ts'
 import type { ChallengeFor, Challenger, IssuedChallenge } from '../challenger.ts'
 import { clientPrefix } from '../client-prefix.ts'
 import type { GateRequest, Refused } from '../gate.ts'
+import { withDeadline } from '../with-deadline.ts'
 import { checkAllowance, type LimitAsk, type LimitAuthority } from './authority.ts'
 import { type ChallengeReuseOptions, challengeReuse, wantedBy } from './challenge-reuse.ts'
-import { guardNode, type NodeGuardOptions } from './node-guard.ts'
+import type { NodeGuard, NodeGuardOptions } from './node-guard.ts'
 
 /** What bounds the invoices that unpaid requests cost. */
 export interface ChallengeEconomics {
@@ -26,13 +27,17 @@ export interface ChallengeEconomics {
 
 /** What selling works with. */
 export interface SellingOptions {
-  readonly lightning: InvoiceBackend
+  readonly lightning: Pick<InvoiceBackend, 'network' | 'invoiceCapabilities'>
+  /** The way to it. */
+  readonly node: NodeGuard
+  /** Milliseconds in which it has to say whether a challenge that is out has been paid. */
+  readonly deadlineMs: number
   readonly limits: LimitAuthority
   readonly now: () => number
   readonly perPrefix: ChallengeLimitOptions
   readonly economics: ChallengeEconomics
   /** Makes challenges with invoices of this backend. */
-  challenger(lightning: Pick<InvoiceBackend, 'createInvoice' | 'network'>): Challenger
+  challenger(lightning: Pick<InvoiceBackend, 'createInvoice' | 'createHoldInvoice' | 'network'>): Challenger
 }
 
 /** Sells within bounds. */
@@ -51,7 +56,7 @@ export interface Selling {
  * @throws RangeError for options out of range.
  */
 export function createSelling(options: SellingOptions): Selling {
-  const { lightning, limits, now, perPrefix, economics } = options
+  const { lightning, node, limits, now, perPrefix, economics } = options
   const { limit, perSeconds, exempt = () => false } = perPrefix
   const { global = { limit: 1_000, perSeconds: 60 } } = economics
   const ofPrefix = limit === null ? null : allowance('challenge limit', limit, perSeconds)
@@ -60,9 +65,13 @@ export function createSelling(options: SellingOptions): Selling {
     // Without the node's word nobody knows whether an invoice is paid.
     economics.reuse === false || !lightning.invoiceCapabilities.looksUp
       ? undefined
-      : challengeReuse<Refused>(lightning, now, economics.reuse ?? {})
-  const node = guardNode(lightning, now, economics.node ?? {})
-  const issue = options.challenger({ createInvoice: node.createInvoice, network: lightning.network })
+      : challengeReuse<Refused>(
+          (paymentHash) =>
+            withDeadline(options.deadlineMs, (signal) => node.lookupInvoice(paymentHash, signal)),
+          now,
+          economics.reuse ?? {},
+        )
+  const issue = options.challenger({ ...node, network: lightning.network })
 
   async function make(
     request: GateRequest,
@@ -99,8 +108,8 @@ export function createSelling(options: SellingOptions): Selling {
     async sell(request, buyer) {
       const free = exempt(request.clientAddress)
       try {
-        // Who is not known by an address is many.
-        if (reuse === undefined || free || request.clientAddress === '')
+        // Who is not known by an address is many. What is paid on delivery is for one request alone.
+        if (reuse === undefined || free || request.clientAddress === '' || request.route.hold === true)
           return await make(request, buyer, free)
         return await reuse.get(wantedBy(request.route, buyer), () => make(request, buyer, false))
       } catch (error) {

@@ -1,0 +1,46 @@
+import type { Refusal } from '../../core/refusal.ts'
+import type { Decision, GateRequest } from '../gate.ts'
+import { asProblem, type PaymentScheme } from './scheme.ts'
+
+type Decided = Decision | Promise<Decision>
+
+/** What the gate does itself. */
+interface OfTheGate {
+  /** Decides on a request with an L402 credential. */
+  decide(request: GateRequest): Decided
+  /** Refuses, with a challenge where there can be one. */
+  answer(request: GateRequest, refusal: Refusal): Decided
+  readonly missing: Refusal
+}
+
+/** Decides on a request without an L402 credential: it may have one of the other scheme, the same in another envelope. */
+export function paymentDecider(
+  payment: PaymentScheme | undefined,
+  { decide, answer, missing }: OfTheGate,
+): (request: GateRequest) => Decided {
+  return (request) => {
+    const presented = payment?.present(request) ?? { state: 'none' }
+    switch (presented.state) {
+      case 'none':
+        return answer(request, missing)
+      case 'refused': {
+        const { refusal, problem } = presented
+        return after(answer(request, refusal), (decision) =>
+          decision.outcome === 'refuse' ? asProblem(decision, problem) : decision,
+        )
+      }
+      case 'unwrapped': {
+        const { headers, challengeId } = presented
+        return after(
+          decide({ ...request, headers }),
+          (decision) => payment?.answered(decision, challengeId) ?? decision,
+        )
+      }
+    }
+  }
+}
+
+/** What comes of a decision, whenever it comes. */
+export function after(decision: Decided, then: (decision: Decision) => Decision): Decided {
+  return 'then' in decision ? decision.then(then) : then(decision)
+}
