@@ -162,7 +162,7 @@ export function parseConfig(
     webhooks: readWebhooks(data.webhooks, folder),
     journal: {
       keepSeconds: data.journal?.keep ?? 365 * 86_400,
-      openInvoices: data.journal?.openInvoices ?? 20_000,
+      openInvoices: data.journal?.openInvoices ?? 0,
     },
     overlay: {
       file: overlayName(resolve(folder, basename(file))),

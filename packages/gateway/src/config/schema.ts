@@ -178,7 +178,7 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     openInvoices: whole('a whole number from 0 to 100000', 0, 100_000)
       .optional()
       .describe(
-        'Most unpaid invoices that are remembered until they end, so that one paid while the gateway is down is known after its restart; 0 for none. Default 20000.',
+        'Most unpaid invoices that are remembered until they end, so that one paid while the gateway is down is known after its restart and not only when it is redeemed. Default 0: nothing is written before a payment (rule S10).',
       ),
   })
     .optional()
