@@ -126,6 +126,21 @@ describe.each(['2025', '2026'] as const)('fare mcp over stdio, protocol of %s', 
     )
   })
 
+  it('asks a person where the budget wants an approval, and never the terminal', async () => {
+    const buyer = newBuyer(gateway.admin)
+    await buyer.fare('budget', 'set', '--approve-above', '5sat')
+    const alone = await startAgent(buyer, LOCAL, { era })
+    const told = await alone.call('fetch', { url: `${gateway.url}/once/asked` })
+    expect(told).toMatchObject({ isError: true, data: { outcome: 'refused', reason: 'approval_needed' } })
+    const agent = await startAgent(buyer, LOCAL, {
+      era,
+      says: () => ({ action: 'accept', content: { approve: true } }),
+    })
+    const paid = await agent.call('fetch', { url: `${gateway.url}/once/asked` })
+    expect(paid.data).toMatchObject({ ok: true, spentMsat: '10000' })
+    expect(agent.questions).toHaveLength(1)
+  })
+
   it.each([
     ['declines', { action: 'decline' }],
     ['cancels', { action: 'cancel' }],

@@ -1,6 +1,15 @@
 /** One call's purchase: the lowest of all limits, and a person's approval where it is needed. */
 
-import type { Buyer, BuyerOptions, FetchOutcome, PreparedRequest, Quote } from '@turnpike/l402/client'
+import type {
+  Approve,
+  Buyer,
+  BuyerOptions,
+  FetchOutcome,
+  PreparedRequest,
+  Quote,
+} from '@turnpike/l402/client'
+import { readConfig } from '../config-file.ts'
+import { configFile } from '../paths.ts'
 import { openSession, type Session } from '../session.ts'
 import type { Desk } from './desk.ts'
 
@@ -33,7 +42,7 @@ export async function buy(desk: Desk, session: Session, order: Order): Promise<B
   const buyer = buyerOf(desk, session, { ...order, maxMsat: capped ? ask : maxMsat })
   try {
     const outcome = await (quoteId === undefined ? buyer.fetch(request) : buyer.payQuote(quoteId, request))
-    if (capped && wantsMore(outcome)) {
+    if ((capped && wantsMore(outcome)) || needsPerson(outcome)) {
       const quote = await priceOf(desk, session, { ...order, maxMsat })
       if (quote !== undefined) {
         await discard(outcome)
@@ -50,9 +59,10 @@ export async function buy(desk: Desk, session: Session, order: Order): Promise<B
 export function buyerOf(
   { settings, web }: Desk,
   session: Session,
-  order: Pick<Order, 'maxMsat' | 'onEvent'>,
+  order: Pick<Order, 'maxMsat' | 'onEvent'> & Partial<Pick<Order, 'approvedId'>>,
 ): Buyer {
   return session.buyer({
+    ...approverOf(settings, order.approvedId),
     sandbox: settings.sandbox,
     wallet: settings.wallet,
     fetch: web.fetch,
@@ -60,6 +70,19 @@ export function buyerOf(
     maxMsat: order.maxMsat,
     onEvent: order.onEvent,
   })
+}
+
+/**
+ * Who approves what the budget wants approved: the person whom the host has asked about exactly this quote; else the page or the
+ * webhook of the configuration. Never the terminal: it is the host's, and nobody reads it.
+ */
+function approverOf(
+  { env }: Desk['settings'],
+  approvedId: string | undefined,
+): { readonly approve?: Approve | null } {
+  if (approvedId !== undefined) return { approve: async () => 'approved' }
+  const { by } = readConfig(configFile(env)).approval
+  return by === 'page' || by === 'webhook' ? {} : { approve: null }
 }
 
 /** The lowest limit; what the process has spent is taken off its own. */
@@ -79,12 +102,21 @@ function wantsMore(outcome: FetchOutcome): boolean {
   return outcome.kind === 'refused' && (outcome.reason === 'over_max' || outcome.reason === 'no_pay')
 }
 
+/** Whether the budget wants somebody to approve it, and there was nobody. */
+function needsPerson(outcome: FetchOutcome): boolean {
+  return outcome.kind === 'refused' && APPROVABLE.has(outcome.reason)
+}
+
+const APPROVABLE: ReadonlySet<string> = new Set(['approval_required', 'price_jump'])
+
 /** What a person is to be asked about; `undefined` where policy would refuse it whatever they said. */
 async function priceOf(desk: Desk, session: Session, order: Order): Promise<Quote | undefined> {
   const buyer = buyerOf(desk, session, order)
   const priced = await buyer.quote(order.request)
   await priced.response.body?.cancel()
-  return priced.kind === 'quote' && priced.quote.refusal === null ? priced.quote : undefined
+  if (priced.kind !== 'quote') return undefined
+  const { refusal } = priced.quote
+  return refusal === null || APPROVABLE.has(refusal.reason) ? priced.quote : undefined
 }
 
 async function discard(outcome: FetchOutcome): Promise<void> {
