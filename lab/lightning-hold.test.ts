@@ -156,30 +156,6 @@ describe.skipIf(!hasLab)(hasLab ? 'what lnd holds' : 'SKIPPED: no lab', () => {
     await expect.poll(async () => (await ask(gate, credential)).status, { timeout: 30_000 }).toBe(200)
   })
 
-  it('is still held when the node comes back, and then settled or given back', async () => {
-    for (const end of ['settled', 'cancelled'] as const) {
-      const preimage = newPreimage()
-      const paymentHash = hashOf(preimage)
-      const terms = { amountMsat: 5_000n, memo: 'on delivery', expirySeconds: 600, paymentHash }
-      const created = await lightning.createHoldInvoice(terms)
-      const paying = pay(created)
-      await expect.poll(stateOf(paymentHash), SOON).toBe('accepted')
-      await network.kill('seller')
-      await network.start('seller')
-      await expect
-        .poll(async () => stateOf(paymentHash)().catch(() => 'away'), { timeout: 30_000 })
-        .toBe('accepted')
-      if (end === 'settled') await lightning.settleHoldInvoice(preimage)
-      else expect(await lightning.cancelInvoice(paymentHash)).toBe('cancelled')
-      // Told to the payer when the nodes have found each other again.
-      await paying
-      await expect
-        .poll(async () => (await wallet.lookupPayment(paymentHash)).status, { timeout: 150_000 })
-        .toBe(end === 'settled' ? 'paid' : 'failed')
-      await ready()
-    }
-  }, 600_000)
-
   /** The real gateway on this node; `restart` starts it anew in the same folder. */
   async function startSeller(listener: RequestListener) {
     const at = mkdtempSync(join(folder, 'gateway-'))
@@ -277,4 +253,28 @@ services:
       await seller.stop()
     }
   })
+
+  it('is still held when the node comes back, and then settled or given back', async () => {
+    for (const end of ['settled', 'cancelled'] as const) {
+      const preimage = newPreimage()
+      const paymentHash = hashOf(preimage)
+      const terms = { amountMsat: 5_000n, memo: 'on delivery', expirySeconds: 600, paymentHash }
+      const created = await lightning.createHoldInvoice(terms)
+      const paying = pay(created)
+      await expect.poll(stateOf(paymentHash), SOON).toBe('accepted')
+      await network.kill('seller')
+      await network.start('seller')
+      await expect
+        .poll(async () => stateOf(paymentHash)().catch(() => 'away'), { timeout: 30_000 })
+        .toBe('accepted')
+      if (end === 'settled') await lightning.settleHoldInvoice(preimage)
+      else expect(await lightning.cancelInvoice(paymentHash)).toBe('cancelled')
+      // Told to the payer when the nodes have found each other again.
+      await paying
+      await expect
+        .poll(async () => (await wallet.lookupPayment(paymentHash)).status, { timeout: 150_000 })
+        .toBe(end === 'settled' ? 'paid' : 'failed')
+      await ready()
+    }
+  }, 600_000)
 })

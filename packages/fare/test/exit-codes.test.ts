@@ -170,7 +170,7 @@ describe('the command line', () => {
     [['get', '-o', '/nonexistent/x', 'http://a/b'], /cannot write \/nonexistent\/x/],
     [['get', '--max-time', 'soon', 'http://a/'], /--max-time/],
     [['get', '--wallet', 'mine', 'http://a/'], /no wallet "mine"/],
-    [['budget'], /budget show \| set/],
+    [['budget'], /budget show \| forgive HOST \| set/],
     [['budget', 'set'], /at least one/],
     [['budget', 'set', '--day', '5'], /--day: .*sat/],
     [['budget', 'set', '--count', '5'], /--count: .*20\/1d/],

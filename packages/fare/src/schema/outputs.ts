@@ -25,6 +25,11 @@ const ending = z.enum(Object.keys(EXIT_OF) as [keyof typeof EXIT_OF, ...(keyof t
 const ok = z.literal(true)
 const fetched = z.literal(EXIT.fetched)
 
+const asks = z
+  .enum(['threshold', 'price_jump'])
+  .nullable()
+  .describe('why somebody has to approve it; null where nobody has to')
+
 const error = z.strictObject({
   code: ending,
   reason: z.string().nullable().describe('why policy did not pay, or the challenge is not payable'),
@@ -95,6 +100,7 @@ const quote = z.union([
     url: z.url(),
     heldCredentialId: z.string().nullable(),
     wouldPay: z.boolean(),
+    asks,
     refusal: z
       .strictObject({
         kind: z.enum(['refused', 'unpayable']),
@@ -192,6 +198,7 @@ const event = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('challenge'), url: z.url(), ...offerFields }),
   z.strictObject({ type: z.literal('refused'), reason: z.string(), detail: z.string() }),
   z.strictObject({ type: z.literal('waiting'), scope: z.string() }),
+  z.strictObject({ type: z.literal('asking'), paymentHash: hash, asks: asks.unwrap() }),
   z.strictObject({ type: z.literal('reserved'), paymentHash: hash, amountMsat: msat, maxFeeMsat: msat }),
   z.strictObject({ type: z.literal('paying'), paymentHash: hash, amountMsat: msat }),
   z.strictObject({ type: z.literal('paid'), ...purchaseFields }),
