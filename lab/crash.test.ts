@@ -4,10 +4,11 @@ import { cleanUp, folderWith } from '../packages/gateway/test/e2e/program.ts'
 import { postgresBooks, sqliteBooks } from './lib/books.ts'
 import { type LaneOptions, type LaneResult, runLane } from './lib/crash/lane.ts'
 import { table } from './lib/crash/table.ts'
+import { isShort, numberOf } from './lib/flags.ts'
 import { findPostgres, type PostgresServer, startPostgres } from './lib/postgres.ts'
 import { bundleOf, bytes, fixedFor, oneCall, units } from './lib/wares.ts'
 
-const KILLS = Number(process.env['LAB_KILLS'] ?? 300)
+const KILLS = numberOf('LAB_KILLS', isShort ? 60 : 300)
 const programs = findPostgres()
 if (programs === undefined) console.log('SKIPPED: PostgreSQL is not installed: all kills are on SQLite')
 

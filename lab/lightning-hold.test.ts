@@ -255,26 +255,31 @@ services:
   })
 
   it('is still held when the node comes back, and then settled or given back', async () => {
-    for (const end of ['settled', 'cancelled'] as const) {
+    const hold = async () => {
       const preimage = newPreimage()
       const paymentHash = hashOf(preimage)
       const terms = { amountMsat: 5_000n, memo: 'on delivery', expirySeconds: 600, paymentHash }
-      const created = await lightning.createHoldInvoice(terms)
-      const paying = pay(created)
+      const paying = pay(await lightning.createHoldInvoice(terms))
       await expect.poll(stateOf(paymentHash), SOON).toBe('accepted')
-      await network.kill('seller')
-      await network.start('seller')
+      return { preimage, paymentHash, paying }
+    }
+    const [wanted, unwanted] = [await hold(), await hold()]
+    await network.kill('seller')
+    await network.start('seller')
+    for (const { paymentHash } of [wanted, unwanted])
       await expect
         .poll(async () => stateOf(paymentHash)().catch(() => 'away'), { timeout: 30_000 })
         .toBe('accepted')
-      if (end === 'settled') await lightning.settleHoldInvoice(preimage)
-      else expect(await lightning.cancelInvoice(paymentHash)).toBe('cancelled')
-      // Told to the payer when the nodes have found each other again.
+    await lightning.settleHoldInvoice(wanted.preimage)
+    expect(await lightning.cancelInvoice(unwanted.paymentHash)).toBe('cancelled')
+    // Told to the payer when the nodes have found each other again.
+    for (const [{ paymentHash, paying }, end] of [
+      [wanted, 'paid'],
+      [unwanted, 'failed'],
+    ] as const) {
       await paying
-      await expect
-        .poll(async () => (await wallet.lookupPayment(paymentHash)).status, { timeout: 150_000 })
-        .toBe(end === 'settled' ? 'paid' : 'failed')
-      await ready()
+      const status = async (): Promise<string> => (await wallet.lookupPayment(paymentHash)).status
+      await expect.poll(status, { timeout: 150_000 }).toBe(end)
     }
   }, 600_000)
 })

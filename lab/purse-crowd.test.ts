@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { decodeUnverifiedInvoice, encodeHex } from '@turnpike/l402'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { newBuyer } from '../packages/fare/test/support/fare.ts'
-import { numberOf } from './lib/flags.ts'
+import { isShort, numberOf } from './lib/flags.ts'
 import { runCrowd } from './lib/purse/crowd.ts'
 import { demand, headerOf, openScene, type Scene } from './lib/purse/scene.ts'
 import { type Spendthrift, startSpendthrift } from './lib/purse/wallet.ts'
@@ -14,8 +14,8 @@ import { seededRandom } from './lib/random.ts'
 
 const PROCESSES = 16
 const PRICE_MSAT = 10_000n
-const purchases = numberOf('LAB_REQUESTS', 100)
-const kills = numberOf('LAB_KILLS', 160)
+const purchases = numberOf('LAB_REQUESTS', isShort ? 20 : 100)
+const kills = numberOf('LAB_KILLS', isShort ? 40 : 160)
 const seed = numberOf('LAB_SEED', 1 + Math.floor(Math.random() * 1e8))
 const all = PROCESSES * purchases
 /** Not enough for all of them by a tenth, and no multiple of the price. */

@@ -57,6 +57,8 @@ function run(name, command, args) {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
     timeout: 60 * 60_000,
+    // The longest suites do a part of what `npm run lab` does by itself: the gate is to be over soon.
+    env: { LAB_SHORT: '1', ...process.env },
   })
   console.log(
     `=== ${name}: exit ${result.status ?? result.signal} after ${((Date.now() - started) / 1000).toFixed(0)} s`,

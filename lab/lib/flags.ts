@@ -9,3 +9,6 @@ export function numberOf(variable: string, usual: number): number {
     throw new RangeError(`${variable}: expected a whole number from 1, got "${text}"`)
   return value
 }
+
+/** The gate's run: the longest suites do a part of what they do by themselves, and say how much. */
+export const isShort: boolean = process.env['LAB_SHORT'] === '1'

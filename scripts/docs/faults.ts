@@ -11,17 +11,17 @@ export interface FaultEntry {
 /** Every code of `L402Error`. */
 export const FAULTS: Readonly<Record<L402ErrorCode, FaultEntry>> = {
   malformed: {
-    thrownBy: ['core', 'server'],
+    thrownBy: ['core', 'server', 'client', 'fare'],
     meaning: 'Bytes or a text are not what the named format demands.',
     remedy: 'The message says what was expected; nothing is wrong with the program that read it.',
   },
   store_unavailable: {
-    thrownBy: ['stores', 'server', 'gateway'],
+    thrownBy: ['stores', 'server', 'gateway', 'fare'],
     meaning: 'A store could not be reached or written; nothing was changed.',
     remedy: 'Repeat once the store is back; look at its disk, its permissions and who else holds it.',
   },
   store_incompatible: {
-    thrownBy: ['stores'],
+    thrownBy: ['stores', 'fare'],
     meaning: 'A store holds what this version must not touch: a newer schema, a damaged or foreign file.',
     remedy: 'Use the version that wrote it, or another file. Nothing was changed.',
   },
@@ -42,7 +42,7 @@ export const FAULTS: Readonly<Record<L402ErrorCode, FaultEntry>> = {
     remedy: 'Configure a real Lightning backend, or leave production.',
   },
   payment_refused: {
-    thrownBy: ['fare', 'client'],
+    thrownBy: ['fare', 'client', 'mcp'],
     meaning: 'The purse refused to pay: a limit, a policy, or a challenge that is not payable.',
     remedy: 'Raise the limit if the price is right; `details` names what stood against it.',
   },
@@ -57,7 +57,7 @@ export const FAULTS: Readonly<Record<L402ErrorCode, FaultEntry>> = {
     remedy: 'Never pay again by hand: repeating the request looks it up first, as `fare recover` does.',
   },
   paid_not_served: {
-    thrownBy: ['client'],
+    thrownBy: ['client', 'mcp'],
     meaning: 'Paid, and the server still did not serve.',
     remedy:
       'Repeat later: the credential is kept and presented first. Ask the seller, naming the payment hash.',
