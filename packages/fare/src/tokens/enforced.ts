@@ -44,9 +44,10 @@ export function listedIn(document: unknown): ReadonlySet<string> | null {
     if (typeof value !== 'object' || value === null || depth > 12) return
     for (const [key, child] of Object.entries(value)) {
       const list = key === 'x-l402' ? (child as { conditions?: unknown } | null)?.conditions : undefined
-      if (Array.isArray(list)) {
+      // One list, or one for each service.
+      if (typeof list === 'object' && list !== null) {
         found = true
-        for (const name of list) if (typeof name === 'string') names.add(name)
+        for (const name of Object.values(list).flat()) if (typeof name === 'string') names.add(name)
       }
       walk(child, depth + 1)
     }
