@@ -41,7 +41,7 @@ describe('a narrower copy', () => {
     expect((await parent.fare(`${gateway.url}/many/x`)).code).toBe(0)
     const id = await onlyToken(parent)
     const file = join(temporaryFolder(), 'copy.json')
-    const narrow = ['--calls', '1', '--until', '1h', '--paths', '/many/*', '--methods', 'GET', '--force']
+    const narrow = ['--calls', '1', '--until', '1h', '--paths', '/many/*', '--methods', 'GET']
     const made = await parent.run(['tokens', 'attenuate', id, ...narrow, '-o', file])
     expect(made).toMatchObject({ code: 0, err: '', out: expect.stringContaining('weather_max_calls=1') })
     expect(statSync(file).mode & 0o777).toBe(0o600)
