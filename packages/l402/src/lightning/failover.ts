@@ -32,8 +32,10 @@ export interface FailoverOptions {
   readonly restMs?: number
   /** Invoices at a time that one backend is asked for; default 32. What is more goes to the next. */
   readonly atOnce?: number
-  /** Milliseconds that one backend may take before the next is asked; default 3 seconds. */
+  /** Milliseconds that one backend may take, opening included, before the next is asked; default 3 seconds. */
   readonly patienceMs?: number
+  /** Milliseconds that each has to open at first; default 10 seconds. What takes longer is used once it is there. */
+  readonly openMs?: number
   /** Told in plain words when a backend fails or works again. */
   readonly onEvent?: (message: string) => void
   /** Milliseconds since 1970. */
@@ -49,16 +51,19 @@ export interface FailoverOptions {
 export async function failover(options: FailoverOptions): Promise<InvoiceBackend> {
   const { backends, now = Date.now, onEvent = () => {} } = options
   if (backends.length === 0) throw new TypeError('backends: expected at least one')
-  const { failuresToOpen = 3, restMs = 15_000, atOnce = 32, patienceMs = 3_000 } = options
-  const settings = { failuresToOpen, restMs, atOnce, patienceMs, now, onEvent }
+  const { failuresToOpen = 3, restMs = 15_000, atOnce = 32, patienceMs = 3_000, openMs = 10_000 } = options
+  const settings = { failuresToOpen, restMs, atOnce, patienceMs, openMs, now, onEvent }
   const members = backends.map((backend) => new Member(backend, settings))
   const faults = await Promise.all(members.map((member) => member.start()))
   const opened = members.flatMap(({ backend }) => (backend === undefined ? [] : [backend]))
   const [first] = opened
-  if (first === undefined) throw faults.find((fault) => fault !== undefined)
+  if (first === undefined) {
+    await Promise.all(members.map((member) => member.close()))
+    throw faults.find((fault) => fault !== undefined)
+  }
   const { network } = first
   if (opened.some((backend) => backend.network !== network)) {
-    await Promise.all(opened.map((backend) => backend.close()))
+    await Promise.all(members.map((member) => member.close()))
     throw new L402Error('lightning_invalid', 'the Lightning backends are on different networks, expected one')
   }
   const all = (can: (capabilities: InvoiceCapabilities) => boolean): boolean =>
@@ -138,9 +143,12 @@ class Several implements InvoiceBackend {
   }
 
   async ping(): Promise<void> {
-    const asked = await Promise.allSettled(this.#members.map((member) => member.ping()))
-    if (asked.some(({ status }) => status === 'fulfilled')) return
-    throw new L402Error('lightning_unavailable', 'no Lightning backend can be reached')
+    try {
+      // All are asked, and one that works is enough: a slow one is not waited for.
+      await Promise.any(this.#members.map((member) => member.ping()))
+    } catch {
+      throw new L402Error('lightning_unavailable', 'no Lightning backend can be reached')
+    }
   }
 
   async close(): Promise<void> {

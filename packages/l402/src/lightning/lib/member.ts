@@ -16,6 +16,7 @@ interface MemberSettings {
   readonly restMs: number
   readonly atOnce: number
   readonly patienceMs: number
+  readonly openMs: number
   readonly now: () => number
   readonly onEvent: (message: string) => void
 }
@@ -28,6 +29,9 @@ export class Member {
   #failures = 0
   #restsUntil = 0
   #busy = 0
+  /** Somebody tries it after its rest; the others wait for what comes of that. */
+  #tried = false
+  #pinging: Promise<void> | undefined
   #closed = false
 
   constructor(
@@ -38,10 +42,10 @@ export class Member {
     this.#settings = settings
   }
 
-  /** Opens it for the first time; answers what went wrong. */
+  /** Opens it for the first time; answers what went wrong, also where it takes longer than `openMs`. */
   async start(): Promise<unknown> {
     try {
-      await this.#opened()
+      await this.#timely(this.#opened(), this.#settings.openMs)
       return undefined
     } catch (error) {
       // A setting that cannot be meant is no outage.
@@ -51,21 +55,17 @@ export class Member {
     }
   }
 
-  /** `undefined` where it rests or has enough to do. */
+  /** `undefined` where it rests, is being tried after a rest, or has enough to do. */
   async createInvoice(request: InvoiceRequest, network: Network): Promise<CreatedInvoice | undefined> {
-    const { atOnce, patienceMs } = this.#settings
+    const { atOnce, patienceMs, failuresToOpen } = this.#settings
     if (this.#rests() || this.#busy >= atOnce) return undefined
-    this.#busy++
+    const trial = this.#failures >= failuresToOpen
+    if (trial && this.#tried) return undefined
+    if (trial) this.#tried = true
     const patience = AbortSignal.timeout(patienceMs)
     const signal = request.signal === undefined ? patience : AbortSignal.any([patience, request.signal])
     try {
-      const backend = await this.#opened()
-      if (backend.network !== network)
-        throw new L402Error(
-          'lightning_invalid',
-          `${this.#of.name} is on ${backend.network}, expected ${network}`,
-        )
-      const created = await abortable(backend.createInvoice({ ...request, signal }), signal, this.#of.name)
+      const created = await abortable(this.#make({ ...request, signal }, network), signal, this.#of.name)
       this.#worked()
       return created
     } catch (error) {
@@ -73,23 +73,52 @@ export class Member {
       if (isL402Error(error) && !request.signal?.aborted) this.#failed(error)
       throw error
     } finally {
+      if (trial) this.#tried = false
+    }
+  }
+
+  /** Counts as busy until it has really ended, also where nobody waits for it any more. */
+  async #make(
+    request: InvoiceRequest & { readonly signal: AbortSignal },
+    network: Network,
+  ): Promise<CreatedInvoice> {
+    this.#busy++
+    try {
+      const backend = await this.#opened()
+      if (backend.network !== network)
+        throw new L402Error(
+          'lightning_invalid',
+          `${this.#of.name} is on ${backend.network}, expected ${network}`,
+        )
+      if (request.signal.aborted) throw late(this.#of.name)
+      return await backend.createInvoice(request)
+    } finally {
       this.#busy--
     }
   }
 
   async lookupInvoice(paymentHash: Uint8Array): Promise<InvoiceState> {
-    return await (await this.#opened()).lookupInvoice(paymentHash)
+    return await this.#timely(this.#opened().then((backend) => backend.lookupInvoice(paymentHash)))
   }
 
   async invoiceDetails(paymentHash: Uint8Array): Promise<InvoiceDetails> {
-    const backend = await this.#opened()
-    if (backend.invoiceDetails !== undefined) return await backend.invoiceDetails(paymentHash)
-    return { state: await backend.lookupInvoice(paymentHash) }
+    const ask = async (): Promise<InvoiceDetails> => {
+      const backend = await this.#opened()
+      if (backend.invoiceDetails !== undefined) return await backend.invoiceDetails(paymentHash)
+      return { state: await backend.lookupInvoice(paymentHash) }
+    }
+    return await this.#timely(ask())
   }
 
   async ping(): Promise<void> {
+    // Probes come often: one that hangs is not joined by more.
+    this.#pinging ??= this.#opened()
+      .then((backend) => backend.ping())
+      .finally(() => {
+        this.#pinging = undefined
+      })
     try {
-      await (await this.#opened()).ping()
+      await this.#timely(this.#pinging)
       this.#worked()
     } catch (error) {
       this.#failed(error)
@@ -99,18 +128,36 @@ export class Member {
 
   async close(): Promise<void> {
     this.#closed = true
-    const opening = await this.#opening?.catch(() => undefined)
-    await (this.backend ?? opening)?.close()
+    if (this.backend !== undefined) return await this.backend.close()
+    // What is opened later than this closes itself.
+    if (this.#opening !== undefined) await this.#timely(this.#opening).catch(() => undefined)
   }
 
   async #opened(): Promise<InvoiceBackend> {
-    if (this.#closed) throw new L402Error('lightning_unavailable', `${this.#of.name}: closed`)
+    if (this.#closed) throw this.#isClosed()
     if (this.backend !== undefined) return this.backend
-    this.#opening ??= this.#of.open().finally(() => {
+    this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined
     })
-    this.backend = await this.#opening
-    return this.backend
+    return await this.#opening
+  }
+
+  async #open(): Promise<InvoiceBackend> {
+    const backend = await this.#of.open()
+    if (this.#closed) {
+      await backend.close()
+      throw this.#isClosed()
+    }
+    this.backend = backend
+    return backend
+  }
+
+  #isClosed(): L402Error {
+    return new L402Error('lightning_unavailable', `${this.#of.name}: closed`)
+  }
+
+  #timely<T>(work: Promise<T>, timeoutMs = this.#settings.patienceMs): Promise<T> {
+    return abortable(work, AbortSignal.timeout(timeoutMs), this.#of.name)
   }
 
   #rests(): boolean {
@@ -135,9 +182,14 @@ export class Member {
   }
 }
 
+function late(name: string): L402Error {
+  return new L402Error('lightning_unavailable', `${name}: no answer in time`)
+}
+
 function abortable<T>(work: Promise<T>, signal: AbortSignal, name: string): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(new L402Error('lightning_unavailable', `${name}: no invoice in time`))
+    const giveUp = (): void => reject(late(name))
+    if (signal.aborted) giveUp()
     signal.addEventListener('abort', giveUp, { once: true })
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
   })
