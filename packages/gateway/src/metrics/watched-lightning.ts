@@ -14,7 +14,7 @@ export function watchLightning(backend: InvoiceBackend, metrics: Pick<Metrics, '
       metrics.lightning(operation, (performance.now() - startedAt) / 1000, ok)
     }
   }
-  const { invoiceDetails, createHoldInvoice, cancelInvoice, settleHoldInvoice } = backend
+  const { invoiceDetails, createHoldInvoice, cancelInvoice, settleHoldInvoice, settlements } = backend
   return {
     network: backend.network,
     invoiceCapabilities: backend.invoiceCapabilities,
@@ -34,6 +34,8 @@ export function watchLightning(backend: InvoiceBackend, metrics: Pick<Metrics, '
         }),
     ...(cancelInvoice === undefined ? {} : { cancelInvoice: cancelInvoice.bind(backend) }),
     ...(settleHoldInvoice === undefined ? {} : { settleHoldInvoice: settleHoldInvoice.bind(backend) }),
+    // A stream has no duration.
+    ...(settlements === undefined ? {} : { settlements: settlements.bind(backend) }),
     ping: () => timed('ping', () => backend.ping()),
     close: () => backend.close(),
   }
