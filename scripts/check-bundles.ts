@@ -58,7 +58,7 @@ entries.push({
 entries.push({
   name: 'MCP: paidTool',
   code: "export { paidTool } from '@turnpike/l402/mcp'",
-  budgetGzipKiB: 52,
+  budgetGzipKiB: SERVER_KIB + 2,
   without: ['/client/', '/stores/sqlite', '/lightning/sandbox', '@modelcontextprotocol'],
 })
 

@@ -13,6 +13,9 @@ const SURROUNDINGS = `
 declare const request: Request
 declare const masterKey: Uint8Array
 declare function forecast(request: Request): Response
+declare const token: string
+declare const file: Uint8Array
+declare const purse: import('@turnpike/l402/client').PurseStore
 declare const wallet: import('@turnpike/l402/lightning').PaymentBackend
 `
 

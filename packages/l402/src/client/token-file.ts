@@ -20,7 +20,7 @@ const LENGTH_BYTES = 4
  * `TypeError` for an origin that is none.
  *
  * @example
- * const credential = readTokenFile(await readFile('l402.token'), { origin: 'https://api.example.com' })
+ * const credential = readTokenFile(file, { origin: 'https://api.example.com' })
  * await purse.addCredential(credential)
  */
 export function readTokenFile(file: Uint8Array, { origin }: { readonly origin: string }): StoredCredential {
