@@ -38,7 +38,7 @@ import { asksOf, unpaidAsksOf } from './limits/rate-rules.ts'
 import { type ChallengeEconomics, createSelling } from './limits/selling.ts'
 import { shadowed } from './limits/shadow.ts'
 import { createThrottle } from './limits/throttle.ts'
-import { after, paymentDecider } from './payment-scheme/decide-payment.ts'
+import { after, paymentBesides, paymentDecider } from './payment-scheme/decide-payment.ts'
 import { createPaymentScheme, type PaymentSchemeMode } from './payment-scheme/scheme.ts'
 import { meter } from './pricing/meter-gate.ts'
 import type { PricedEvent } from './pricing/pricer.ts'
@@ -275,7 +275,7 @@ export function createGate(options: GateOptions): Gate {
         admit(visit, i + 1, deferred(before, limited)),
       )
     }
-    return answer(request, denial)
+    return paymentBesides(payment, request, decideRoute) ?? answer(request, denial)
   }
 
   /** Strict mode: tries the credential again once the node calls its invoice settled; else the next one. */
