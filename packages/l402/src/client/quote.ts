@@ -142,7 +142,9 @@ export async function fetchQuoted(run: Run, id: string, request: PreparedRequest
   if (!hop) return mismatch('the quote is for another URL or method')
   if (!sameDigest(bodyDigestOf(hop), quote.bodyDigest)) return mismatch('the quote is for another body')
   const challenge = { scheme: 'L402', macaroon: quote.macaroon, invoice: quote.invoice } as const
-  return await follow(call, hop, () => visitQuoted(call, hop, challenge))
+  // Also where the server leads to somewhere else: what was agreed to is this invoice.
+  const only = { ...call, onlyInvoice: quote.invoice }
+  return await follow(only, hop, () => visitQuoted(only, hop, challenge))
 }
 
 /** The request at the hop that was quoted; `undefined` where it is another one. */
