@@ -1,6 +1,6 @@
 /** A configuration that has been read and found right: every default filled in, every unit resolved. */
 
-import type { Network } from '@turnpike/l402/lightning'
+import type { AmountLimits, Network } from '@turnpike/l402/lightning'
 import type { SettingValues } from '@turnpike/l402/lightning/kinds'
 import type {
   Charge,
@@ -171,6 +171,8 @@ export interface Config {
   readonly network: Network | undefined
   /** In the order they are asked; the sandbox only alone. */
   readonly lightning: readonly LightningConfig[]
+  /** Which amounts are sold: what all of the backends take. */
+  readonly amounts: AmountLimits
   /** Whether the node must call an invoice settled before its credential is honoured. */
   readonly strict: boolean
   readonly store: StoreConfig

@@ -15,6 +15,9 @@ import type { YamlSource } from './yaml-source.ts'
 
 const SANDBOX: LightningConfig = { backend: 'sandbox', settings: {} }
 
+/** Keys of ours beside the settings of a backend. */
+const BESIDE: ReadonlySet<string> = new Set(['backend', 'strict', 'minAmount', 'maxAmount'])
+
 type Path = readonly (string | number)[]
 
 /** The backends in order; what is wrong is pushed. */
@@ -55,7 +58,7 @@ function readOne(
   const at = table && backend !== undefined ? [...path, 'backend'] : [...path]
   const kind = kindOf(source, { backend, at }, issues)
   if (kind === undefined) return []
-  const given = Object.fromEntries(named.filter(([key]) => key !== 'backend' && key !== 'strict'))
+  const given = Object.fromEntries(named.filter(([key]) => !BESIDE.has(key)))
   if (kind === 'sandbox') {
     for (const key of Object.keys(given)) {
       const message = `unknown key "${key}", expected only "backend" for the sandbox`

@@ -76,6 +76,7 @@ export type {
 export { findHoldPreimage, type HeldSale } from './holds.ts'
 export { deriveRootKey, type KeyRing, keyRing, type MasterKey } from './keys.ts'
 export { type AddressLists, deniedBy } from './limits/address-lists.ts'
+export { type AmountBounds, amountBounds, type OutOfBounds } from './limits/amount-bounds.ts'
 export type { Allowance, LimitAsk, LimitAuthority } from './limits/authority.ts'
 export type { ChallengeReuseOptions } from './limits/challenge-reuse.ts'
 export type { Freebie } from './limits/freebies.ts'
