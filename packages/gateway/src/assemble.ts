@@ -256,7 +256,7 @@ function serviceRoutes(
           ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
           capability: route.capability,
           ...optional('minted', service.mints),
-          ...(route.memo === undefined ? {} : { memo: route.memo }),
+          ...optional('memo', route.memo ?? (route.free ? undefined : service.memo)),
           ...(route.hold ? { hold: true } : {}),
           ...routePolicy(service.name, route.name, offerOf(route.policy)),
         },

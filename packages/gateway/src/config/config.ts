@@ -107,7 +107,7 @@ export interface RouteConfig {
   readonly allowEncodedSlash: boolean
   /** Lets `X-HTTP-Method-Override` and the like through to the upstream. */
   readonly keepOverrideHeaders: boolean
-  /** The invoice's description, where the operator gave one. */
+  /** The invoice's description, where the operator gave one; may hold names in braces. */
   readonly memo: string | undefined
   /** Paid on delivery. */
   readonly hold: boolean
@@ -130,6 +130,8 @@ export interface ServiceConfig extends ForwardingConfig {
   /** Host names (with a port where one was given) in lower case; empty: any, or what the conditions of its routes say. */
   readonly hosts: readonly string[]
   readonly unknownCaveats: 'skip' | 'refuse'
+  /** The invoices' description, of routes without one of their own. */
+  readonly memo: string | undefined
   /** What the payment page says of it; `false`: none. */
   readonly page: ServicePage | false
   readonly timeoutMs: number

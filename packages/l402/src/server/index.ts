@@ -90,6 +90,7 @@ export {
   withServicePolicy,
 } from './limits/route-policy.ts'
 export type { ChallengeEconomics } from './limits/selling.ts'
+export { isMemoTemplate, memoFault } from './memo.ts'
 export type { Charge, UnitRate, UsageRates } from './metering/charge.ts'
 export { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
 export { createMeter, type MeterOptions } from './metering/create-meter.ts'
