@@ -116,6 +116,11 @@ export interface InvoiceBackend {
   createHoldInvoice?(request: InvoiceRequest & { readonly paymentHash: Uint8Array }): Promise<CreatedInvoice>
   /** Takes what an accepted hold invoice holds. */
   settleHoldInvoice?(preimage: Uint8Array): Promise<void>
+  /**
+   * Millisatoshi that could come in over all channels together, before reserves and fees; one payment may find less. `null`
+   * where the node does not say, or the credential does not allow to ask.
+   */
+  receivableMsat?(): Promise<bigint | null>
   /** Throws `lightning_unavailable` when invoices could not be made right now. Cheap; for readiness probes. */
   ping(): Promise<void>
   close(): Promise<void>
