@@ -18,6 +18,7 @@ import type { ForwardAuthConfig } from './forward-auth.ts'
 import type { ForwardingConfig } from './forwarding.ts'
 import type { Position } from './issue.ts'
 import type { AddressListConfig, EconomicsConfig, PolicyConfig, RoutePolicyConfig } from './limits.ts'
+import type { NamedFile } from './named-files.ts'
 import type { AccessConfig, TracingConfig } from './observing.ts'
 import type { PriceConfig, RatesConfig } from './pricing.ts'
 import type { TlsConfig } from './tls.ts'
@@ -173,6 +174,8 @@ export interface Config {
   readonly network: Network | undefined
   /** In the order they are asked; the sandbox only alone. */
   readonly lightning: readonly LightningConfig[]
+  /** The files that the backends are set up with. */
+  readonly lightningFiles: readonly NamedFile[]
   /** Which amounts are sold: what all of the backends take. */
   readonly amounts: AmountLimits
   /** Whether the node must call an invoice settled before its credential is honoured. */

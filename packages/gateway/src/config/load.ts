@@ -91,7 +91,7 @@ export function parseConfig(
   const issues: ConfigIssue[] = []
   const parsed = fileSchema.safeParse(top)
   if (!parsed.success) issues.push(...describeFaults(source, [], parsed.error))
-  const lightning = readLightning(source, { sandbox: options.sandbox, folder }, issues)
+  const { lightning, files } = readLightning(source, { sandbox: options.sandbox, folder }, issues)
   const amounts = options.sandbox ? {} : readAmounts(source, issues)
   const strict = readStrict(source, issues)
   const store = readStore(source, folder, issues)
@@ -135,6 +135,7 @@ export function parseConfig(
     tls,
     network: data.network,
     lightning,
+    lightningFiles: files,
     amounts,
     strict,
     store,
