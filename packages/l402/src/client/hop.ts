@@ -1,6 +1,7 @@
 /** One stop of a request on its way through redirects. Policy, cache and credential are decided per hop (rule C7). */
 
 import { sha256 } from '../core/hash.ts'
+import { hostOf } from './scope.ts'
 import type { PreparedRequest } from './types.ts'
 
 /** What is asked of one server. */
@@ -39,7 +40,7 @@ const SECRET_HEADERS = [
 /** The request as its first hop. */
 export function firstHop(request: PreparedRequest): Hop {
   const { url, method, headers, body } = request
-  return { url, method, headers, body, askedHost: url.hostname, downgraded: false }
+  return { url, method, headers, body, askedHost: hostOf(url), downgraded: false }
 }
 
 /** Where the answer sends the request; `null` where it is no redirect. Throws `TypeError` for one that cannot be followed. */

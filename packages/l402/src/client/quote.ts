@@ -23,7 +23,7 @@ import { isOnBooks } from './pay.ts'
 import { challengeOfBooks } from './payment-scheme/charge.ts'
 import type { ProposedPurchase } from './proposal.ts'
 import type { Run } from './run.ts'
-import { scopeOf, shownUrl } from './scope.ts'
+import { hostOf, scopeOf, shownUrl } from './scope.ts'
 import { discard, send } from './send.ts'
 import type { FetchOutcome, PreparedRequest, Quote, QuoteOutcome } from './types.ts'
 import { visitQuoted } from './visit.ts'
@@ -117,7 +117,7 @@ function storedQuote(
     id: encodeHex(payable.invoice.paymentHash).slice(0, ID_LENGTH),
     requestUrl: request.url.href,
     origin: hop.url.origin,
-    host: hop.url.hostname,
+    host: hostOf(hop.url),
     method: hop.method,
     url: hop.url.href,
     bodyDigest: bodyDigestOf(hop),
