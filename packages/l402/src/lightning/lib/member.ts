@@ -219,6 +219,7 @@ export class Member {
       throw this.#isClosed()
     }
     this.backend = backend
+    for (const warning of backend.warnings ?? []) this.#settings.onEvent(warning)
     return backend
   }
 
