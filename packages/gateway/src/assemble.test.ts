@@ -53,6 +53,18 @@ describe('the route tables', () => {
   })
 })
 
+it('gives routes the memo of their service, where they have none of their own and sell something', () => {
+  const config = parseConfig(
+    `services:
+  a: { upstream: sample, memo: "{service} {path}", routes: [{ match: /x, price: 1 sat }, { match: /y, price: 1 sat, memo: own }, { match: /z, free: true }] }
+`,
+    where,
+  )
+  const routes = buildRouting(config, 'http://127.0.0.1:7000')[0]?.routes
+  const memos = ['/x', '/y', '/z'].map((path) => routes?.match('GET', path)?.value.terms.memo)
+  expect(memos).toEqual(['{service} {path}', 'own', undefined])
+})
+
 describe('exempt blocks', () => {
   it('hold IPv4 addresses in either spelling, IPv6 ones, and nothing that is no address', () => {
     const exempt = addressBlocks(['10.0.0.0/8', '2001:db8::/48'])

@@ -29,6 +29,7 @@ import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
+import { checkSellable } from './config/amounts.ts'
 import type { Config, LightningConfig, RouteConfig, ServiceConfig } from './config/config.ts'
 import { sellsOnDelivery } from './config/hold.ts'
 import { offerOf } from './config/limits.ts'
@@ -156,10 +157,12 @@ export function buildGate(
       exitCode.config,
       'turnpike: a route has "hold: true", and this Lightning backend holds no payments: expected one that does, such as one lnd node',
     )
+  checkSellable(config, parts.lightning.invoices)
   return createGate({
     lightning: parts.lightning.invoices,
     ledger: parts.ledger,
     keys: keyRing(parts.keys),
+    amounts: config.amounts,
     ...(parts.storedKeys === undefined ? {} : { storedKeys: parts.storedKeys }),
     ...(parts.onPriced === undefined ? {} : { onPriced: parts.onPriced }),
     services: Object.fromEntries(
@@ -253,7 +256,7 @@ function serviceRoutes(
           ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
           capability: route.capability,
           ...optional('minted', service.mints),
-          ...(route.memo === undefined ? {} : { memo: route.memo }),
+          ...optional('memo', route.memo ?? (route.free ? undefined : service.memo)),
           ...(route.hold ? { hold: true } : {}),
           ...routePolicy(service.name, route.name, offerOf(route.policy)),
         },

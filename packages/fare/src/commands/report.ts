@@ -133,6 +133,7 @@ export function describeOffer(offer: Offer): readonly (readonly [string, string]
   return [
     ['price', `${formatAmount(offer.amountMsat)} (and at most ${formatAmount(offer.maxFeeMsat)} in fees)`],
     ['network', offer.network],
+    ...(offer.scheme === 'Payment' ? [['buys', 'one call, by the Payment scheme'] as const] : []),
     ['payee', offer.payee],
     ['expires', new Date(offer.expiresAt * 1000).toISOString()],
     ...(offer.description === null ? [] : [['for', printable(offer.description)] as const]),

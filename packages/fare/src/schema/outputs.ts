@@ -37,6 +37,7 @@ const error = z.strictObject({
 })
 
 const offerFields = {
+  scheme: z.enum(['L402', 'Payment']).describe('Payment buys one call'),
   paymentHash: hash,
   amountMsat: msat,
   maxFeeMsat: msat.describe('fee reserve: most that would be paid on top, in millisatoshi'),

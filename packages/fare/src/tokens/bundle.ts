@@ -30,7 +30,7 @@ export function toStored(one: Carried): StoredCredential {
   const origin = typeof one.origin === 'string' && URL.canParse(one.origin) ? new URL(one.origin) : undefined
   if (preimage?.length !== 32 || !/^https?:$/.test(origin?.protocol ?? '') || origin === undefined)
     throw malformed('a credential in it has no preimage or no origin')
-  if (typeof one.macaroon !== 'string' || !/^[0-9A-Za-z+/=_.~-]{1,12288}$/.test(one.macaroon))
+  if (typeof one.macaroon !== 'string' || !/^(?:Payment )?[0-9A-Za-z+/=_.~-]{1,12288}$/.test(one.macaroon))
     throw malformed('a credential in it has no macaroon')
   const paymentHash = sha256(preimage)
   const bound = boundHash(one.macaroon)

@@ -5,6 +5,7 @@ import type { StoredCredential } from '../stores/purse.ts'
 import type { NotPaid } from './gate.ts'
 import type { Hop } from './hop.ts'
 import type { Paid } from './pay.ts'
+import { receiptOf } from './payment-scheme/receipt.ts'
 import type { Run } from './run.ts'
 import type { ChallengeReason, FetchOutcome, PolicyReason, PreparedRequest, Purchase } from './types.ts'
 
@@ -52,7 +53,8 @@ export async function answered(
   const credentialId = credential?.id ?? null
   const reused = credential !== null && !purchases.some((bought) => bought.credentialId === credential.id)
   run.emit({ type: 'served', status, credentialId })
-  return { ...base, kind: 'served', response, credentialId, reused }
+  const receipt = credential && receiptOf(response, credential.paymentHash)
+  return { ...base, kind: 'served', response, credentialId, reused, receipt }
 }
 
 /** Paid and not served, on the books and as an outcome (rule C8). */

@@ -3,6 +3,7 @@
 import { encodeHex, equalBytes } from '../core/bytes.ts'
 import type { Macaroon } from '../core/macaroon.ts'
 import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
+import { canCarry } from './carry.ts'
 import {
   countsCalls,
   fitnessOf,
@@ -12,6 +13,8 @@ import {
   readMacaroon,
 } from './credential-facts.ts'
 import type { Hop } from './hop.ts'
+import { chargedIn } from './payment-scheme/charge.ts'
+import { chargeEnd } from './payment-scheme/check-charge.ts'
 import type { Run } from './run.ts'
 import { scopeOf } from './scope.ts'
 
@@ -46,11 +49,15 @@ export async function heldFor(
   const request = { method: hop.method, path: hop.url.pathname, nowSeconds: Math.floor(run.now() / 1000) }
   const debts = new Set((await unserved(run, scope)).map(({ paymentHash }) => encodeHex(paymentHash)))
   const ranked: { credential: StoredCredential; rank: number }[] = []
-  for (const credential of (await run.purse.credentials(hop.url.origin)).slice(0, MOST_CONSIDERED)) {
+  const all = await run.purse.credentials(hop.url.origin)
+  // A charge is for one call: presented until that was served, and never again (protocol §6).
+  const worth = all.filter(
+    ({ macaroon, paymentHash }) => !chargedIn(macaroon) || debts.has(encodeHex(paymentHash)),
+  )
+  for (const credential of worth.slice(0, MOST_CONSIDERED)) {
     if (options.tried.has(credential.id)) continue
     const macaroon = readMacaroon(credential.macaroon)
-    // A token that is no macaroon can only stand in Authorization itself.
-    if (!macaroon && hop.headers.has('authorization')) continue
+    if (!canCarry(run, hop, credential.macaroon)) continue
     const fitness = fitnessOf(macaroon, request)
     // Where it was bought it fits: the server may see another path than the one asked for.
     if (fitness === 'expired' || (fitness === 'elsewhere' && credential.boughtFor !== scope)) continue
@@ -106,8 +113,11 @@ export async function owedPayment(run: Run, hop: Hop): Promise<PaymentRecord | u
     if (payment.served !== 'unserved' || payment.state !== 'settled') return true
     // No answer to it was ever seen: the process that bought it ended. It lapsed since, or its calls were used by then.
     const macaroon = readMacaroon(payment.macaroon)
+    const charge = chargedIn(payment.macaroon)
+    if (charge && chargeEnd(charge.expires, payment.expiresAt) <= request.nowSeconds) return false
     if (fitnessOf(macaroon, request) === 'expired') return false
     const credential = held.find((one) => equalBytes(one.paymentHash, payment.paymentHash))
-    return !(countsCalls(macaroon) && credential?.rejectedFor.includes(scope))
+    const counted = charge !== undefined || countsCalls(macaroon)
+    return !(counted && credential?.rejectedFor.includes(scope))
   })
 }

@@ -27,6 +27,7 @@ const BODY_HEADERS = [
 /** Headers that are for one origin only. */
 const SECRET_HEADERS = [
   'authorization',
+  'payment-authorization',
   'proxy-authorization',
   'cookie',
   'host',

@@ -7,6 +7,7 @@ import { encodeMacaroon } from '../core/macaroon.ts'
 import type { StoredCredential } from '../stores/purse.ts'
 import { readMacaroon } from './credential-facts.ts'
 import { type Hop, isOneTime } from './hop.ts'
+import { attachCharge } from './payment-scheme/carry.ts'
 import type { Run } from './run.ts'
 import { shownUrl } from './scope.ts'
 import type { PreparedRequest } from './types.ts'
@@ -65,6 +66,7 @@ export async function discard(response: Response | null): Promise<void> {
 }
 
 function attach(headers: Headers, credential: StoredCredential): void {
+  if (attachCharge(headers, credential)) return
   if (!headers.has('authorization')) {
     headers.set('authorization', formatCredential(credential.macaroon, credential.preimage))
     return

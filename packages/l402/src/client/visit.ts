@@ -1,13 +1,14 @@
 /** One hop, from the credentials in the purse to a purchase and what the server makes of it. */
 
 import { encodeHex, equalBytes } from '../core/bytes.ts'
-import type { L402Challenge } from '../core/challenge.ts'
 import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
 import { answered, type Call, notServed, refusedOutcome, unpaidOutcome } from './call.ts'
-import { challengesOf, firstPayable, forbidden, type NotPaid, refusedBy } from './gate.ts'
+import { canCarry } from './carry.ts'
+import { challengesOf, firstPayable, forbidden, type NotPaid, ownAuthorization, refusedBy } from './gate.ts'
 import { heldFor, owedPayment } from './held.ts'
 import type { Hop } from './hop.ts'
 import { pay, record } from './pay.ts'
+import type { PayableChallenge } from './payment-scheme/charge.ts'
 import { finish, lockName } from './resume.ts'
 import { scopeOf, shownUrl } from './scope.ts'
 import { discard, send, sendPaid } from './send.ts'
@@ -17,14 +18,12 @@ import { lookUp } from './wallet-calls.ts'
 /** A 402 that is still to be dealt with: the answer (if anything was sent) and the challenges it makes. */
 interface Unpaid {
   readonly response: Response | null
-  readonly challenges: readonly L402Challenge[] | NotPaid
+  readonly challenges: readonly PayableChallenge[] | NotPaid
 }
 
 /** Fetches one hop. The outcome of a redirect is `served`; following it is the caller's business. */
 export async function visit(call: Call, hop: Hop): Promise<FetchOutcome> {
-  const presented = mayPresent(call, hop)
-    ? await presentHeld(call, hop, { owedOnly: false, locked: false })
-    : null
+  const presented = await presentHeld(call, hop, { owedOnly: false, locked: false })
   if (presented && presented.status !== 402) return presented.outcome
   const response = presented?.response ?? (await send(call.run, call.request, { hop, credential: null }))
   if (response.status !== 402) return await answered(call, hop, { response, credential: null })
@@ -32,14 +31,8 @@ export async function visit(call: Call, hop: Hop): Promise<FetchOutcome> {
 }
 
 /** Pays a quoted challenge, unless that has happened, and fetches. Nothing is sent before. */
-export async function visitQuoted(call: Call, hop: Hop, challenge: L402Challenge): Promise<FetchOutcome> {
+export async function visitQuoted(call: Call, hop: Hop, challenge: PayableChallenge): Promise<FetchOutcome> {
   return await purchase(call, hop, { response: null, challenges: [challenge] })
-}
-
-/** Whether a credential may go out beside what the user sends (rule C6), and whether it may be tried at all. */
-function mayPresent(call: Call, hop: Hop): boolean {
-  if (!hop.headers.has('authorization')) return true
-  return call.run.options.ownAuthorization === 'macaroon-header' && !hop.headers.has('macaroon')
 }
 
 type PresentedHeld =
@@ -91,9 +84,8 @@ async function reject(call: Call, hop: Hop, credential: StoredCredential): Promi
 }
 
 /** Why nothing is bought for this request, whatever the price. */
-function obstacle(call: Call, hop: Hop): NotPaid | undefined {
-  if (!mayPresent(call, hop))
-    return refusedBy('own_authorization', 'the request has its own Authorization, which is never replaced')
+function obstacle(call: Call, hop: Hop, text: string): NotPaid | undefined {
+  if (!canCarry(call.run, hop, text)) return ownAuthorization()
   if (!call.request.replayable)
     return refusedBy('not_replayable', 'the body is a stream, which cannot be sent again after paying')
   return forbidden(call.run, hop)
@@ -106,7 +98,7 @@ async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutc
   if ('ok' in challenges) return refusedOutcome(call, hop, { why: challenges, response })
   const first = firstPayable(run, hop, challenges)
   if (first.offer) run.emit({ type: 'challenge', url: shownUrl(hop.url), ...first.offer })
-  const hindrance = obstacle(call, hop)
+  const hindrance = obstacle(call, hop, first.ok ? first.challenge.macaroon : '')
   if (hindrance) {
     // What can be paid by nobody is the challenge's fault before it is policy's.
     const why = first.ok ? { ...hindrance, offer: first.offer } : first

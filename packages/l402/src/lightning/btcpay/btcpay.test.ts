@@ -16,6 +16,7 @@ import { btcpay, btcpayWallet } from './index.ts'
 const KEY = 'b'.repeat(40)
 const STORE = 'S'.repeat(44)
 const BASE = `/api/v1/stores/${STORE}/lightning/BTC/`
+let asked: StubRequest['body'] = {}
 const ok = (json: unknown): StubAnswer => ({ status: 200, json })
 
 async function api(request: StubRequest, lightning: MemoryLightning): Promise<StubAnswer> {
@@ -26,6 +27,7 @@ async function api(request: StubRequest, lightning: MemoryLightning): Promise<St
   if (call === 'balance') return ok({ offchain: { local: String(await lightning.balanceMsat()) } })
   if (call === 'invoices' && method === 'GET') return ok([])
   if (call === 'invoices') {
+    asked = body
     const { invoice, paymentHash, expiresAt } = await lightning.createInvoice({
       amountMsat: BigInt(String(body['amount'])),
       memo: String(body['description']),
@@ -94,4 +96,13 @@ describe('BTCPay Server (fixture only)', () => {
   it('refuses an id of a store that would lead elsewhere', async () => {
     await expect(btcpay({ ...options(), store: '../../server' })).rejects.toThrow(TypeError)
   })
+
+  it.each([undefined, true])(
+    'asks for hints for private channels only where told: %s',
+    async (routeHints) => {
+      const seller = await btcpay({ ...options(), ...(routeHints === undefined ? {} : { routeHints }) })
+      await seller.createInvoice({ amountMsat: 1_000n, memo: 'x', expirySeconds: 60 })
+      expect(asked['privateRouteHints']).toBe(routeHints)
+    },
+  )
 })

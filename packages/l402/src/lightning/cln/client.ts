@@ -41,11 +41,16 @@ export async function callCln(
   return objectOf(answer.body)
 }
 
-/** Throws where the rune does not allow a method. */
-export function checkRune(rest: Rest, method: string, { status, body }: RestAnswer): void {
+/** Whether the node says that the rune does not allow a method, or is no good at all. */
+export function isRuneDenied({ status, body }: RestAnswer): boolean {
   const { code } = objectOf(body)
-  if (status !== 401 && status !== 403 && code !== 1501 && code !== 1502) return
-  const why = textOf(errorText(body), 'not allowed')
+  return status === 401 || status === 403 || code === 1501 || code === 1502
+}
+
+/** Throws where the rune does not allow a method. */
+export function checkRune(rest: Rest, method: string, answer: RestAnswer): void {
+  if (!isRuneDenied(answer)) return
+  const why = textOf(errorText(answer.body), 'not allowed')
   throw new L402Error(
     'lightning_unavailable',
     `${rest.who} refused the rune for ${method}: ${why}; make one with: lightning-cli createrune`,

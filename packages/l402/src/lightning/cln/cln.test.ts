@@ -1,6 +1,6 @@
 /** Core Lightning's clnrest as its documentation describes it: fixture only. */
 
-import { afterAll, beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeConformance } from '../../../test/support/conformance.ts'
 import {
   payInMemory,
@@ -16,8 +16,11 @@ import { cln, clnWallet } from './index.ts'
 
 const SELLER = `${'s'.repeat(60)}=`
 const PAYER = `${'p'.repeat(60)}=`
+const WATCHER = `${'w'.repeat(60)}=`
+const SELLS = ['getinfo', 'invoice', 'listinvoices', 'delinvoice', 'waitanyinvoice', 'wait']
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  [SELLER]: ['getinfo', 'invoice', 'listinvoices', 'delinvoice', 'waitanyinvoice', 'wait'],
+  [SELLER]: SELLS,
+  [WATCHER]: [...SELLS, 'listpeerchannels'],
   [PAYER]: ['getinfo', 'xpay', 'listpays', 'listpeerchannels'],
 }
 
@@ -28,6 +31,8 @@ class Node {
     { readonly label: string; readonly bolt11: string; pay_index?: number }
   >()
   #paid: string[] = []
+  /** The invoice that was asked for last. */
+  asked: StubRequest['body'] = {}
 
   readonly answer = async (request: StubRequest, lightning: MemoryLightning): Promise<StubAnswer> => {
     const { path, headers, body, method } = request
@@ -53,6 +58,7 @@ class Node {
       case 'getinfo':
         return { id: '02', network: 'regtest' }
       case 'invoice': {
+        this.asked = body
         const made = await lightning.createInvoice({
           amountMsat: BigInt(Number(body['amount_msat'])),
           memo: String(body['description']),
@@ -90,7 +96,19 @@ class Node {
         return { pays: [{ ...amount, status: 'complete', preimage: encodeHex(outcome.preimage) }] }
       }
       default:
-        return { channels: [{ spendable_msat: Number(await lightning.balanceMsat()) }] }
+        return {
+          channels: [
+            {
+              state: 'CHANNELD_NORMAL',
+              peer_connected: true,
+              spendable_msat: Number(await lightning.balanceMsat()),
+              receivable_msat: 2_000,
+            },
+            { state: 'CHANNELD_NORMAL', peer_connected: true, spendable_msat: 0, receivable_msat: 500 },
+            { state: 'CHANNELD_NORMAL', peer_connected: false, spendable_msat: 0, receivable_msat: 7_000 },
+            { state: 'CLOSINGD_COMPLETE', peer_connected: true, spendable_msat: 0, receivable_msat: 9_000 },
+          ],
+        }
     }
   }
 
@@ -143,8 +161,9 @@ function paidFields(invoice: string): Record<string, unknown> {
 
 describe('Core Lightning (fixture only)', () => {
   let stub: StubNode
+  const node = new Node()
   beforeAll(async () => {
-    stub = await startStub(new Node().answer)
+    stub = await startStub(node.answer)
   })
   afterAll(() => stub.close())
 
@@ -175,4 +194,16 @@ describe('Core Lightning (fixture only)', () => {
     },
     close: async () => {},
   }))
+
+  it('says what can be received over the channels that work, with a rune that allows to ask', async () => {
+    expect(await (await cln({ url: stub.url, rune: WATCHER })).receivableMsat?.()).toBe(2_500n)
+    expect(await (await cln({ url: stub.url, rune: SELLER })).receivableMsat?.()).toBeNull()
+  })
+
+  it.each([undefined, true, false])('asks for hints as it is told: %s', async (routeHints) => {
+    const more = routeHints === undefined ? {} : { routeHints }
+    const seller = await cln({ url: stub.url, rune: SELLER, ...more })
+    await seller.createInvoice({ amountMsat: 1_000n, memo: 'x', expirySeconds: 60 })
+    expect(node.asked['exposeprivatechannels']).toBe(routeHints)
+  })
 })

@@ -4,14 +4,23 @@ import { encodeHex } from '../../core/bytes.ts'
 import { L402Error } from '../../core/errors.ts'
 import type { InvoiceBackend, InvoiceState, Settlement, SettlementsFrom } from '../backend.ts'
 import { expectNetwork } from '../lib/networks.ts'
-import type { Rest } from '../lib/rest.ts'
+import { answerOf, failCall, type Rest } from '../lib/rest.ts'
 import { seller } from '../lib/seller.ts'
 import { hash32, type JsonObject, listOf, objectOf, wholeOf } from '../lib/values.ts'
 import { clnInvoiceCapabilities } from './capabilities.ts'
-import { type ClnOptions, callCln, clnClient, clnNetwork } from './client.ts'
+import { type ClnOptions, callCln, clnClient, clnNetwork, isRuneDenied } from './client.ts'
 
 /** One wait for the next settlement; then it is asked again. */
 const WAIT_SECONDS = 60
+
+/** {@link ClnOptions}, and what invoices are to be like. */
+export interface ClnInvoicesOptions extends ClnOptions {
+  /**
+   * Puts hints for private channels into invoices. Left out, the node does so by itself where it has no public ones;
+   * `false`: never.
+   */
+  readonly routeHints?: boolean
+}
 
 /**
  * Invoices of a Core Lightning node. A rune for `getinfo`, `invoice`, `listinvoices`, `delinvoice` and `waitanyinvoice`
@@ -19,7 +28,7 @@ const WAIT_SECONDS = 60
  *
  * @throws TypeError for settings that cannot be meant, `lightning_unavailable` or `lightning_invalid`.
  */
-export async function cln(options: ClnOptions): Promise<InvoiceBackend> {
+export async function cln(options: ClnInvoicesOptions): Promise<InvoiceBackend> {
   const rest = clnClient(options)
   const { now = Date.now } = options
   const network = expectNetwork(rest.who, await clnNetwork(rest), options.network)
@@ -37,7 +46,12 @@ export async function cln(options: ClnOptions): Promise<InvoiceBackend> {
     network,
     capabilities: clnInvoiceCapabilities,
     async create({ amountMsat, memo, expirySeconds, signal }) {
-      const terms = { amount_msat: Number(amountMsat), description: memo, expiry: expirySeconds }
+      const terms = {
+        amount_msat: Number(amountMsat),
+        description: memo,
+        expiry: expirySeconds,
+        ...(options.routeHints === undefined ? {} : { exposeprivatechannels: options.routeHints }),
+      }
       const label = `turnpike-${crypto.randomUUID()}`
       const made = await callCln(rest, 'invoice', { ...terms, label }, { signal })
       return { invoice: made['bolt11'], paymentHash: hash32(made['payment_hash']) }
@@ -57,6 +71,7 @@ export async function cln(options: ClnOptions): Promise<InvoiceBackend> {
       }
     },
     ping: async () => void (await find(new Uint8Array(32))),
+    receivable: () => receivableMsat(rest),
   })
   return {
     ...base,
@@ -72,6 +87,19 @@ export async function cln(options: ClnOptions): Promise<InvoiceBackend> {
       return 'cancelled'
     },
   }
+}
+
+/** Over the channels that work; a rune need not allow to ask. */
+async function receivableMsat(rest: Rest): Promise<bigint | null> {
+  const answer = answerOf(rest, await rest.call('v1/listpeerchannels', { method: 'POST', json: {} }))
+  if (isRuneDenied(answer)) return null
+  const { channels } = objectOf(answer.body)
+  if ((answer.status !== 200 && answer.status !== 201) || !Array.isArray(channels))
+    return failCall(rest, answer)
+  return channels
+    .map(objectOf)
+    .filter(({ state, peer_connected }) => state === 'CHANNELD_NORMAL' && peer_connected !== false)
+    .reduce((sum, one) => sum + (wholeOf(one['receivable_msat']) ?? 0n), 0n)
 }
 
 async function findInvoice(rest: Rest, paymentHash: Uint8Array): Promise<JsonObject | undefined> {

@@ -25,6 +25,8 @@ export interface SellerParts {
   /** The state, or with it what came in and when (unix seconds), where the API says so. */
   readonly lookup: (paymentHash: Uint8Array) => Promise<InvoiceState | FoundInvoice>
   readonly ping: () => Promise<void>
+  /** What could come in over its channels, in millisatoshi; left out where the API never says. */
+  readonly receivable?: () => Promise<bigint | null>
   readonly close?: () => void
 }
 
@@ -41,7 +43,7 @@ type DetailedBackend = InvoiceBackend & Required<Pick<InvoiceBackend, 'invoiceDe
 
 /** See {@link SellerParts}. */
 export function seller(parts: SellerParts): DetailedBackend {
-  const { who, network, capabilities } = parts
+  const { who, network, capabilities, receivable } = parts
   const ended = new AbortController()
   const find = async (paymentHash: Uint8Array): Promise<FoundInvoice> => {
     assertOpen(who, ended.signal)
@@ -60,6 +62,14 @@ export function seller(parts: SellerParts): DetailedBackend {
     },
     lookupInvoice: async (paymentHash) => (await find(paymentHash)).state,
     invoiceDetails: async (paymentHash) => detailsOf(await find(paymentHash)),
+    ...(receivable === undefined
+      ? {}
+      : {
+          async receivableMsat(): Promise<bigint | null> {
+            assertOpen(who, ended.signal)
+            return await receivable()
+          },
+        }),
     async ping() {
       assertOpen(who, ended.signal)
       await parts.ping()

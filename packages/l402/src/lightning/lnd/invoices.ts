@@ -32,7 +32,12 @@ export type LndInvoices = InvoiceBackend &
   Required<
     Pick<
       InvoiceBackend,
-      'settlements' | 'invoiceDetails' | 'cancelInvoice' | 'createHoldInvoice' | 'settleHoldInvoice'
+      | 'settlements'
+      | 'invoiceDetails'
+      | 'cancelInvoice'
+      | 'createHoldInvoice'
+      | 'settleHoldInvoice'
+      | 'receivableMsat'
     >
   >
 
@@ -153,6 +158,15 @@ class Invoices implements LndInvoices {
     if (answer.status === 200 || /already settled/.test(errorText(answer.body))) return
     // lnd's own word may not hold more than its reason; it never repeats the preimage.
     if ((await this.lookupInvoice(sha256(preimage))) !== 'settled') failCall(this.#rest, answer)
+  }
+
+  async receivableMsat(): Promise<bigint | null> {
+    assertOpen(this.#rest.who, this.#ended.signal)
+    const answer = answerOf(this.#rest, await this.#rest.call('v1/balance/channels'))
+    // An invoice.macaroon does not allow to ask.
+    if (isDenied(answer)) return null
+    const balance = wholeOf(objectOf(objectOf(answer.body)['remote_balance'])['msat'])
+    return answer.status === 200 && balance !== undefined ? balance : failCall(this.#rest, answer)
   }
 
   async ping(): Promise<void> {

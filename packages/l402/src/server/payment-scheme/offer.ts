@@ -3,6 +3,7 @@
 import { encodeUtf8 } from '../../core/bytes.ts'
 import type { HeaderLines } from '../../core/header-lines.ts'
 import type { Network } from '../../core/network.ts'
+import { isConfidential } from '../../core/payment-scheme/confidential.ts'
 import { encodeJson } from '../../core/payment-scheme/encoding.ts'
 import {
   formatPaymentChallenge,
@@ -33,7 +34,7 @@ export function createPaymentOffers(
     const { amountMsat, invoice, paymentHash, macaroon, expiresAt } = issued
     const { service, name } = request.route
     // The draft knows whole satoshis only, and no plain HTTP.
-    if (amountMsat % 1000n !== 0n || !NETWORKS.has(network) || !isConfidential(request)) return []
+    if (amountMsat % 1000n !== 0n || !NETWORKS.has(network) || !isConfidentialRequest(request)) return []
     if (!acceptsPayment(headerValue(request.headers, 'accept-payment'), always)) return []
     const offer: PaymentOffer = {
       // A `|` would let two different challenges have one id.
@@ -55,14 +56,6 @@ export function createPaymentOffers(
 }
 
 /** Whether nobody on the way reads the request: TLS, or this machine. */
-export function isConfidential({ base = '' }: Pick<GateRequest, 'base'>): boolean {
-  if (!URL.canParse(base)) return false
-  const { protocol, hostname } = new URL(base)
-  if (protocol === 'https:') return true
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    hostname === '[::1]' ||
-    /^127\.\d+\.\d+\.\d+$/.test(hostname)
-  )
+export function isConfidentialRequest({ base = '' }: Pick<GateRequest, 'base'>): boolean {
+  return isConfidential(base)
 }

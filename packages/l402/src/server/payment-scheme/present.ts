@@ -13,7 +13,7 @@ import {
 import { type Refusal, refuse } from '../../core/refusal.ts'
 import type { GateRequest, RouteTerms } from '../gate.ts'
 import type { KeyRing } from '../keys.ts'
-import { CHALLENGE_KEY, isConfidential } from './offer.ts'
+import { CHALLENGE_KEY, isConfidentialRequest } from './offer.ts'
 
 /** What was unwrapped. */
 interface Unwrapped {
@@ -57,7 +57,7 @@ export function presentedPayment(request: GateRequest, keys: KeyRing, now: numbe
     found = i
   }
   // Over plain HTTP the scheme does not exist: the preimage in it would be everybody's.
-  if (found < 0 || !isConfidential(request)) return NONE
+  if (found < 0 || !isConfidentialRequest(request)) return NONE
   const credential = parsePaymentCredential(headers[found + 1] ?? '')
   if (credential === undefined)
     return refused(
