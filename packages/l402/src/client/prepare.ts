@@ -63,12 +63,12 @@ export async function prepareRequest(
   }
 }
 
-/** Methods that the platform spells in capitals. */
-const NORMALISED = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT'])
+/** Methods that need no spelling. */
+const PLAIN = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'])
 
 /** The method as the platform spells it, where that needs no asking: a `Request` costs more than the rest of a call. */
 function plainMethod(method = 'GET'): string | undefined {
-  return NORMALISED.has(method) ? method : undefined
+  return PLAIN.has(method) ? method : undefined
 }
 
 /** A stream of the platform, or anything else that yields its bytes once. */
