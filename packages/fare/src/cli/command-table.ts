@@ -123,7 +123,7 @@ export const COMMAND_TABLE: readonly CommandEntry[] = [
         text: 'a narrower copy for somebody else, shown once',
       },
       {
-        usage: 'import [FILE] [--origin URL] | export [ID…] -o FILE --passphrase-file F',
+        usage: 'import [FILE|FOLDER] [--origin URL] | export [ID…] -o FILE --passphrase-file F',
         text: 'from and to other purses',
       },
     ],
@@ -147,7 +147,11 @@ export const COMMAND_TABLE: readonly CommandEntry[] = [
             text: "do not check the server's certificate when asking for its list",
           },
           OUTPUT_FILE,
-          { long: 'origin', value: 'URL', text: 'where an imported Authorization value is good' },
+          {
+            long: 'origin',
+            value: 'URL',
+            text: 'where an imported credential is good, if it does not say so',
+          },
           { long: 'passphrase-file', value: 'FILE', text: 'its first line encrypts and decrypts a bundle' },
           JSON_FLAG,
         ],

@@ -65,10 +65,22 @@ export async function discard(response: Response | null): Promise<void> {
   }
 }
 
+/** Values of what was sent before, as long as the credential is the same object. */
+const values = new WeakMap<StoredCredential, string>()
+
+function headerValue(credential: StoredCredential): string {
+  let value = values.get(credential)
+  if (value === undefined) {
+    value = formatCredential(credential.macaroon, credential.preimage)
+    values.set(credential, value)
+  }
+  return value
+}
+
 function attach(headers: Headers, credential: StoredCredential): void {
   if (attachCharge(headers, credential)) return
   if (!headers.has('authorization')) {
-    headers.set('authorization', formatCredential(credential.macaroon, credential.preimage))
+    headers.set('authorization', headerValue(credential))
     return
   }
   // protocol V3: beside the user's own Authorization, which is never replaced (rule C6).
