@@ -1,4 +1,5 @@
 import { directFetch } from './net/direct-fetch.ts'
+import { headerList } from './net/header-list.ts'
 import { proxiesOf } from './net/proxies.ts'
 import type { FetchSettings, PlainFetch } from './net/settings.ts'
 
@@ -26,7 +27,7 @@ export function plainFetch(settings: FetchSettings): PlainFetch {
     opened ??= open()
     const made = await opened
     if (!compressed) return await made.fetch(url, init)
-    const headers = new Headers(init.headers)
+    const headers = headerList(init.headers)
     if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'gzip, deflate, br')
     const response = await made.fetch(url, { ...init, headers })
     return (await import('./net/decoded.ts')).decoded(response)

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import type { PreparedRequest } from '@turnpike/l402/client'
+import { HeaderList } from '../net/header-list.ts'
 import type { FetchSettings } from '../net/settings.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -90,8 +91,8 @@ function typedUrl(text: string | undefined): URL {
   return url
 }
 
-function typedHeaders(lines: readonly string[]): Headers {
-  const headers = new Headers()
+function typedHeaders(lines: readonly string[]): HeaderList {
+  const headers = new HeaderList()
   for (const line of lines) {
     const colon = line.indexOf(':')
     const name = line.slice(0, Math.max(colon, 0)).trim()

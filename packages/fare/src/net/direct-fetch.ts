@@ -12,6 +12,7 @@ import {
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { hasBody, responseOf } from './answer.ts'
+import { headerList } from './header-list.ts'
 import type { FetchSettings, PlainFetch } from './settings.ts'
 import type { AddressGuard } from './ssrf-guard.ts'
 
@@ -26,7 +27,7 @@ export function directFetch(settings: FetchSettings, guard: AddressGuard | undef
     signal?.throwIfAborted()
     const target = new URL(url)
     const tls = target.protocol === 'https:' ? await import('node:https') : undefined
-    const lines = [...new Headers(headers)].flat()
+    const lines = [...headerList(headers)].flat()
     if (!lines.includes('host')) lines.unshift('host', target.host)
     const bytes = body instanceof Uint8Array ? body : null
     if (bytes !== null) lines.push('content-length', `${bytes.length}`)
@@ -57,7 +58,7 @@ export function directFetch(settings: FetchSettings, guard: AddressGuard | undef
       status,
       statusText: answer.statusMessage ?? '',
       headers: answer.rawHeaders,
-      body: whole ? (Readable.toWeb(answer) as ReadableStream<Uint8Array>) : null,
+      body: whole ? (Readable.toWeb(answer) as ReadableStream<Uint8Array<ArrayBuffer>>) : null,
     })
   }
   return {

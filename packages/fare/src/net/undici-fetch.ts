@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
 import { hasBody, responseOf } from './answer.ts'
 import { MOST_HEADER_BYTES } from './direct-fetch.ts'
+import { headerList } from './header-list.ts'
 import type { Proxies } from './proxies.ts'
 import type { FetchSettings, PlainFetch } from './settings.ts'
 import { type AddressGuard, guardedConnector } from './ssrf-guard.ts'
@@ -40,7 +41,7 @@ export function undiciFetch(
     const answer = await request(url, {
       dispatcher,
       method: method as 'GET',
-      headers: [...new Headers(headers)].flat(),
+      headers: [...headerList(headers)].flat(),
       body: (body ?? null) as Uint8Array | null,
       signal: signal ?? null,
       responseHeaders: 'raw',
@@ -52,7 +53,7 @@ export function undiciFetch(
       status,
       statusText,
       headers: flat(answer.headers),
-      body: whole ? (Readable.toWeb(answer.body) as ReadableStream<Uint8Array>) : null,
+      body: whole ? (Readable.toWeb(answer.body) as ReadableStream<Uint8Array<ArrayBuffer>>) : null,
     })
   }
   return { fetch: fetch as typeof globalThis.fetch, close: () => dispatcher.destroy() }
