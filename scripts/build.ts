@@ -60,7 +60,7 @@ await build({
   minifyWhitespace: true,
   sourcemap: true,
   banner: {
-    js: 'const fareBundle=import.meta.url;',
+    js: 'const fareBundle = import.meta.url;',
   },
   // Found at run time where they are installed.
   external: ['@getalby/sdk', 'lightningdevkit', '@scure/btc-signer'],
