@@ -6,8 +6,8 @@ import type { FetchSettings, PlainFetch } from './net/settings.ts'
 export type { FetchSettings, PlainFetch } from './net/settings.ts'
 
 /**
- * Makes a {@link PlainFetch}. There are no time-outs on the answer, which would cut long downloads; `--max-time` is the
- * user's.
+ * Makes a {@link PlainFetch}. Its time-outs are about stages that stand still, never about all of an answer, which would
+ * cut long downloads; `--max-time` is the user's. None of them knows of payments, so none can cut one.
  *
  * @throws ProxyError for a proxy in `env` that cannot be used, RangeError for an address that is none.
  */
