@@ -61,7 +61,7 @@ export function nextHop(hop: Hop, response: Response): Hop | null {
 
 /** The same request at another URL; with another method it loses its body, at another origin its secrets. */
 export function movedHop(hop: Hop, url: URL, method: string): Hop {
-  const headers = new Headers(hop.headers)
+  const headers = copyOf(hop.headers)
   const sameMethod = method === hop.method
   if (!sameMethod) for (const name of BODY_HEADERS) headers.delete(name)
   if (url.origin !== hop.url.origin) for (const name of SECRET_HEADERS) headers.delete(name)
@@ -73,6 +73,11 @@ export function movedHop(hop: Hop, url: URL, method: string): Hop {
     askedHost: hop.askedHost,
     downgraded: hop.downgraded || (hop.url.protocol === 'https:' && url.protocol === 'http:'),
   }
+}
+
+/** A copy of the kind it was given: the platform's own is slow to load where a program brings another. */
+export function copyOf(headers: Headers): Headers {
+  return new (headers.constructor as typeof Headers)(headers)
 }
 
 /** Whether a body can be sent once only. */

@@ -4,11 +4,14 @@ import { encodeHex, equalBytes } from '../core/bytes.ts'
 import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
 import { answered, type Call, notServed, refusedOutcome, unpaidOutcome } from './call.ts'
 import { canCarry } from './carry.ts'
+import { servicesOf } from './credential-bounds.ts'
+import { readMacaroon } from './credential-facts.ts'
 import { challengesOf, firstPayable, forbidden, type NotPaid, ownAuthorization, refusedBy } from './gate.ts'
-import { heldFor, owedPayment } from './held.ts'
+import { type HeldOptions, heldFor, owedPayment } from './held.ts'
 import type { Hop } from './hop.ts'
 import { pay, record } from './pay.ts'
 import type { PayableChallenge } from './payment-scheme/charge.ts'
+import { present } from './present.ts'
 import { finish, lockName } from './resume.ts'
 import { scopeOf, shownUrl } from './scope.ts'
 import { discard, send, sendPaid } from './send.ts'
@@ -43,7 +46,7 @@ type PresentedHeld =
 async function presentHeld(
   call: Call,
   hop: Hop,
-  which: { readonly owedOnly: boolean; readonly locked: boolean },
+  which: Omit<HeldOptions, 'tried'>,
 ): Promise<PresentedHeld | null> {
   const { run, request, tried } = call
   const held = await heldFor(run, hop, { tried, ...which })
@@ -51,7 +54,7 @@ async function presentHeld(
   // A stream can be sent once only.
   for (const credential of request.replayable ? held : held.slice(0, 1)) {
     await discard(last)
-    const response = await send(run, request, { hop, credential }).catch((cause: unknown) => ({ cause }))
+    const response = await present(call, hop, { credential, send }).catch((cause: unknown) => ({ cause }))
     if ('cause' in response)
       return { status: 0, outcome: await stillUnserved(call, hop, { credential, ...response }) }
     if (response.status !== 402)
@@ -112,7 +115,8 @@ async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutc
       const earlier = await finishOpen(call, hop, unpaid)
       if (earlier) return earlier
       // Another process may have bought meanwhile, or one of before may be paid now.
-      const presented = await presentHeld(call, hop, { owedOnly: response === null, locked: true })
+      const services = first.ok ? servicesIn(first.challenge.macaroon) : []
+      const presented = await presentHeld(call, hop, { owedOnly: response === null, locked: true, services })
       if (presented && presented.status !== 402) return presented.outcome
       if (!presented) return await buy(call, hop, first.ok ? await stillOpen(call, hop, unpaid) : unpaid)
       await discard(response)
@@ -121,6 +125,12 @@ async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutc
     },
     request.signal ?? undefined,
   )
+}
+
+/** The services that a challenge sells. */
+function servicesIn(macaroonText: string): readonly string[] {
+  const macaroon = readMacaroon(macaroonText)
+  return macaroon ? servicesOf(macaroon) : []
 }
 
 /** The challenge, or a new one where it expired while another process held the lock. */
@@ -191,7 +201,7 @@ async function deliver(
 ): Promise<{ readonly outcome: FetchOutcome; readonly again: Response | null }> {
   let response: Response
   try {
-    response = await sendPaid(call.run, call.request, { hop, credential })
+    response = await present(call, hop, { credential, send: sendPaid })
   } catch (cause) {
     const detail = 'the connection failed after paying'
     return { outcome: await notServed(call, hop, { credential, response: null, detail, cause }), again: null }

@@ -190,7 +190,7 @@ export function withPage(gate: Gate, parts: PageParts): Gate {
       const browser = browserOf(request)
       return gate.wantsDigest(browser === undefined ? request : withCredentials(request, browser.lines))
     },
-    balance: (headers) => gate.balance(headers),
+    balance: (headers, asked) => gate.balance(headers, asked),
     get cachedVerdicts() {
       return gate.cachedVerdicts
     },
