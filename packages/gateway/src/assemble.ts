@@ -187,6 +187,7 @@ export function buildGate(
     strict: config.strict,
     ...(config.lsat ? { location: 'lsat', lsat: true } : {}),
     payment: config.paymentScheme,
+    bindBodies: true,
     idempotency: config.idempotency,
     ...(parts.sales === undefined ? {} : { sales: parts.sales }),
     dpop: dpopVerifier(),
