@@ -55,53 +55,57 @@ describe.skipIf(!hasLab)(hasLab ? 'lnd' : 'SKIPPED: no lab', () => {
     return copy
   }
 
-  describeConformance(
-    'as a seller, with the invoice.macaroon',
-    async (faults) => {
-      const { seller, buyer } = network.nodes
-      const options = optionsOf(seller, seller.invoiceMacaroon)
-      return {
-        subject: 'invoices',
-        invoices: await lnd({ ...options, fetch: throughFaults(seller, faults.wrap) }),
-        payments: await lndWallet(optionsOf(buyer, payMacaroon)),
-        sends: (url) => url.endsWith('/v1/invoices'),
-        open: {
-          wrongCredential: () => lnd({ ...options, macaroonFile: damaged(seller.invoiceMacaroon) }),
-          wrongNetwork: () => lnd({ ...options, network: 'mainnet' }),
-          otherCertificate: () => lnd({ ...options, tlsCertFile: buyer.tls }),
-          nobody: () => lnd({ ...options, url: 'https://127.0.0.1:1' }),
-        },
-        restart: () => restart('seller'),
-        secrets: [hexOf(seller.invoiceMacaroon)],
-        close: async () => {},
-      }
-    },
-    () => ({ backend: 'lnd', role: 'receive', on: version }),
-  )
+  const selling = {
+    name: 'as a seller, with the invoice.macaroon',
+    backend: 'lnd',
+    role: 'receive',
+    on: () => version,
+  } as const
+  describeConformance(selling, async (faults) => {
+    const { seller, buyer } = network.nodes
+    const options = optionsOf(seller, seller.invoiceMacaroon)
+    return {
+      subject: 'invoices',
+      invoices: await lnd({ ...options, fetch: throughFaults(seller, faults.wrap) }),
+      payments: await lndWallet(optionsOf(buyer, payMacaroon)),
+      sends: (url) => url.endsWith('/v1/invoices'),
+      open: {
+        wrongCredential: () => lnd({ ...options, macaroonFile: damaged(seller.invoiceMacaroon) }),
+        wrongNetwork: () => lnd({ ...options, network: 'mainnet' }),
+        otherCertificate: () => lnd({ ...options, tlsCertFile: buyer.tls }),
+        nobody: () => lnd({ ...options, url: 'https://127.0.0.1:1' }),
+      },
+      restart: () => restart('seller'),
+      secrets: [hexOf(seller.invoiceMacaroon)],
+      close: async () => {},
+    }
+  })
 
-  describeConformance(
-    'as a wallet, with a macaroon that can only pay',
-    async (faults) => {
-      const { seller, buyer } = network.nodes
-      const options = optionsOf(buyer, payMacaroon)
-      return {
-        subject: 'payments',
-        invoices: await lnd(optionsOf(seller, seller.invoiceMacaroon)),
-        payments: await lndWallet({ ...options, fetch: throughFaults(buyer, faults.wrap) }),
-        sends: (url) => url.endsWith('/v2/router/send'),
-        open: {
-          wrongCredential: () => lndWallet({ ...options, macaroonFile: damaged(payMacaroon) }),
-          wrongNetwork: () => lndWallet({ ...options, network: 'mainnet' }),
-          otherCertificate: () => lndWallet({ ...options, tlsCertFile: seller.tls }),
-          nobody: () => lndWallet({ ...options, url: 'https://127.0.0.1:1' }),
-        },
-        restart: () => restart('buyer'),
-        secrets: [hexOf(payMacaroon)],
-        close: async () => {},
-      }
-    },
-    () => ({ backend: 'lnd', role: 'pay', on: version }),
-  )
+  const paying = {
+    name: 'as a wallet, with a macaroon that can only pay',
+    backend: 'lnd',
+    role: 'pay',
+    on: () => version,
+  } as const
+  describeConformance(paying, async (faults) => {
+    const { seller, buyer } = network.nodes
+    const options = optionsOf(buyer, payMacaroon)
+    return {
+      subject: 'payments',
+      invoices: await lnd(optionsOf(seller, seller.invoiceMacaroon)),
+      payments: await lndWallet({ ...options, fetch: throughFaults(buyer, faults.wrap) }),
+      sends: (url) => url.endsWith('/v2/router/send'),
+      open: {
+        wrongCredential: () => lndWallet({ ...options, macaroonFile: damaged(payMacaroon) }),
+        wrongNetwork: () => lndWallet({ ...options, network: 'mainnet' }),
+        otherCertificate: () => lndWallet({ ...options, tlsCertFile: seller.tls }),
+        nobody: () => lndWallet({ ...options, url: 'https://127.0.0.1:1' }),
+      },
+      restart: () => restart('buyer'),
+      secrets: [hexOf(payMacaroon)],
+      close: async () => {},
+    }
+  })
 
   it('names what a macaroon lacks, and how to bake one', async () => {
     const { seller, buyer } = network.nodes

@@ -47,6 +47,7 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
     })
 
   describe('Nostr Wallet Connect', () => {
+    const on = (): string => `a wallet service over a relay, on ${version}`
     let service: { readonly seller: LabNwc; readonly buyer: LabNwc }
     beforeAll(async () => {
       service = { seller: await startNwc(network.nodes.seller), buyer: await startNwc(network.nodes.buyer) }
@@ -56,44 +57,43 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
       await service?.buyer.close()
     })
 
-    describeConformance(
-      'as a seller, with a connection that cannot pay',
-      async () => {
-        const connection = await service.seller.connection(['get_info', 'make_invoice', 'lookup_invoice'])
-        return {
-          subject: 'invoices',
-          invoices: await nwc({ connection }),
-          payments: await lndBuyer(),
-          open: {
-            wrongNetwork: () => nwc({ connection, network: 'mainnet' }),
-            wrongCredential: async () =>
-              nwc({ connection: await service.seller.connection(['get_info', 'pay_invoice']) }),
-          },
-          close: async () => {},
-        }
-      },
-      () => ({ backend: 'nwc', role: 'receive', on: `a wallet service over a relay, on ${version}` }),
-    )
+    const selling = {
+      name: 'as a seller, with a connection that cannot pay',
+      backend: 'nwc',
+      role: 'receive',
+      on,
+    } as const
+    describeConformance(selling, async () => {
+      const connection = await service.seller.connection(['get_info', 'make_invoice', 'lookup_invoice'])
+      return {
+        subject: 'invoices',
+        invoices: await nwc({ connection }),
+        payments: await lndBuyer(),
+        open: {
+          wrongNetwork: () => nwc({ connection, network: 'mainnet' }),
+          wrongCredential: async () =>
+            nwc({ connection: await service.seller.connection(['get_info', 'pay_invoice']) }),
+        },
+        close: async () => {},
+      }
+    })
 
-    describeConformance(
-      'as a wallet',
-      async () => {
-        const connection = await service.buyer.connection()
-        return {
-          subject: 'payments',
-          invoices: await lndSeller(),
-          payments: await nwcWallet({ connection }),
-          mostFeeMsat: 1000n,
-          open: {
-            wrongNetwork: () => nwcWallet({ connection, network: 'mainnet' }),
-            wrongCredential: async () =>
-              nwcWallet({ connection: await service.buyer.connection(['get_info', 'make_invoice']) }),
-          },
-          close: async () => {},
-        }
-      },
-      () => ({ backend: 'nwc', role: 'pay', on: `a wallet service over a relay, on ${version}` }),
-    )
+    const paying = { name: 'as a wallet', backend: 'nwc', role: 'pay', on } as const
+    describeConformance(paying, async () => {
+      const connection = await service.buyer.connection()
+      return {
+        subject: 'payments',
+        invoices: await lndSeller(),
+        payments: await nwcWallet({ connection }),
+        mostFeeMsat: 1000n,
+        open: {
+          wrongNetwork: () => nwcWallet({ connection, network: 'mainnet' }),
+          wrongCredential: async () =>
+            nwcWallet({ connection: await service.buyer.connection(['get_info', 'make_invoice']) }),
+        },
+        close: async () => {},
+      }
+    })
 
     it('pays without being allowed to see the balance, and then tells none', async () => {
       const wallet = await nwcWallet({
@@ -105,6 +105,7 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
   })
 
   describe.skipIf(!hasLnbits)(hasLnbits ? 'LNbits' : `SKIPPED: LNbits (${noLnbits})`, () => {
+    const on = (): string => `${lnbitsVersion} on ${version}`
     let servers: { readonly seller: LabLnbits; readonly buyer: LabLnbits }
     beforeAll(async () => {
       servers = {
@@ -117,64 +118,63 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
       await servers?.buyer.close()
     })
 
-    describeConformance(
-      'as a seller, with the invoice key',
-      async (faults) => {
-        const { url, wallet, restart } = servers.seller
-        const { inkey } = await wallet('seller')
-        const fetch = faults.wrap(globalThis.fetch)
-        return {
-          subject: 'invoices',
-          invoices: await lnbits({ url, key: inkey, fetch }),
-          payments: await lndBuyer(),
-          sends: (to) => to.endsWith('/api/v1/payments'),
-          open: {
-            wrongCredential: () => lnbits({ url, key: '0'.repeat(32) }),
-            wrongNetwork: () => lnbits({ url, key: inkey, network: 'mainnet' }),
-            nobody: () => lnbits({ url: 'http://127.0.0.1:1', key: inkey }),
-          },
-          restart,
-          secrets: [inkey],
-          close: async () => {},
-        }
-      },
-      () => ({ backend: 'lnbits', role: 'receive', on: `${lnbitsVersion} on ${version}` }),
-    )
+    const selling = {
+      name: 'as a seller, with the invoice key',
+      backend: 'lnbits',
+      role: 'receive',
+      on,
+    } as const
+    describeConformance(selling, async (faults) => {
+      const { url, wallet, restart } = servers.seller
+      const { inkey } = await wallet('seller')
+      const fetch = faults.wrap(globalThis.fetch)
+      return {
+        subject: 'invoices',
+        invoices: await lnbits({ url, key: inkey, fetch }),
+        payments: await lndBuyer(),
+        sends: (to) => to.endsWith('/api/v1/payments'),
+        open: {
+          wrongCredential: () => lnbits({ url, key: '0'.repeat(32) }),
+          wrongNetwork: () => lnbits({ url, key: inkey, network: 'mainnet' }),
+          nobody: () => lnbits({ url: 'http://127.0.0.1:1', key: inkey }),
+        },
+        restart,
+        secrets: [inkey],
+        close: async () => {},
+      }
+    })
 
-    describeConformance(
-      'as a wallet, with the admin key',
-      async (faults) => {
-        const { url, wallet, restart } = servers.buyer
-        const { adminkey, inkey } = await wallet('buyer')
-        // A fresh wallet is empty: the seller's node pays it in.
-        const invoices = await lnbits({ url, key: inkey })
-        const { invoice } = await invoices.createInvoice({
-          amountMsat: 2_000_000n,
-          memo: '',
-          expirySeconds: 600,
-        })
-        await network.pay('seller', invoice)
-        const payments = await lnbitsWallet({ url, key: adminkey, fetch: faults.wrap(globalThis.fetch) })
-        await expect.poll(() => payments.balanceMsat(), { timeout: 30_000 }).toBe(2_000_000n)
-        return {
-          subject: 'payments',
-          invoices: await lndSeller(),
-          payments,
-          // It works its payments off one after the other.
-          patienceMs: 60_000,
-          atOnce: 3,
-          sends: (to, body) => to.endsWith('/api/v1/payments') && body.includes('"out":true'),
-          open: {
-            wrongCredential: () => lnbitsWallet({ url, key: inkey }),
-            wrongNetwork: () => lnbitsWallet({ url, key: adminkey, network: 'mainnet' }),
-            nobody: () => lnbitsWallet({ url: 'http://127.0.0.1:1', key: adminkey }),
-          },
-          restart,
-          secrets: [adminkey],
-          close: async () => {},
-        }
-      },
-      () => ({ backend: 'lnbits', role: 'pay', on: `${lnbitsVersion} on ${version}` }),
-    )
+    const paying = { name: 'as a wallet, with the admin key', backend: 'lnbits', role: 'pay', on } as const
+    describeConformance(paying, async (faults) => {
+      const { url, wallet, restart } = servers.buyer
+      const { adminkey, inkey } = await wallet('buyer')
+      // A fresh wallet is empty: the seller's node pays it in.
+      const invoices = await lnbits({ url, key: inkey })
+      const { invoice } = await invoices.createInvoice({
+        amountMsat: 2_000_000n,
+        memo: '',
+        expirySeconds: 600,
+      })
+      await network.pay('seller', invoice)
+      const payments = await lnbitsWallet({ url, key: adminkey, fetch: faults.wrap(globalThis.fetch) })
+      await expect.poll(() => payments.balanceMsat(), { timeout: 30_000 }).toBe(2_000_000n)
+      return {
+        subject: 'payments',
+        invoices: await lndSeller(),
+        payments,
+        // It works its payments off one after the other.
+        patienceMs: 60_000,
+        atOnce: 3,
+        sends: (to, body) => to.endsWith('/api/v1/payments') && body.includes('"out":true'),
+        open: {
+          wrongCredential: () => lnbitsWallet({ url, key: inkey }),
+          wrongNetwork: () => lnbitsWallet({ url, key: adminkey, network: 'mainnet' }),
+          nobody: () => lnbitsWallet({ url: 'http://127.0.0.1:1', key: adminkey }),
+        },
+        restart,
+        secrets: [adminkey],
+        close: async () => {},
+      }
+    })
   })
 })

@@ -68,8 +68,15 @@ export async function bakePayMacaroon(node: LabNode, folder: string, without?: s
 /** The hex of a secret file: what no message may hold. */
 export const hexOf = (file: string): string => readFileSync(file).toString('hex')
 
+/** What the kit is run on. */
+interface Conformance extends Pick<TestedKind, 'backend' | 'role'> {
+  readonly name: string
+  /** The program with its version, once it runs. */
+  readonly on: () => string
+}
+
 /** Runs the kit on a backend. A case that does not apply is named as skipped, with its reason. */
-export function describeConformance(name: string, make: MakeLightning, tested?: () => TestedKind): void {
+export function describeConformance({ name, on, ...kind }: Conformance, make: MakeLightning): void {
   describe(name, () => {
     const cases = lightningCases(make)
     const came = new Map<string, CameOf>()
@@ -82,7 +89,7 @@ export function describeConformance(name: string, make: MakeLightning, tested?: 
       })
     afterAll(() => {
       // A part of the kit (`-t`) says nothing.
-      if (tested !== undefined && came.size === cases.length) recordKit(tested(), Object.fromEntries(came))
+      if (came.size === cases.length) recordKit({ ...kind, on: on() }, Object.fromEntries(came))
     })
   })
 }
