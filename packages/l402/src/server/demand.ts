@@ -64,7 +64,7 @@ export function createDemand(options: DemandOptions): Demand {
     // Told before it goes out, so that nobody can have paid before it is known.
     sales?.challenged(challengedSale(request.route, issued))
     const { hold } = issued
-    const offers = hold === undefined ? (payment?.offers(request, issued) ?? []) : []
+    const offers = hold === undefined ? (payment?.offers.lines(request, issued) ?? []) : []
     const answer = challengeAnswer(request, refusal, { issued, payment: offers })
     return hold === undefined ? answer : { ...answer, hold }
   }
