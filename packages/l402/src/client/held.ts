@@ -40,11 +40,11 @@ export interface HeldOptions {
   readonly services?: readonly string[]
 }
 
-/** A credential that may open the request, and how good a choice it is. */
+/** A credential that may open the request. */
 interface Candidate {
   readonly credential: StoredCredential
-  readonly rank: number
-  readonly narrowness: readonly number[]
+  readonly macaroon: Macaroon | undefined
+  readonly owed: boolean
 }
 
 /**
@@ -82,21 +82,32 @@ export async function heldFor(
     if (!owed && !opensOneOf(macaroon, options.services)) continue
     if (!(owed && options.locked) && (await isAnothers(run, credential, macaroon))) continue
     if (!owed && isSingleUse(macaroon) && (await hadItsCall(run, credential))) continue
-    const rank = owed ? 0 : rankOf(credential, scope, { macaroon, request })
-    candidates.push({ credential, rank, narrowness: narrownessOf(macaroon, request) })
+    candidates.push({ credential, macaroon, owed })
   }
-  if (candidates.length > 1) candidates.sort(compareCandidates)
-  return candidates.slice(0, MOST_PRESENTED).map(({ credential }) => credential)
+  const ordered = candidates.length > 1 ? bestFirst(candidates, scope, request) : candidates
+  return ordered.slice(0, MOST_PRESENTED).map(({ credential }) => credential)
 }
 
-function compareCandidates(a: Candidate, b: Candidate): number {
-  const [one, other] = [a.credential, b.credential]
-  return (
-    a.rank - b.rank ||
-    compareNumbers(a.narrowness, b.narrowness) ||
-    other.createdAtMs - one.createdAtMs ||
-    (one.id < other.id ? -1 : 1)
-  )
+function bestFirst(
+  candidates: readonly Candidate[],
+  scope: string,
+  request: Presented,
+): readonly Candidate[] {
+  const ranked = candidates.map((candidate) => ({
+    candidate,
+    rank: candidate.owed ? 0 : rankOf(candidate, scope, request),
+    narrowness: narrownessOf(candidate.macaroon, request),
+  }))
+  ranked.sort((a, b) => {
+    const [one, other] = [a.candidate.credential, b.candidate.credential]
+    return (
+      a.rank - b.rank ||
+      compareNumbers(a.narrowness, b.narrowness) ||
+      other.createdAtMs - one.createdAtMs ||
+      (one.id < other.id ? -1 : 1)
+    )
+  })
+  return ranked.map(({ candidate }) => candidate)
 }
 
 /** Whether it opens one of these services, as far as it can be told. */
@@ -125,11 +136,7 @@ async function hadItsCall(run: Run, { paymentHash }: StoredCredential): Promise<
 }
 
 /** Lower is better: for this very scope, perhaps for it, refused elsewhere, for other routes. */
-function rankOf(
-  credential: StoredCredential,
-  scope: string,
-  { macaroon, request }: { readonly macaroon: Macaroon | undefined; readonly request: Presented },
-): number {
+function rankOf({ credential, macaroon }: Candidate, scope: string, request: Presented): number {
   const named = namesRoute(macaroon, request)
   if (credential.boughtFor === scope || named || (named === undefined && bindsPaths(macaroon))) return 1
   if (named === false) return 4
