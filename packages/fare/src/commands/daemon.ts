@@ -11,6 +11,7 @@ import { type DaemonParts, serveGrant } from '../daemon/serve-grant.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { openGrantBook } from '../grants/grant-book.ts'
 import { grantsFile, purseFile, socketFile } from '../paths.ts'
+import { addressGuard } from '../net/ssrf-guard.ts'
 import { plainFetch } from '../plain-fetch.ts'
 import { paymentTimeout } from '../session.ts'
 import { chooseWallet } from '../wallet.ts'
@@ -28,9 +29,17 @@ export async function daemon(
   if (positionals.length > 0) throw new UsageError(`fare daemon takes no argument, got "${positionals[0]}"`)
   const wallet = chooseWallet({ sandbox: values.sandbox ?? false, name: values.wallet }, env)
   const paymentTimeoutMs = paymentTimeout(env)
+  const allowAddresses = values['allow-network'] ?? []
+  try {
+    addressGuard({ allow: allowAddresses })
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`--allow-network: ${error.message}`)
+    throw error
+  }
   const purse = sqlitePurse({ file: purseFile(env) })
   const book = openGrantBook(grantsFile(env))
-  const { fetch, close } = plainFetch({ insecure: false })
+  const direct = plainFetch({ insecure: false })
+  const publicOnly = plainFetch({ insecure: false, publicOnly: true, allowAddresses })
   const opened = oneWallet(wallet.open)
   let host: string | undefined
   const parts: DaemonParts = {
@@ -40,7 +49,7 @@ export async function daemon(
     walletName: wallet.name,
     networks: wallet.networks,
     paymentTimeoutMs,
-    fetch,
+    fetches: { direct: direct.fetch, publicOnly: publicOnly.fetch },
     host: () => host,
   }
   const running = new Set<Promise<void>>()
@@ -66,7 +75,7 @@ export async function daemon(
     server.closeAllConnections()
     return EXIT.fetched
   } finally {
-    await close()
+    await Promise.all([direct.close(), publicOnly.close()])
     await opened.close()
     book.close()
     await purse.close()

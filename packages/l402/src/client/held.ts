@@ -7,6 +7,7 @@ import { canCarry } from './carry.ts'
 import { servicesOf } from './credential-bounds.ts'
 import {
   bindsPaths,
+  boundKey,
   compareNumbers,
   countsCalls,
   fitnessOf,
@@ -17,6 +18,7 @@ import {
   type Presented,
   readMacaroon,
 } from './credential-facts.ts'
+import { proofKeyFor } from './dpop.ts'
 import type { Hop } from './hop.ts'
 import { chargedIn } from './payment-scheme/charge.ts'
 import { chargeEnd } from './payment-scheme/check-charge.ts'
@@ -77,6 +79,7 @@ export async function heldFor(
     const fitness = fitnessOf(macaroon, request)
     // Where it was bought it fits: the server may see another path than the one asked for.
     if (fitness === 'expired' || (fitness === 'elsewhere' && credential.boughtFor !== scope)) continue
+    if (!(await canProve(run, hop, macaroon))) continue
     const owed = isOwed(credential)
     if (!owed && (options.owedOnly || credential.rejectedFor.includes(scope))) continue
     if (!owed && !opensOneOf(macaroon, options.services)) continue
@@ -108,6 +111,13 @@ function bestFirst(
     )
   })
   return ranked.map(({ candidate }) => candidate)
+}
+
+/** Whether the purse has the key that the credential is bound to, if it is. */
+async function canProve(run: Run, hop: Hop, macaroon: Macaroon | undefined): Promise<boolean> {
+  const thumbprint = boundKey(macaroon)
+  if (thumbprint === undefined) return true
+  return !hop.headers.has('dpop') && (await proofKeyFor(run, hop.url.origin, thumbprint)) !== undefined
 }
 
 /** Whether it opens one of these services, as far as it can be told. */

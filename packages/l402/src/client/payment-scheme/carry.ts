@@ -8,7 +8,9 @@ import { chargedIn } from './charge.ts'
 const FIELDS = ['authorization', 'payment-authorization'] as const
 
 /** The field in lower case; `undefined` where the challenge names one that the scheme does not have. */
-export function credentialField({ header = 'authorization' }: Pick<PaymentChallenge, 'header'>) {
+export function credentialField({
+  header = 'authorization',
+}: Pick<PaymentChallenge, 'header'>): (typeof FIELDS)[number] | undefined {
   return FIELDS.find((name) => name === header.toLowerCase())
 }
 
