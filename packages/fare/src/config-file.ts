@@ -23,11 +23,13 @@ export interface FareConfig {
   readonly approval: ApprovalConfig
   /** What sees every purchase before it is paid. */
   readonly hook: HookConfig | undefined
-  /** The tables `approval` and `hook` as they stand in the file, to be written back. */
+  /** Whether credentials go out as copies narrowed to one request. */
+  readonly attenuate: boolean
+  /** `approval`, `hook` and `attenuate` as they stand in the file, to be written back. */
   readonly policyTables: Readonly<Record<string, unknown>>
 }
 
-const KEYS = '"wallet", "wallets", "approval" and "hook"'
+const KEYS = '"wallet", "wallets", "approval", "hook" and "attenuate"'
 
 /** What a wallet may be called. */
 export const WALLET_NAME: RegExp = /^[a-z0-9][a-z0-9._-]{0,31}$/i
@@ -40,6 +42,7 @@ const EMPTY: FareConfig = {
   wallets: new Map(),
   approval: { by: 'terminal' },
   hook: undefined,
+  attenuate: true,
   policyTables: {},
 }
 
@@ -56,10 +59,11 @@ export function readConfig(file: string): FareConfig {
     throw new ConfigError(`${file}: ${what}`)
   }
   if (!isTable(value)) return fail(`expected a table with ${KEYS}`)
-  const { wallet, wallets = {}, approval, hook, ...rest } = value
+  const { wallet, wallets = {}, approval, hook, attenuate = true, ...rest } = value
   const [unknown] = Object.keys(rest)
   if (unknown !== undefined) fail(`unknown key "${unknown}", expected ${KEYS}`)
   if (wallet !== undefined && typeof wallet !== 'string') fail('wallet: expected the name of a wallet')
+  if (typeof attenuate !== 'boolean') return fail('attenuate: expected true or false')
   if (!isTable(wallets)) return fail('wallets: expected a table of wallets by name')
   const read = new Map<string, WalletEntry>()
   for (const [name, entry] of Object.entries(wallets)) {
@@ -81,7 +85,12 @@ export function readConfig(file: string): FareConfig {
     wallets: read,
     approval: readApproval(approval, fail),
     hook: readHook(hook, fail),
-    policyTables: { ...(approval !== undefined && { approval }), ...(hook !== undefined && { hook }) },
+    attenuate,
+    policyTables: {
+      ...(approval !== undefined && { approval }),
+      ...(hook !== undefined && { hook }),
+      ...(!attenuate && { attenuate }),
+    },
   }
 }
 

@@ -6,12 +6,13 @@ import { OPTIONS, parseOptions } from '../cli/options.ts'
 import { toldToEnd } from '../cli/signals.ts'
 import type { Streams } from '../cli/streams.ts'
 import { UsageError } from '../cli/usage-error.ts'
+import { readConfig } from '../config-file.ts'
 import { listenOnLoopback, listenOnSocket } from '../daemon/listen.ts'
 import { type DaemonParts, serveGrant } from '../daemon/serve-grant.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { openGrantBook } from '../grants/grant-book.ts'
-import { grantsFile, purseFile, socketFile } from '../paths.ts'
 import { addressGuard } from '../net/ssrf-guard.ts'
+import { configFile, grantsFile, purseFile, socketFile } from '../paths.ts'
 import { plainFetch } from '../plain-fetch.ts'
 import { paymentTimeout } from '../session.ts'
 import { chooseWallet } from '../wallet.ts'
@@ -29,6 +30,7 @@ export async function daemon(
   if (positionals.length > 0) throw new UsageError(`fare daemon takes no argument, got "${positionals[0]}"`)
   const wallet = chooseWallet({ sandbox: values.sandbox ?? false, name: values.wallet }, env)
   const paymentTimeoutMs = paymentTimeout(env)
+  const { attenuate } = readConfig(configFile(env))
   const allowAddresses = values['allow-network'] ?? []
   try {
     addressGuard({ allow: allowAddresses })
@@ -50,6 +52,7 @@ export async function daemon(
     networks: wallet.networks,
     paymentTimeoutMs,
     fetches: { direct: direct.fetch, publicOnly: publicOnly.fetch },
+    attenuate,
     host: () => host,
   }
   const running = new Set<Promise<void>>()

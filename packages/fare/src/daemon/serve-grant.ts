@@ -20,6 +20,8 @@ export interface DaemonParts {
   readonly networks: readonly Network[] | undefined
   readonly paymentTimeoutMs: number | undefined
   readonly fetches: GrantFetches
+  /** Whether credentials go out as copies narrowed to one request. */
+  readonly attenuate: boolean
   /** `HOST:PORT` that a request must name; `undefined` on a Unix socket. */
   readonly host: () => string | undefined
 }
@@ -121,6 +123,7 @@ function buyerFor(
     purse: grantPurse(parts.purse, { book: parts.book, grant }),
     fetch: grantFetch(parts.fetches, grant),
     onEvent,
+    attenuate: parts.attenuate,
     ...(networks === undefined ? {} : { networks }),
     ...(paymentTimeoutMs === undefined ? {} : { paymentTimeoutMs }),
     // Can only lower what the grant and the user's budget allow.

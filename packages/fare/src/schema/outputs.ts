@@ -74,6 +74,7 @@ const get = z.strictObject({
   body: z.string().nullable(),
   bodyEncoding: z.enum(['utf-8', 'base64']).nullable(),
   bodyBytes: count.nullable(),
+  resumedFrom: count.nullable().describe('bytes that were in the file already and stayed'),
   outputFile: z.string().nullable(),
   paid: z.boolean(),
   spentMsat: msat,

@@ -58,6 +58,8 @@ export interface LightningConfig {
   readonly backend: string
   /** By key; file names absolute. May hold secrets, so it is not for messages. */
   readonly settings: SettingValues
+  /** Where it stands in the file. */
+  readonly position: Position
 }
 
 /** Where Aperture keeps its root keys. */

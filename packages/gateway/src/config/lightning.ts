@@ -14,7 +14,7 @@ import type { ConfigIssue } from './issue.ts'
 import type { NamedFile } from './named-files.ts'
 import type { YamlSource } from './yaml-source.ts'
 
-const SANDBOX: LightningConfig = { backend: 'sandbox', settings: {} }
+const SANDBOX: LightningConfig = { backend: 'sandbox', settings: {}, position: { line: 1, column: 1 } }
 
 /** Keys of ours beside the settings of a backend. */
 const BESIDE: ReadonlySet<string> = new Set(['backend', 'strict', 'minAmount', 'maxAmount'])
@@ -82,7 +82,8 @@ function readOne(
     }
     return [SANDBOX]
   }
-  return [{ backend: kind.name, settings: readSettings(source, { kind, given, path, files }, issues) }]
+  const settings = readSettings(source, { kind, given, path, files }, issues)
+  return [{ backend: kind.name, settings, position: source.locate([...path]) }]
 }
 
 function kindOf(

@@ -19,6 +19,8 @@ export interface Call {
   readonly purchases: Purchase[]
   /** Ids of credentials that this call has presented. */
   readonly tried: Set<string>
+  /** The one invoice that this call may pay, as it was quoted; left out: whichever policy allows. */
+  readonly onlyInvoice?: string
   /** Origins that get credentials as they were bought for the rest of this call. */
   readonly asBought: Set<string>
 }

@@ -7,7 +7,7 @@ import { encodeMacaroon } from '../core/macaroon.ts'
 import type { StoredCredential } from '../stores/purse.ts'
 import { boundKey, readMacaroon } from './credential-facts.ts'
 import { proofFor, proofKeyFor } from './dpop.ts'
-import { type Hop, isOneTime } from './hop.ts'
+import { copyOf, type Hop, isOneTime } from './hop.ts'
 import { attachCharge } from './payment-scheme/carry.ts'
 import type { Run } from './run.ts'
 import { shownUrl } from './scope.ts'
@@ -23,7 +23,7 @@ export async function send(
   exchange: { readonly hop: Hop; readonly credential: StoredCredential | null },
 ): Promise<Response> {
   const { hop, credential } = exchange
-  const headers = new Headers(hop.headers)
+  const headers = copyOf(hop.headers)
   if (credential) {
     attach(headers, credential)
     await prove(run, { hop, headers, credential })
@@ -119,7 +119,7 @@ async function shownRedirect(run: Run, hop: Hop, init: RequestInit): Promise<Res
     throw new TypeError('this platform hides redirects: ask for the URL that the server redirects to')
   const landed = await run.fetch(hop.url.href, {
     ...init,
-    headers: new Headers(hop.headers),
+    headers: copyOf(hop.headers),
     redirect: 'follow',
   })
   await discard(landed)

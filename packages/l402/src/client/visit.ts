@@ -168,12 +168,19 @@ async function buy(call: Call, hop: Hop, start: Unpaid): Promise<FetchOutcome> {
   const owed = await owedPayment(run, hop)
   const owing = await debt(call, hop, { response, owed })
   if (owing) return owing
-  const most = owed ? 1 : run.maxPurchases
+  const most = owed ? 1 : mostPurchases(call)
   for (;;) {
     const asked = await boundChallenge(call, hop, { response, challenges })
     const { payable } = asked
     response = asked.response
     if (!payable.ok) return refusedOutcome(call, hop, { why: payable, response })
+    const { offer, challenge } = payable
+    if (call.onlyInvoice !== undefined && call.onlyInvoice !== challenge.invoice) {
+      const why = refusedBy('quote_mismatch', 'only the quoted invoice is paid, and this is another', {
+        offer,
+      })
+      return refusedOutcome(call, hop, { why, response })
+    }
     const paid = await pay(run, hop, { payable, signal: request.signal })
     if (!paid.ok) {
       if (paid.kind !== 'refused' && paid.kind !== 'unpayable') await discard(response)
@@ -210,6 +217,11 @@ async function deliver(
   return { outcome: await notServed(call, hop, { credential, response, detail }), again: response }
 }
 
+/** Purchases that this call may make: of a quote it is the one that was quoted. */
+function mostPurchases({ run, onlyInvoice }: Call): number {
+  return onlyInvoice === undefined ? run.maxPurchases : 1
+}
+
 /** Payments that this call has made itself. */
 function countBought(call: Call): number {
   return call.purchases.filter((one) => !one.resumed).length
@@ -223,7 +235,7 @@ async function debt(
 ): Promise<FetchOutcome | undefined> {
   const { run, purchases } = call
   const last = purchases.findLast((one) => !one.resumed)
-  if (last && countBought(call) >= run.maxPurchases) {
+  if (last && countBought(call) >= mostPurchases(call)) {
     const { credentialId, paymentHash } = last
     const detail = 'the server asks for money again after it was paid'
     return { kind: 'not_served', url: hop.url.href, purchases, response, credentialId, paymentHash, detail }

@@ -121,6 +121,8 @@ export interface InvoiceBackend {
    * where the node does not say, or the credential does not allow to ask.
    */
   receivableMsat?(): Promise<bigint | null>
+  /** What an operator should know of how it is set up: a credential that allows more than it has to. Left out: nothing. */
+  readonly warnings?: readonly string[]
   /** Throws `lightning_unavailable` when invoices could not be made right now. Cheap; for readiness probes. */
   ping(): Promise<void>
   close(): Promise<void>

@@ -39,7 +39,7 @@ import { asksOf, unpaidAsksOf } from './limits/rate-rules.ts'
 import { type ChallengeEconomics, createSelling } from './limits/selling.ts'
 import { shadowed } from './limits/shadow.ts'
 import { createThrottle } from './limits/throttle.ts'
-import { after, paymentDecider } from './payment-scheme/decide-payment.ts'
+import { after, paymentBesides, paymentDecider } from './payment-scheme/decide-payment.ts'
 import { createPaymentScheme, type PaymentSchemeMode } from './payment-scheme/scheme.ts'
 import { meter } from './pricing/meter-gate.ts'
 import type { PricedEvent } from './pricing/pricer.ts'
@@ -109,6 +109,11 @@ export interface GateOptions extends AddressLists {
    * requests that hold `Accept-Payment`, `always` to all, and both take its credentials. `asked` if left out.
    */
   readonly payment?: PaymentSchemeMode
+  /**
+   * Binds that scheme's challenges for one call to the body of the request (`digest`), of up to 64 KiB: the body is then read
+   * before there is an answer, so nothing may have read it before. False if left out.
+   */
+  readonly bindBodies?: boolean
   /** A second challenge line, last, for clients that know the scheme `LSAT` alone (rule S3); false if left out. */
   readonly lsat?: boolean
   /** The page that browsers get with a 402 (rule S6); `false`: the problem in JSON, like everybody. See docs/page.md. */
@@ -191,6 +196,7 @@ export function createGate(options: GateOptions): Gate {
       : createPaymentScheme(options.keys, {
           network: options.lightning.network,
           always: options.payment === 'always',
+          bindBodies: options.bindBodies === true,
           now,
         })
   const demand = createDemand({
@@ -279,7 +285,7 @@ export function createGate(options: GateOptions): Gate {
         admit(visit, i + 1, deferred(before, limited)),
       )
     }
-    return answer(request, denial)
+    return paymentBesides(payment, request, decideRoute) ?? answer(request, denial)
   }
 
   /** Strict mode: tries the credential again once the node calls its invoice settled; else the next one. */
@@ -428,10 +434,15 @@ export function createGate(options: GateOptions): Gate {
     wantsDigest(request) {
       const { free, hold, shadow } = request.route
       if (hold === true) return true
-      if (free || shadow === true || typeof idempotencyKey(request) !== 'string') return false
-      return credentialText(request.headers) !== undefined || payment?.present(request).state === 'unwrapped'
+      if (free || shadow === true || request.method === 'GET' || request.method === 'HEAD') return false
+      if (payment?.wantsBody(request) === true) return true
+      if (typeof idempotencyKey(request) !== 'string') return false
+      return credentialText(request.headers) !== undefined || payment?.open(request).state === 'unwrapped'
     },
-    async balance(headers) {
+    async balance(asked, { base = '' } = {}) {
+      const opened = payment?.open({ headers: asked, base }) ?? { state: 'none' }
+      if (opened.state === 'refused' && credentialText(asked) === undefined) return noBalance(opened.refusal)
+      const headers = opened.state === 'unwrapped' ? opened.headers : asked
       const text = credentialText(headers)
       if (text === undefined) return noBalance(MISSING)
       try {

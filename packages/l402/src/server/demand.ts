@@ -69,7 +69,7 @@ export function createDemand(options: DemandOptions): Demand {
     // Told before it goes out, so that nobody can have paid before it is known.
     sales?.challenged(challengedSale(request.route, issued))
     const { hold } = issued
-    const offers = hold === undefined ? (payment?.offers(request, issued) ?? []) : []
+    const offers = hold === undefined ? (payment?.offers.lines(request, issued) ?? []) : []
     const binding = thumbprint === undefined && bindsKeys(request) ? BINDING : []
     const answer = challengeAnswer(request, refusal, { issued, payment: [...offers, ...binding] })
     return hold === undefined ? answer : { ...answer, hold }

@@ -43,7 +43,7 @@ export { callRefundAccount } from './call-refunds.ts'
 export type { ChallengeLimitOptions } from './challenge-limit.ts'
 export { clientPrefix } from './client-prefix.ts'
 export { type ConditionsOffer, readConditions } from './conditions-offer.ts'
-export { DIGEST_BYTES, digestContent } from './content-digest.ts'
+export { DIGEST_BYTES, digestContent, digestsOf } from './content-digest.ts'
 export {
   addCorsLines,
   applyCors,

@@ -3,9 +3,14 @@
 import { decodeBase64, encodeBase64, equalBytes } from '../bytes.ts'
 import { sha256 } from '../hash.ts'
 
-/** The digest of a body as it stands in a challenge: `sha-256=:<base64>:`. */
+/** A body's SHA-256 as it stands in a challenge: `sha-256=:<base64>:`. */
+export function formatBodyDigest(digest: Uint8Array): string {
+  return `sha-256=:${encodeBase64(digest)}:`
+}
+
+/** The digest of a body, in that form. */
 export function bodyDigest(body: Uint8Array): string {
-  return `sha-256=:${encodeBase64(sha256(body))}:`
+  return formatBodyDigest(sha256(body))
 }
 
 /**

@@ -14,6 +14,7 @@ import type { MemoryLightning } from '../memory.ts'
 import { btcpay, btcpayWallet } from './index.ts'
 
 const KEY = 'b'.repeat(40)
+const SELLER_KEY = 's'.repeat(40)
 const STORE = 'S'.repeat(44)
 const BASE = `/api/v1/stores/${STORE}/lightning/BTC/`
 let asked: StubRequest['body'] = {}
@@ -21,9 +22,12 @@ const ok = (json: unknown): StubAnswer => ({ status: 200, json })
 
 async function api(request: StubRequest, lightning: MemoryLightning): Promise<StubAnswer> {
   const { method, path, headers, body } = request
-  if (headers['authorization'] !== `token ${KEY}`) return { status: 401, json: { code: 'unauthenticated' } }
+  const sells = headers['authorization'] === `token ${SELLER_KEY}`
+  if (!sells && headers['authorization'] !== `token ${KEY}`)
+    return { status: 401, json: { code: 'unauthenticated' } }
   const call = path.startsWith(BASE) ? path.slice(BASE.length) : ''
   const hash = decodeHex(call.split('/')[1] ?? '') ?? new Uint8Array(32)
+  if (call === 'balance' && sells) return { status: 403, json: { code: 'missing-permission' } }
   if (call === 'balance') return ok({ offchain: { local: String(await lightning.balanceMsat()) } })
   if (call === 'invoices' && method === 'GET') return ok([])
   if (call === 'invoices') {
@@ -105,4 +109,9 @@ describe('BTCPay Server (fixture only)', () => {
       expect(asked['privateRouteHints']).toBe(routeHints)
     },
   )
+
+  it('warns a seller whose key can also pay', async () => {
+    expect((await btcpay(options())).warnings?.[0]).toContain('its API key can also pay')
+    expect((await btcpay({ ...options(), key: SELLER_KEY })).warnings).toEqual([])
+  })
 })

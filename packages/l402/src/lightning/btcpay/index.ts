@@ -19,7 +19,7 @@ import {
   type RestAnswer,
   restClient,
 } from '../lib/rest.ts'
-import { seller } from '../lib/seller.ts'
+import { mayAlsoPay, seller } from '../lib/seller.ts'
 import { hash32, listOf, objectOf, textOf, wholeOf } from '../lib/values.ts'
 import { btcpayInvoiceCapabilities, btcpayPaymentCapabilities } from './capabilities.ts'
 
@@ -59,11 +59,15 @@ export async function btcpay(options: BtcpayInvoicesOptions): Promise<InvoiceBac
   const rest = client(options)
   const { now = Date.now } = options
   const network = expectNetwork(rest.who, await findNetwork(rest, SELLS), options.network)
+  // Shown only to keys that may use the node, which is to pay as well.
+  const tried = await rest.call('balance')
+  const mayPay = tried.kind === 'answered' && tried.status === 200
   // Most nodes call an invoice by its payment hash, and some by another name.
   const ids = new Book<{ readonly expiresAt: number; readonly id: string }>()
   return seller({
     who: rest.who,
     network,
+    warnings: mayPay ? [mayAlsoPay(rest.who, 'API key', 'one that makes and views Lightning invoices')] : [],
     capabilities: btcpayInvoiceCapabilities,
     async create(request) {
       const made = await createInvoice(rest, { ...request, routeHints: options.routeHints === true }, SELLS)

@@ -20,8 +20,14 @@ const WATCHER = `${'w'.repeat(60)}=`
 const SELLS = ['getinfo', 'invoice', 'listinvoices', 'delinvoice', 'waitanyinvoice', 'wait']
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   [SELLER]: SELLS,
+  [`${'e'.repeat(60)}=`]: [...SELLS, 'xpay'],
+  ...Object.fromEntries(SELLS.map((one, at) => [lacking(at), SELLS.filter((method) => method !== one)])),
   [WATCHER]: [...SELLS, 'listpeerchannels'],
   [PAYER]: ['getinfo', 'xpay', 'listpays', 'listpeerchannels'],
+}
+
+function lacking(at: number): string {
+  return `${String(at).repeat(60)}=`
 }
 
 /** What the stub remembers beside Lightning in memory. */
@@ -58,6 +64,7 @@ class Node {
       case 'getinfo':
         return { id: '02', network: 'regtest' }
       case 'invoice': {
+        if (body['label'] === undefined) return { code: -32602, message: 'missing required parameter: label' }
         this.asked = body
         const made = await lightning.createInvoice({
           amountMsat: BigInt(Number(body['amount_msat'])),
@@ -81,6 +88,8 @@ class Node {
       case 'wait':
         return { subsystem: 'invoices', updated: this.#paid.length }
       case 'waitanyinvoice':
+        if (typeof body['lastpay_index'] !== 'number')
+          return { code: -32602, message: 'lastpay_index: invalid' }
         return await this.#next(Number(body['lastpay_index']), lightning)
       case 'xpay': {
         const invoice = String(body['invstring'])
@@ -194,6 +203,20 @@ describe('Core Lightning (fixture only)', () => {
     },
     close: async () => {},
   }))
+
+  it.each(SELLS)('names %s where the rune lacks it, and how to make one that does not', async (method) => {
+    const rune = lacking(SELLS.indexOf(method))
+    await expect(cln({ url: stub.url, rune })).rejects.toThrow(
+      `refused the rune for ${method}: Not permitted: method not allowed; make one with: lightning-cli createrune restrictions='[[${SELLS.map((one) => `"method=${one}"`).join(',')}]]'`,
+    )
+  })
+
+  it('warns a seller whose rune can also pay', async () => {
+    expect((await cln({ url: stub.url, rune: `${'e'.repeat(60)}=` })).warnings?.[0]).toContain(
+      'its rune can also pay',
+    )
+    expect((await cln({ url: stub.url, rune: SELLER })).warnings).toEqual([])
+  })
 
   it('says what can be received over the channels that work, with a rune that allows to ask', async () => {
     expect(await (await cln({ url: stub.url, rune: WATCHER })).receivableMsat?.()).toBe(2_500n)
