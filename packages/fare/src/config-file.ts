@@ -26,11 +26,13 @@ export interface FareConfig {
   readonly hook: HookConfig | undefined
   /** Most that a payment may cost in fees; one percent, and one satoshi at least, where nothing is said. */
   readonly fees: FeesConfig | undefined
-  /** The tables `approval`, `hook` and `fees` as they stand in the file, to be written back. */
+  /** Whether credentials go out as copies narrowed to one request. */
+  readonly attenuate: boolean
+  /** `approval`, `hook`, `fees` and `attenuate` as they stand in the file, to be written back. */
   readonly policyTables: Readonly<Record<string, unknown>>
 }
 
-const KEYS = '"wallet", "wallets", "approval", "hook" and "fees"'
+const KEYS = '"wallet", "wallets", "approval", "hook", "fees" and "attenuate"'
 
 /** What a wallet may be called. */
 export const WALLET_NAME: RegExp = /^[a-z0-9][a-z0-9._-]{0,31}$/i
@@ -44,6 +46,7 @@ const EMPTY: FareConfig = {
   approval: { by: 'terminal' },
   hook: undefined,
   fees: undefined,
+  attenuate: true,
   policyTables: {},
 }
 
@@ -60,10 +63,11 @@ export function readConfig(file: string): FareConfig {
     throw new ConfigError(`${file}: ${what}`)
   }
   if (!isTable(value)) return fail(`expected a table with ${KEYS}`)
-  const { wallet, wallets = {}, approval, hook, fees, ...rest } = value
+  const { wallet, wallets = {}, approval, hook, fees, attenuate = true, ...rest } = value
   const [unknown] = Object.keys(rest)
   if (unknown !== undefined) fail(`unknown key "${unknown}", expected ${KEYS}`)
   if (wallet !== undefined && typeof wallet !== 'string') fail('wallet: expected the name of a wallet')
+  if (typeof attenuate !== 'boolean') return fail('attenuate: expected true or false')
   if (!isTable(wallets)) return fail('wallets: expected a table of wallets by name')
   const read = new Map<string, WalletEntry>()
   for (const [name, entry] of Object.entries(wallets)) {
@@ -86,10 +90,12 @@ export function readConfig(file: string): FareConfig {
     approval: readApproval(approval, fail),
     hook: readHook(hook, fail),
     fees: readFees(fees, fail),
+    attenuate,
     policyTables: {
       ...(approval !== undefined && { approval }),
       ...(hook !== undefined && { hook }),
       ...(fees !== undefined && { fees }),
+      ...(!attenuate && { attenuate }),
     },
   }
 }

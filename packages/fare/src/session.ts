@@ -53,11 +53,13 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
       if (own) closers.unshift(own.close)
       const fetch = run.fetch ?? own?.fetch ?? globalThis.fetch
       const places = { configFile: configFile(env), folder: dirname(purseFile(env)) }
-      const { approve: configured, ...policy } = policyOf(readConfig(places.configFile), places)
+      const config = readConfig(places.configFile)
+      const { approve: configured, ...policy } = policyOf(config, places)
       const approve = run.approve === undefined ? configured : (run.approve ?? undefined)
       return buyer({
         ...policy,
         ...(approve && { approve }),
+        attenuate: config.attenuate,
         wallet: async () => {
           const opened = await wallet.open()
           // Its connections would keep this process from ending.
