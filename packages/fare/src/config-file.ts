@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { checkSettings, findKind, kindsFor, type SettingValues } from '@turnpike/l402/lightning/kinds'
+import { type RatesConfig, readRates } from './books/rate-config.ts'
 import { type ApprovalConfig, type HookConfig, readApproval, readHook } from './policy/policy-config.ts'
 
 /** Loaded where there is a file to read or write. */
@@ -23,11 +24,13 @@ export interface FareConfig {
   readonly approval: ApprovalConfig
   /** What sees every purchase before it is paid. */
   readonly hook: HookConfig | undefined
-  /** The tables `approval` and `hook` as they stand in the file, to be written back. */
+  /** Where the books learn what a bitcoin costs. */
+  readonly rates: RatesConfig | undefined
+  /** The tables `approval`, `hook` and `rates` as they stand in the file, to be written back. */
   readonly policyTables: Readonly<Record<string, unknown>>
 }
 
-const KEYS = '"wallet", "wallets", "approval" and "hook"'
+const KEYS = '"wallet", "wallets", "approval", "hook" and "rates"'
 
 /** What a wallet may be called. */
 export const WALLET_NAME: RegExp = /^[a-z0-9][a-z0-9._-]{0,31}$/i
@@ -40,6 +43,7 @@ const EMPTY: FareConfig = {
   wallets: new Map(),
   approval: { by: 'terminal' },
   hook: undefined,
+  rates: undefined,
   policyTables: {},
 }
 
@@ -56,7 +60,7 @@ export function readConfig(file: string): FareConfig {
     throw new ConfigError(`${file}: ${what}`)
   }
   if (!isTable(value)) return fail(`expected a table with ${KEYS}`)
-  const { wallet, wallets = {}, approval, hook, ...rest } = value
+  const { wallet, wallets = {}, approval, hook, rates, ...rest } = value
   const [unknown] = Object.keys(rest)
   if (unknown !== undefined) fail(`unknown key "${unknown}", expected ${KEYS}`)
   if (wallet !== undefined && typeof wallet !== 'string') fail('wallet: expected the name of a wallet')
@@ -81,7 +85,12 @@ export function readConfig(file: string): FareConfig {
     wallets: read,
     approval: readApproval(approval, fail),
     hook: readHook(hook, fail),
-    policyTables: { ...(approval !== undefined && { approval }), ...(hook !== undefined && { hook }) },
+    rates: readRates(rates, fail),
+    policyTables: {
+      ...(approval !== undefined && { approval }),
+      ...(hook !== undefined && { hook }),
+      ...(rates !== undefined && { rates }),
+    },
   }
 }
 
