@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { checkSettings, findKind, kindsFor, type SettingValues } from '@turnpike/l402/lightning/kinds'
+import { type RatesConfig, readRates } from './books/rate-config.ts'
 import { type FeesConfig, readFees } from './policy/fees.ts'
 import { type ApprovalConfig, type HookConfig, readApproval, readHook } from './policy/policy-config.ts'
 
@@ -28,11 +29,13 @@ export interface FareConfig {
   readonly fees: FeesConfig | undefined
   /** Whether credentials go out as copies narrowed to one request. */
   readonly attenuate: boolean
-  /** `approval`, `hook`, `fees` and `attenuate` as they stand in the file, to be written back. */
+  /** Where the books learn what a bitcoin costs. */
+  readonly rates: RatesConfig | undefined
+  /** The tables `approval`, `hook`, `fees`, `rates` and `attenuate` as they stand in the file, to be written back. */
   readonly policyTables: Readonly<Record<string, unknown>>
 }
 
-const KEYS = '"wallet", "wallets", "approval", "hook", "fees" and "attenuate"'
+const KEYS = '"wallet", "wallets", "approval", "hook", "fees", "rates" and "attenuate"'
 
 /** What a wallet may be called. */
 export const WALLET_NAME: RegExp = /^[a-z0-9][a-z0-9._-]{0,31}$/i
@@ -47,6 +50,7 @@ const EMPTY: FareConfig = {
   hook: undefined,
   fees: undefined,
   attenuate: true,
+  rates: undefined,
   policyTables: {},
 }
 
@@ -63,7 +67,7 @@ export function readConfig(file: string): FareConfig {
     throw new ConfigError(`${file}: ${what}`)
   }
   if (!isTable(value)) return fail(`expected a table with ${KEYS}`)
-  const { wallet, wallets = {}, approval, hook, fees, attenuate = true, ...rest } = value
+  const { wallet, wallets = {}, approval, hook, fees, rates, attenuate = true, ...rest } = value
   const [unknown] = Object.keys(rest)
   if (unknown !== undefined) fail(`unknown key "${unknown}", expected ${KEYS}`)
   if (wallet !== undefined && typeof wallet !== 'string') fail('wallet: expected the name of a wallet')
@@ -91,10 +95,12 @@ export function readConfig(file: string): FareConfig {
     hook: readHook(hook, fail),
     fees: readFees(fees, fail),
     attenuate,
+    rates: readRates(rates, fail),
     policyTables: {
       ...(approval !== undefined && { approval }),
       ...(hook !== undefined && { hook }),
       ...(fees !== undefined && { fees }),
+      ...(rates !== undefined && { rates }),
       ...(!attenuate && { attenuate }),
     },
   }
