@@ -125,7 +125,7 @@ export function purseDoor(
  * import { payingFetch } from '@turnpike/l402/client'
  * import { durableObjectPurse, type PurseDoor } from '@turnpike/l402/purse/durable-object'
  *
- * export async function forecast(env: { readonly PURSE: { getByName(name: string): PurseDoor } }) {
+ * export async function answer(env: { readonly PURSE: { getByName(name: string): PurseDoor } }) {
  *   const fetch = payingFetch({ wallet, purse: durableObjectPurse(env.PURSE.getByName('mine')) })
  *   return await fetch('https://api.example.com/forecast')
  * }
