@@ -56,7 +56,7 @@ const CODES = {
 } as const satisfies Record<Exclude<FetchOutcome['kind'], 'served'>, L402ErrorCode>
 
 /** The answer of an outcome; throws where there is none to give. */
-function responseOf(outcome: FetchOutcome): Response {
+export function responseOf(outcome: FetchOutcome): Response {
   if (outcome.kind === 'served') return outcome.response
   if (outcome.kind === 'not_served' && outcome.response) return outcome.response
   if (outcome.kind === 'unpayable' && outcome.reason === 'no_challenge' && outcome.response) {
