@@ -14,11 +14,11 @@ import {
   type LabNetwork,
   startNetwork,
 } from './lib/lightning.ts'
-import { hasLnbits, type LabLnbits, startLnbits } from './lib/lnbits.ts'
+import { hasLnbits, type LabLnbits, noLnbits, startLnbits } from './lib/lnbits.ts'
 import { type LabNwc, startNwc } from './lib/nwc.ts'
 
 if (!hasLab) console.log('SKIPPED: there is no lab with real lnd nodes (TURNPIKE_LAB)')
-if (!hasLnbits) console.log('SKIPPED: there is no LNbits (LAB_LNBITS names its virtual environment)')
+if (!hasLnbits) console.log(`SKIPPED: LNbits: ${noLnbits}`)
 
 describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
   const folder = mkdtempSync(join(tmpdir(), 'turnpike-wallets-'))
@@ -93,7 +93,7 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
     })
   })
 
-  describe.skipIf(!hasLnbits)(hasLnbits ? 'LNbits' : 'SKIPPED: no LNbits (LAB_LNBITS)', () => {
+  describe.skipIf(!hasLnbits)(hasLnbits ? 'LNbits' : `SKIPPED: LNbits (${noLnbits})`, () => {
     let servers: { readonly seller: LabLnbits; readonly buyer: LabLnbits }
     beforeAll(async () => {
       servers = {

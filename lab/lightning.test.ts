@@ -12,11 +12,11 @@ import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { closeUpstreams, startUpstream, type Upstream } from '../packages/gateway/test/e2e/upstream.ts'
 import { bakePayMacaroon, hasLab, type LabNetwork, lab, startNetwork } from './lib/lightning.ts'
-import { hasLnbits, type LabLnbits, startLnbits } from './lib/lnbits.ts'
+import { hasLnbits, type LabLnbits, noLnbits, startLnbits } from './lib/lnbits.ts'
 import { type LabNwc, startNwc } from './lib/nwc.ts'
 
 if (!hasLab) console.log('SKIPPED: there is no lab with real lnd nodes (TURNPIKE_LAB)')
-if (!hasLnbits) console.log('SKIPPED: LNbits among the pairs (LAB_LNBITS names its virtual environment)')
+if (!hasLnbits) console.log(`SKIPPED: LNbits among the pairs: ${noLnbits}`)
 
 const root = join(import.meta.dirname, '..')
 const FARE = join(root, 'packages/fare/bin/fare.js')

@@ -230,6 +230,9 @@ describe('a hostile holder', () => {
       out: '',
       err: expect.stringMatching(/Nothing was paid: the grant does not reach/),
     })
+    const named = await holder.fare('-H', 'Host: other.example', away.url)
+    expect(named).toMatchObject({ code: 3, out: '', err: expect.stringContaining('no Host among them') })
+    expect(away.received).toHaveLength(1)
     expect(await buyer.spentMsat()).toBe(0n)
   })
 

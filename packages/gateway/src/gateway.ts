@@ -26,6 +26,7 @@ import { openHoldDesk } from './holds/open.ts'
 import { listenOn } from './listen.ts'
 import { describeError } from './log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
+import { watchReceivable } from './metrics/receivable.ts'
 import { watchGate, watchLedger } from './metrics/watched.ts'
 import { watchLightning } from './metrics/watched-lightning.ts'
 import { pricedHook } from './pricing/priced-hook.ts'
@@ -206,12 +207,19 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
             fault: (code, error, route) => hooks.fault?.(code, error, route),
           })
     closers.add(async () => forwardAuth?.close())
+    // Of the one process that holds the node.
+    const receivable =
+      host === undefined
+        ? watchReceivable({ backend: found.invoices, config: () => config, metrics, log })
+        : undefined
+    closers.add(async () => receivable?.close())
     const admin =
       desk === undefined
         ? undefined
         : await startControl({
             ...{ config, ledger, invoices, wallet: lightning.wallet, metrics, desk, control, log },
             isDraining: () => draining,
+            lightningWarning: () => receivable?.warning(),
             unwellServices: () => unwellServices(plane.upstreams()),
           })
     closers.add(async () => admin?.close())

@@ -74,6 +74,7 @@ const get = z.strictObject({
   body: z.string().nullable(),
   bodyEncoding: z.enum(['utf-8', 'base64']).nullable(),
   bodyBytes: count.nullable(),
+  resumedFrom: count.nullable().describe('bytes that were in the file already and stayed'),
   outputFile: z.string().nullable(),
   paid: z.boolean(),
   spentMsat: msat,
@@ -231,7 +232,16 @@ export const SCHEMAS = {
     file: z.string().nullable(),
     authorization: z.string().nullable().describe('a bearer secret; null where it is in the file'),
   }),
-  'tokens-import': z.strictObject({ ok, exitCode: fetched, added: z.array(id), held: z.array(id) }),
+  'tokens-import': z.strictObject({
+    ok,
+    exitCode: fetched,
+    format: z.enum(['bundle', 'authorization', 'token_file']),
+    added: z.array(id),
+    held: z.array(id),
+    left: z
+      .array(z.strictObject({ file: z.string(), reason: z.string() }))
+      .describe('token files of a folder that hold nothing to be had'),
+  }),
   'tokens-export': z.strictObject({ ok, exitCode: fetched, exported: z.array(id), file: z.string() }),
   budget,
   payments,

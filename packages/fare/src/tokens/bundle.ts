@@ -74,15 +74,18 @@ export async function seal(all: readonly Carried[], passphrase: string): Promise
 export async function open(
   text: string,
   given: { readonly origin: string | undefined; readonly passphrase: () => string },
-): Promise<readonly Carried[]> {
+): Promise<{ readonly format: 'bundle' | 'authorization'; readonly all: readonly Carried[] }> {
   const value = tryJson(text)
-  if (isTable(value) && value['fareBundle'] === 1) return await unseal(value, given.passphrase())
+  if (isTable(value) && value['fareBundle'] === 1)
+    return { format: 'bundle', all: await unseal(value, given.passphrase()) }
+  const lines = (line: string, origin: string) =>
+    ({ format: 'authorization', all: [fromLine(line, origin)] }) as const
   if (isTable(value) && typeof value['authorization'] === 'string')
-    return [fromLine(value['authorization'], given.origin ?? String(value['origin'] ?? ''))]
+    return lines(value['authorization'], given.origin ?? String(value['origin'] ?? ''))
   if (value !== undefined) throw malformed('expected a bundle of fare tokens export')
   if (given.origin === undefined)
     throw malformed('a credential as text does not say where it is good: expected --origin https://…')
-  return [fromLine(text.trim().replace(/^authorization:\s*/i, ''), given.origin)]
+  return lines(text.trim().replace(/^authorization:\s*/i, ''), given.origin)
 }
 
 function fromLine(line: string, origin: string): Carried {

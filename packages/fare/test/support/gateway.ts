@@ -54,7 +54,7 @@ export async function startGateway(upstream = 'sample'): Promise<Gateway> {
       () => {
         if (!existsSync(ready) && child.exitCode === null) throw new Error('not yet')
       },
-      { timeout: 20_000, interval: 20 },
+      { timeout: 90_000, interval: 20 },
     )
     .catch((error: unknown) => {
       child.kill('SIGKILL')

@@ -7,6 +7,7 @@ import { startControl } from '../control.ts'
 import { Closers, type Gateway, type GatewayParts, ownSample, unavailable } from '../gateway.ts'
 import { exposeTogether, lastingValues } from '../metrics/aggregate.ts'
 import { createMetrics, type Exposition, type MetricValues } from '../metrics/metrics.ts'
+import { watchReceivable } from '../metrics/receivable.ts'
 import { watchLedger } from '../metrics/watched.ts'
 import { watchLightning } from '../metrics/watched-lightning.ts'
 import { openSalesDesk } from '../sales/sales-desk.ts'
@@ -89,10 +90,14 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
       { name: 'turnpike_worker_deaths_total', help: 'Workers that ended by themselves.' },
       () => deaths,
     )
+    const backend = lightning.invoices
+    const receivable = watchReceivable({ backend, config: () => config, metrics, log })
+    closers.add(async () => receivable.close())
     const admin = await startControl({
       ...{ config, ledger, invoices, wallet: lightning.wallet, desk, control, log },
       metrics: { expose },
       isDraining: () => draining,
+      lightningWarning: () => receivable.warning(),
       checks: { workers: () => crew.checkAllServe() },
     })
     closers.add(() => admin.close())

@@ -1,3 +1,4 @@
+import { constants as h2, connect as http2Connect } from 'node:http2'
 import * as grpc from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import { decodeInvoice } from '../core/bolt11/index.ts'
@@ -25,6 +26,8 @@ const ECHO = {
   server: method('Server', false, true),
   both: method('Both', true, true),
   metered: method('Metered', false, false),
+  drops: method('Drops', false, true),
+  sums: method('Sums', true, false),
   hidden: method('Hidden', false, false),
 }
 type Kind = keyof typeof ECHO
@@ -58,6 +61,7 @@ async function open() {
     services: { echo: {} },
   })
   const calls = { price: '1 sat', grants: { calls: 2 } }
+  const credit = { price: '10 sat', grants: { credit: '10 sat' } }
   const interceptor = toll({
     '/echo.Echo/Unary': calls,
     '/echo.Echo/Client': calls,
@@ -68,6 +72,8 @@ async function open() {
       grants: { credit: '100 sat' },
       charge: { byHandler: true, estimate: '5 sat' },
     },
+    '/echo.Echo/Drops': { ...credit, perMessage: '3 sat' },
+    '/echo.Echo/Sums': { ...credit, perMessage: '3 sat' },
   })
   const server = new grpc.Server({ interceptors: [interceptor] })
   const run = (call: { metadata: grpc.Metadata }): Error | null => {
@@ -98,6 +104,19 @@ async function open() {
       call.write(call.request)
       call.end()
     },
+    drops(call: grpc.ServerWritableStream<Buffer, Buffer>) {
+      run(call)
+      const drop = (): void => {
+        while (!call.cancelled && call.write(call.request)) {}
+        if (!call.cancelled) call.once('drain', drop)
+      }
+      drop()
+    },
+    sums(call: grpc.ServerReadableStream<Buffer, Buffer>, callback: grpc.sendUnaryData<Buffer>) {
+      run(call)
+      let count = 0
+      call.on('data', () => count++).on('end', () => callback(null, Buffer.from(String(count))))
+    },
     both(call: grpc.ServerDuplexStream<Buffer, Buffer>) {
       const fault = run(call)
       if (fault !== null) return void call.emit('error', fault)
@@ -114,7 +133,7 @@ async function open() {
     () => client.close(),
     () => server.forceShutdown(),
   )
-  function call(kind: Kind, lines: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+  function call(kind: Kind, lines: Readonly<Record<string, string>> = {}, count = 1): Promise<Outcome> {
     const { path } = ECHO[kind]
     const metadata = new grpc.Metadata()
     for (const [name, value] of Object.entries(lines)) metadata.set(name, value)
@@ -126,6 +145,7 @@ async function open() {
       stream.on('status', ({ code, details, metadata: trailers }) =>
         resolve({ messages, code, details, metadata: trailers }),
       )
+      for (let i = 1; i < count; i++) stream.write(Buffer.from('hi'))
       stream.end(Buffer.from('hi'))
     })
   }
@@ -145,7 +165,7 @@ async function open() {
       paid.status === 'paid' ? paid.preimage : new Uint8Array(),
     )
   }
-  return Object.assign(self, { call, buy })
+  return Object.assign(self, { call, buy, port })
 }
 
 describe('the adapter for @grpc/grpc-js', () => {
@@ -173,6 +193,45 @@ describe('the adapter for @grpc/grpc-js', () => {
     await self.call('metered', { authorization })
     const { metadata } = await self.call('metered', { authorization })
     expect(metadata.get('ratelimit')).toEqual(['"credit";r=93500'])
+  })
+
+  it('charges each message, and ends the call where the credit does not cover the next', async () => {
+    const self = await open()
+    const answers = { authorization: await self.buy('drops') }
+    const { messages, code } = await self.call('drops', answers)
+    expect({ messages, code }).toEqual({ messages: ['hi', 'hi', 'hi'], code: 8 })
+    // 1 sat is left, of 10.
+    expect((await self.call('drops', answers)).details).toBe('payment required')
+    const requests = { authorization: await self.buy('sums') }
+    expect((await self.call('sums', requests, 2)).messages).toEqual(['2'])
+    expect(await self.call('sums', requests, 2)).toMatchObject({ messages: [], code: 8 })
+  })
+
+  it('asks for payment in one HEADERS frame that ends the stream (protocol §1)', async () => {
+    const self = await open()
+    const session = http2Connect(`http://127.0.0.1:${self.port}`)
+    closing.push(() => session.close())
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/echo.Echo/Unary',
+      'content-type': 'application/grpc+proto',
+      te: 'trailers',
+    })
+    stream.end(Buffer.from([0, 0, 0, 0, 0]))
+    const frames: string[] = []
+    stream.on('trailers', () => frames.push('trailers')).on('data', () => frames.push('data'))
+    const [headers, flags] = await new Promise<[Record<string, unknown>, number]>((resolve) => {
+      stream.on('response', (got, bits) => resolve([got as Record<string, unknown>, bits]))
+    })
+    expect(flags & h2.NGHTTP2_FLAG_END_STREAM).toBe(h2.NGHTTP2_FLAG_END_STREAM)
+    expect(headers).toMatchObject({ ':status': 200, 'grpc-status': '13' })
+    // Percent-encoded, as all readers of gRPC decode it.
+    expect(decodeURIComponent(String(headers['grpc-message']))).toBe('payment required')
+    expect(headers['www-authenticate']).toMatch(
+      /^L402 macaroon="[^"]+", invoice="[^"]+", version="0", token="[^"]+"$/,
+    )
+    await new Promise((resolve) => stream.on('close', resolve))
+    expect(frames).toEqual([])
   })
 
   it('answers UNAVAILABLE where the books are down, and lets nobody call what has no price', async () => {

@@ -6,18 +6,18 @@ import {
   type ServerInterceptingCallInterface,
   type ServerInterceptor,
 } from '@grpc/grpc-js'
-import { isL402Error } from '../core/errors.ts'
-import { createAccess, type L402Access } from '../server/access.ts'
-import type { Entitlement } from '../server/gate.ts'
-import type { Meter } from '../server/metering/meter.ts'
-import { type L402Options, type L402Route, type RouteGate, routeGates } from '../server/route-gates.ts'
-import { addressOf, answerStatus, isFault, metadataLines } from './lib/grpc-answer.ts'
+import type { L402Access } from '../server/access.ts'
+import type { L402Options } from '../server/route-gates.ts'
+import { addressOf, answerStatus, metadataLines } from './lib/grpc-answer.ts'
+import { CALL_BODY, type CallEnd, type HeldCall, holdCall, isFault } from './lib/rpc-call.ts'
+import { type RpcGate, type RpcMethods, rpcGates } from './lib/rpc-gates.ts'
 
 export type { L402Access } from '../server/access.ts'
 export type { L402Options, L402Route } from '../server/route-gates.ts'
+export type { RpcMethod } from './lib/rpc-gates.ts'
 
 /** What each method costs, by its path, e.g. `/weather.Weather/Forecast`. One that is not there is UNIMPLEMENTED. */
-export type GrpcMethods = Readonly<Record<string, Omit<L402Route, 'name'>>>
+export type GrpcMethods = RpcMethods
 
 type CallStatus = Parameters<ServerInterceptingCallInterface['sendStatus']>[0]
 
@@ -30,7 +30,8 @@ export function accessOf({ metadata }: { readonly metadata: Metadata }): L402Acc
 }
 
 /**
- * Makes what makes the interceptor of a server. A call is charged once, however many messages it has.
+ * Makes what makes the interceptor of a server. A call is charged once, however many messages it
+ * has, unless its method says a price `perMessage`.
  *
  * @example
  * ```ts
@@ -54,68 +55,62 @@ export function accessOf({ metadata }: { readonly metadata: Metadata }): L402Acc
  * @throws RangeError, TypeError or L402Error `malformed` at set-up, for options out of range.
  */
 export function l402(options: L402Options): (methods: GrpcMethods) => ServerInterceptor {
-  const gateOf = routeGates(options)
+  const gatesOf = rpcGates(options)
   return (methods) => {
-    const gates = new Map<string, RouteGate>()
-    for (const [path, offer] of Object.entries(methods)) {
-      const gate = gateOf({ ...offer, name: path })
-      const { charge, pricer } = gate.terms
-      if (charge !== undefined && charge.byHandler !== true)
-        throw new RangeError(`invalid charge of ${path}: expected byHandler, since messages are not measured`)
-      if (pricer?.readsBody === true)
-        throw new RangeError(`invalid price of ${path}: expected one that does not depend on the message`)
-      gates.set(path, gate)
-    }
-    return ({ path }, call) => intercept(call, path, gates.get(path))
+    const gates = gatesOf(methods)
+    return ({ path, requestStream, responseStream }, call) =>
+      intercept(call, { path, gate: gates.get(path), counts: requestStream && !responseStream })
   }
+}
+
+interface Called {
+  readonly path: string
+  readonly gate: RpcGate | undefined
+  /** Whether the messages that count are those of the request. */
+  readonly counts: boolean
 }
 
 function intercept(
   call: ServerInterceptingCallInterface,
-  path: string,
-  gate: RouteGate | undefined,
+  { path, gate, counts }: Called,
 ): ServerInterceptingCall {
-  let held: { readonly entitlement: Entitlement; readonly meter: Meter | null } | undefined
+  let held: HeldCall | null = null
   let cancelled = false
-
-  /** The first of its calls decides. */
-  function settle(failed: boolean, complete: boolean): Promise<void> {
-    if (held === undefined) return Promise.resolve()
-    const { entitlement, meter } = held
-    if (failed) return entitlement.release()
-    return entitlement.commit(meter === null ? {} : { costMsat: meter.end(complete) })
-  }
 
   async function admit(metadata: Metadata): Promise<CallStatus | null> {
     if (gate === undefined) return UNIMPLEMENTED
     const secure = call.getAuthContext().transportSecurityType === 'ssl'
-    const entry = await gate.enter({
+    const entry = await gate.route.enter({
       method: 'POST',
       target: path,
       headers: metadataLines(metadata),
       clientAddress: addressOf(call.getPeer()),
       base: `${secure ? 'https' : 'http'}://${call.getHost()}`,
-      body: {
-        priced: (query) => Promise.resolve({ query, bodyBytes: null }),
-        digest: () => Promise.resolve(null),
-      },
+      body: CALL_BODY,
     })
     if (entry.outcome === 'answer') return answerStatus(entry.answer)
-    const { entitlement } = entry
-    if (entitlement === null) return null
-    try {
-      if (!cancelled) await entitlement.serve()
-    } catch (error) {
-      void entitlement.release()
-      if (!isL402Error(error, 'store_unavailable')) throw error
-      return answerStatus(entry.unavailable())
-    }
-    const { access, meter } = createAccess(entitlement, gate.terms, 'POST')
-    held = { entitlement, meter }
-    accesses.set(metadata, access)
+    const got = await holdCall(gate, entry, 'POST')
+    if (got === null) return null
+    if ('status' in got) return answerStatus(got)
+    held = got
+    accesses.set(metadata, got.access)
     // Nothing has been done for a client that has left by now.
-    if (cancelled) void settle(true, false)
+    if (cancelled) void got.settle('failed')
     return null
+  }
+
+  /** A message that counts goes on once it is paid for, or ends the call. */
+  function count(proceed: () => void): void {
+    if (held?.perMessage !== true) proceed()
+    else
+      held.message().then(
+        (end) => (end === null ? proceed() : finish(end)),
+        () => finish({ code: 13, message: 'the paywall failed' }),
+      )
+  }
+
+  function finish({ code, message }: CallEnd): void {
+    call.sendStatus({ code, details: message })
   }
 
   return new ServerInterceptingCall(call, {
@@ -124,20 +119,24 @@ function intercept(
         onReceiveMetadata(metadata, proceed) {
           admit(metadata).then(
             (refusal) => (refusal === null ? proceed(metadata) : call.sendStatus(refusal)),
-            () => call.sendStatus({ code: 13, details: 'the paywall failed' }),
+            () => finish({ code: 13, message: 'the paywall failed' }),
           )
         },
+        onReceiveMessage: (message, proceed) => (counts ? count(() => proceed(message)) : proceed(message)),
         onCancel() {
           cancelled = true
-          void settle(false, false)
+          void held?.settle('left')
         },
       })
     },
+    sendMessage: (message, next) => (counts ? next(message) : count(() => next(message))),
     sendStatus(status, next) {
+      const failed = isFault(status.code ?? 2)
       const metadata = status.metadata ?? new Metadata()
-      const lines = isFault(status.code ?? 2) ? [] : (held?.entitlement.answerHeaders ?? [])
+      const lines = failed ? [] : (held?.answerHeaders ?? [])
       for (let i = 0; i < lines.length; i += 2) metadata.set(lines[i] as string, lines[i + 1] as string)
-      void settle(isFault(status.code ?? 2), true).then(() => next({ ...status, metadata }))
+      const done = held?.settle(failed ? 'failed' : 'whole') ?? Promise.resolve()
+      void done.then(() => next({ ...status, metadata }))
     },
   })
 }

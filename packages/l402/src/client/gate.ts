@@ -13,6 +13,7 @@ import type { Hop } from './hop.ts'
 import { findCharges, type PayableChallenge } from './payment-scheme/charge.ts'
 import { chargeEnd, objectionTo } from './payment-scheme/check-charge.ts'
 import type { Run } from './run.ts'
+import { hostOf } from './scope.ts'
 import type { ChallengeReason, Offer, PolicyReason } from './types.ts'
 
 /** An invoice, and a credential of its own, must last this much longer to be paid. */
@@ -136,7 +137,7 @@ export function firstPayable(run: Run, hop: Hop, challenges: readonly PayableCha
 /** What policy forbids whatever the price: paying at all, or paying here. */
 export function forbidden(run: Run, hop: Hop): NotPaid | undefined {
   const { noPay, maxMsat, allowHost, payOtherHosts } = run.options
-  const host = hop.url.hostname
+  const host = hostOf(hop.url)
   if (noPay || maxMsat === 0n) return refusedBy('no_pay', 'paying is turned off')
   if (hop.downgraded)
     return refusedBy('downgrade', 'a redirect led from https to http; nothing is paid there')
@@ -160,7 +161,7 @@ export async function checkPolicy(run: Run, hop: Hop, payable: Payable): Promise
   const { amountMsat, maxFeeMsat, offer } = payable
   const why = forbidden(run, hop)
   if (why) return { ...why, offer }
-  const host = hop.url.hostname
+  const host = hostOf(hop.url)
   const cost = { host, payee: offer.payee, task: run.task, amountMsat, maxFeeMsat, createdAtMs: run.now() }
   const fits = await run.purse.fits(cost, await run.budget())
   if (!fits.ok) return refusedByBudget(fits, offer)

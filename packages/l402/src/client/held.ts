@@ -4,12 +4,17 @@ import { encodeHex, equalBytes } from '../core/bytes.ts'
 import type { Macaroon } from '../core/macaroon.ts'
 import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
 import { canCarry } from './carry.ts'
+import { servicesOf } from './credential-bounds.ts'
 import {
+  bindsPaths,
+  compareNumbers,
   countsCalls,
   fitnessOf,
   isSingleUse,
   isTimePass,
   namesRoute,
+  narrownessOf,
+  type Presented,
   readMacaroon,
 } from './credential-facts.ts'
 import type { Hop } from './hop.ts'
@@ -31,11 +36,21 @@ export interface HeldOptions {
   readonly owedOnly: boolean
   /** Whether the lock of the scope is held, so that nobody else is about to present what was bought for it. */
   readonly locked: boolean
+  /** The services that the server asks a credential for, where it has said so; what opens none of them is left out. */
+  readonly services?: readonly string[]
+}
+
+/** A credential that may open the request, and how good a choice it is. */
+interface Candidate {
+  readonly credential: StoredCredential
+  readonly rank: number
+  readonly narrowness: readonly number[]
 }
 
 /**
  * The credentials worth presenting, best first: what was paid for this scope and not served yet, rejected or not
- * (rule C8); then those bought for it; then others of the origin. Expired and rejected ones are left out, and those
+ * (rule C8); then those that are for it by where they were bought or what they are bound to; then others of the
+ * origin. Among equals the narrowest comes first, then the newest. Expired and rejected ones are left out, and those
  * for one call that had it.
  */
 export async function heldFor(
@@ -47,13 +62,14 @@ export async function heldFor(
   if (hop.downgraded) return []
   const scope = scopeOf(hop.method, hop.url)
   const request = { method: hop.method, path: hop.url.pathname, nowSeconds: Math.floor(run.now() / 1000) }
-  const debts = new Set((await unserved(run, scope)).map(({ paymentHash }) => encodeHex(paymentHash)))
-  const ranked: { credential: StoredCredential; rank: number }[] = []
   const all = await run.purse.credentials(hop.url.origin)
+  if (all.length === 0) return []
+  const debts = new Set((await unserved(run, scope)).map(({ paymentHash }) => encodeHex(paymentHash)))
+  const isOwed = ({ paymentHash }: StoredCredential): boolean =>
+    debts.size > 0 && debts.has(encodeHex(paymentHash))
   // A charge is for one call: presented until that was served, and never again (protocol §6).
-  const worth = all.filter(
-    ({ macaroon, paymentHash }) => !chargedIn(macaroon) || debts.has(encodeHex(paymentHash)),
-  )
+  const worth = all.filter((one) => !chargedIn(one.macaroon) || isOwed(one))
+  const candidates: Candidate[] = []
   for (const credential of worth.slice(0, MOST_CONSIDERED)) {
     if (options.tried.has(credential.id)) continue
     const macaroon = readMacaroon(credential.macaroon)
@@ -61,36 +77,63 @@ export async function heldFor(
     const fitness = fitnessOf(macaroon, request)
     // Where it was bought it fits: the server may see another path than the one asked for.
     if (fitness === 'expired' || (fitness === 'elsewhere' && credential.boughtFor !== scope)) continue
-    const payment = await run.purse.payment(credential.paymentHash)
-    const owed = debts.has(encodeHex(credential.paymentHash))
-    if (!owed && options.owedOnly) continue
-    if (!(owed && options.locked) && payment && isAnothers(run, { payment, credential, macaroon })) continue
-    if (!owed && credential.rejectedFor.includes(scope)) continue
-    // Its one call was had; an answer that was cut off (status 0) may have been given back.
-    if (!owed && payment?.served === 'redeemed' && payment.lastStatus !== 0 && isSingleUse(macaroon)) continue
-    ranked.push({ credential, rank: owed ? 0 : rankOf(credential, scope, namesRoute(macaroon, request)) })
+    const owed = isOwed(credential)
+    if (!owed && (options.owedOnly || credential.rejectedFor.includes(scope))) continue
+    if (!owed && !opensOneOf(macaroon, options.services)) continue
+    if (!(owed && options.locked) && (await isAnothers(run, credential, macaroon))) continue
+    if (!owed && isSingleUse(macaroon) && (await hadItsCall(run, credential))) continue
+    const rank = owed ? 0 : rankOf(credential, scope, { macaroon, request })
+    candidates.push({ credential, rank, narrowness: narrownessOf(macaroon, request) })
   }
-  ranked.sort((a, b) => a.rank - b.rank)
-  return ranked.slice(0, MOST_PRESENTED).map(({ credential }) => credential)
+  if (candidates.length > 1) candidates.sort(compareCandidates)
+  return candidates.slice(0, MOST_PRESENTED).map(({ credential }) => credential)
+}
+
+function compareCandidates(a: Candidate, b: Candidate): number {
+  const [one, other] = [a.credential, b.credential]
+  return (
+    a.rank - b.rank ||
+    compareNumbers(a.narrowness, b.narrowness) ||
+    other.createdAtMs - one.createdAtMs ||
+    (one.id < other.id ? -1 : 1)
+  )
+}
+
+/** Whether it opens one of these services, as far as it can be told. */
+function opensOneOf(macaroon: Macaroon | undefined, asked: readonly string[] = []): boolean {
+  const opened = macaroon ? servicesOf(macaroon) : []
+  return asked.length === 0 || opened.length === 0 || opened.some((name) => asked.includes(name))
 }
 
 /**
  * Whether another process may have just bought this and be about to present it: one that counts calls is left to it.
  */
-function isAnothers(
+async function isAnothers(
   run: Run,
-  held: { payment: PaymentRecord; credential: StoredCredential; macaroon: Macaroon | undefined },
-): boolean {
-  const { payment, credential, macaroon } = held
+  credential: StoredCredential,
+  macaroon: Macaroon | undefined,
+): Promise<boolean> {
   const fresh = run.now() - credential.createdAtMs < run.paymentTimeoutMs
-  return payment.served === 'unserved' && fresh && !isTimePass(macaroon)
+  if (!fresh || isTimePass(macaroon)) return false
+  return (await run.purse.payment(credential.paymentHash))?.served === 'unserved'
 }
 
-/** Lower is better. `named`: whether its capabilities are named after this route. */
-function rankOf(credential: StoredCredential, scope: string, named: boolean | undefined): number {
-  if (credential.boughtFor === scope) return 1
-  if (named !== undefined) return named ? 2 : 5
-  return credential.rejectedFor.length === 0 ? 3 : 4
+/** Whether its one call was had; an answer that was cut off (status 0) may have been given back. */
+async function hadItsCall(run: Run, { paymentHash }: StoredCredential): Promise<boolean> {
+  const payment = await run.purse.payment(paymentHash)
+  return payment?.served === 'redeemed' && payment.lastStatus !== 0
+}
+
+/** Lower is better: for this very scope, perhaps for it, refused elsewhere, for other routes. */
+function rankOf(
+  credential: StoredCredential,
+  scope: string,
+  { macaroon, request }: { readonly macaroon: Macaroon | undefined; readonly request: Presented },
+): number {
+  const named = namesRoute(macaroon, request)
+  if (credential.boughtFor === scope || named || (named === undefined && bindsPaths(macaroon))) return 1
+  if (named === false) return 4
+  return credential.rejectedFor.length === 0 ? 2 : 3
 }
 
 /** What was paid for a scope and not served, newest first. What was served after it settles the matter. */

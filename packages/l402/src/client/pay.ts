@@ -23,7 +23,7 @@ import {
 } from './gate.ts'
 import { bodyDigestOf, type Hop } from './hop.ts'
 import type { Run } from './run.ts'
-import { scopeOf } from './scope.ts'
+import { hostOf, scopeOf } from './scope.ts'
 import type { Purchase } from './types.ts'
 import { type Answer, askToPay, reach, type Unreachable } from './wallet-calls.ts'
 
@@ -156,7 +156,7 @@ async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | 
   const intent: PaymentIntent = {
     paymentHash,
     origin: hop.url.origin,
-    host: hop.url.hostname,
+    host: hostOf(hop.url),
     method: hop.method,
     url: hop.url.href,
     bodyDigest: bodyDigestOf(hop),

@@ -23,7 +23,7 @@ import { isOnBooks } from './pay.ts'
 import { challengeOfBooks } from './payment-scheme/charge.ts'
 import type { ProposedPurchase } from './proposal.ts'
 import type { Run } from './run.ts'
-import { scopeOf, shownUrl } from './scope.ts'
+import { hostOf, scopeOf, shownUrl } from './scope.ts'
 import { discard, send } from './send.ts'
 import type { FetchOutcome, PreparedRequest, Quote, QuoteOutcome } from './types.ts'
 import { visitQuoted } from './visit.ts'
@@ -117,7 +117,7 @@ function storedQuote(
     id: encodeHex(payable.invoice.paymentHash).slice(0, ID_LENGTH),
     requestUrl: request.url.href,
     origin: hop.url.origin,
-    host: hop.url.hostname,
+    host: hostOf(hop.url),
     method: hop.method,
     url: hop.url.href,
     bodyDigest: bodyDigestOf(hop),
@@ -139,7 +139,9 @@ export async function fetchQuoted(run: Run, id: string, request: PreparedRequest
   const hop = hopOf(first, quote)
   if (!hop) return mismatch('the quote is for another URL or method')
   if (!sameDigest(bodyDigestOf(hop), quote.bodyDigest)) return mismatch('the quote is for another body')
-  return await follow(call, hop, () => visitQuoted(call, hop, challengeOfBooks(quote)))
+  // Also where the server leads to somewhere else: what was agreed to is this invoice.
+  const only = { ...call, onlyInvoice: quote.invoice }
+  return await follow(only, hop, () => visitQuoted(only, hop, challengeOfBooks(quote)))
 }
 
 /** The request at the hop that was quoted; `undefined` where it is another one. */

@@ -57,6 +57,11 @@ export interface BuyerOptions {
    * the credential beside it as `Macaroon:` (rule V3), which not every server reads.
    */
   readonly ownAuthorization?: 'refuse' | 'macaroon-header'
+  /**
+   * Sends a copy of the credential that is narrowed to the request: good for a minute, this method and this path. Default
+   * true. Where a server refuses such a copy, it gets the credential as it was bought, then and later.
+   */
+  readonly attenuate?: boolean
   /** Reads a body that is a stream into memory first, so that it can be sent again (rule C6); default false. */
   readonly bufferStreams?: boolean
   /** Default: the platform's. It is called with a URL text and `redirect: 'manual'`. */

@@ -4,11 +4,14 @@ import { encodeHex, equalBytes } from '../core/bytes.ts'
 import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
 import { answered, type Call, notServed, refusedOutcome, unpaidOutcome } from './call.ts'
 import { canCarry } from './carry.ts'
+import { servicesOf } from './credential-bounds.ts'
+import { readMacaroon } from './credential-facts.ts'
 import { challengesOf, firstPayable, forbidden, type NotPaid, ownAuthorization, refusedBy } from './gate.ts'
-import { heldFor, owedPayment } from './held.ts'
+import { type HeldOptions, heldFor, owedPayment } from './held.ts'
 import type { Hop } from './hop.ts'
 import { pay, record } from './pay.ts'
 import type { PayableChallenge } from './payment-scheme/charge.ts'
+import { present } from './present.ts'
 import { finish, lockName } from './resume.ts'
 import { scopeOf, shownUrl } from './scope.ts'
 import { discard, send, sendPaid } from './send.ts'
@@ -43,7 +46,7 @@ type PresentedHeld =
 async function presentHeld(
   call: Call,
   hop: Hop,
-  which: { readonly owedOnly: boolean; readonly locked: boolean },
+  which: Omit<HeldOptions, 'tried'>,
 ): Promise<PresentedHeld | null> {
   const { run, request, tried } = call
   const held = await heldFor(run, hop, { tried, ...which })
@@ -51,7 +54,7 @@ async function presentHeld(
   // A stream can be sent once only.
   for (const credential of request.replayable ? held : held.slice(0, 1)) {
     await discard(last)
-    const response = await send(run, request, { hop, credential }).catch((cause: unknown) => ({ cause }))
+    const response = await present(call, hop, { credential, send }).catch((cause: unknown) => ({ cause }))
     if ('cause' in response)
       return { status: 0, outcome: await stillUnserved(call, hop, { credential, ...response }) }
     if (response.status !== 402)
@@ -112,7 +115,8 @@ async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutc
       const earlier = await finishOpen(call, hop, unpaid)
       if (earlier) return earlier
       // Another process may have bought meanwhile, or one of before may be paid now.
-      const presented = await presentHeld(call, hop, { owedOnly: response === null, locked: true })
+      const services = first.ok ? servicesIn(first.challenge.macaroon) : []
+      const presented = await presentHeld(call, hop, { owedOnly: response === null, locked: true, services })
       if (presented && presented.status !== 402) return presented.outcome
       if (!presented) return await buy(call, hop, first.ok ? await stillOpen(call, hop, unpaid) : unpaid)
       await discard(response)
@@ -121,6 +125,12 @@ async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutc
     },
     request.signal ?? undefined,
   )
+}
+
+/** The services that a challenge sells. */
+function servicesIn(macaroonText: string): readonly string[] {
+  const macaroon = readMacaroon(macaroonText)
+  return macaroon ? servicesOf(macaroon) : []
 }
 
 /** The challenge, or a new one where it expired while another process held the lock. */
@@ -157,10 +167,17 @@ async function buy(call: Call, hop: Hop, start: Unpaid): Promise<FetchOutcome> {
   const owed = await owedPayment(run, hop)
   const owing = await debt(call, hop, { response, owed })
   if (owing) return owing
-  const most = owed ? 1 : run.maxPurchases
+  const most = owed ? 1 : mostPurchases(call)
   for (;;) {
     const payable = 'ok' in challenges ? challenges : firstPayable(run, hop, challenges)
     if (!payable.ok) return refusedOutcome(call, hop, { why: payable, response })
+    const { offer, challenge } = payable
+    if (call.onlyInvoice !== undefined && call.onlyInvoice !== challenge.invoice) {
+      const why = refusedBy('quote_mismatch', 'only the quoted invoice is paid, and this is another', {
+        offer,
+      })
+      return refusedOutcome(call, hop, { why, response })
+    }
     const paid = await pay(run, hop, { payable, signal: request.signal })
     if (!paid.ok) {
       if (paid.kind !== 'refused' && paid.kind !== 'unpayable') await discard(response)
@@ -184,7 +201,7 @@ async function deliver(
 ): Promise<{ readonly outcome: FetchOutcome; readonly again: Response | null }> {
   let response: Response
   try {
-    response = await sendPaid(call.run, call.request, { hop, credential })
+    response = await present(call, hop, { credential, send: sendPaid })
   } catch (cause) {
     const detail = 'the connection failed after paying'
     return { outcome: await notServed(call, hop, { credential, response: null, detail, cause }), again: null }
@@ -195,6 +212,11 @@ async function deliver(
   await reject(call, hop, credential)
   const detail = 'the server asks for money again after it was paid'
   return { outcome: await notServed(call, hop, { credential, response, detail }), again: response }
+}
+
+/** Purchases that this call may make: of a quote it is the one that was quoted. */
+function mostPurchases({ run, onlyInvoice }: Call): number {
+  return onlyInvoice === undefined ? run.maxPurchases : 1
 }
 
 /** Payments that this call has made itself. */
@@ -210,7 +232,7 @@ async function debt(
 ): Promise<FetchOutcome | undefined> {
   const { run, purchases } = call
   const last = purchases.findLast((one) => !one.resumed)
-  if (last && countBought(call) >= run.maxPurchases) {
+  if (last && countBought(call) >= mostPurchases(call)) {
     const { credentialId, paymentHash } = last
     const detail = 'the server asks for money again after it was paid'
     return { kind: 'not_served', url: hop.url.href, purchases, response, credentialId, paymentHash, detail }

@@ -3,7 +3,7 @@ import { credentialText } from '../core/credential.ts'
 import { isL402Error } from '../core/errors.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
 import { type Refusal, refuse } from '../core/refusal.ts'
-import type { InvoiceBackend } from '../lightning/backend.ts'
+import type { AmountLimits, InvoiceBackend } from '../lightning/backend.ts'
 import type { PageOptions } from '../page/options.ts'
 import { withPage } from '../page/with-page.ts'
 import type { Ledger } from '../stores/ledger.ts'
@@ -30,6 +30,7 @@ import { HOLD_KEY } from './holds.ts'
 import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
 import type { AddressLists } from './limits/address-lists.ts'
+import { amountBounds } from './limits/amount-bounds.ts'
 import type { LimitAuthority } from './limits/authority.ts'
 import { createFreebies } from './limits/freebies.ts'
 import { localLimits } from './limits/local-limits.ts'
@@ -38,7 +39,7 @@ import { asksOf, unpaidAsksOf } from './limits/rate-rules.ts'
 import { type ChallengeEconomics, createSelling } from './limits/selling.ts'
 import { shadowed } from './limits/shadow.ts'
 import { createThrottle } from './limits/throttle.ts'
-import { after, paymentDecider } from './payment-scheme/decide-payment.ts'
+import { after, paymentBesides, paymentDecider } from './payment-scheme/decide-payment.ts'
 import { createPaymentScheme, type PaymentSchemeMode } from './payment-scheme/scheme.ts'
 import { meter } from './pricing/meter-gate.ts'
 import type { PricedEvent } from './pricing/pricer.ts'
@@ -75,6 +76,8 @@ export interface GateOptions extends AddressLists {
   readonly limits?: LimitAuthority
   /** Seconds an invoice may be paid; 600 if left out. */
   readonly invoiceExpirySeconds?: number
+  /** Which amounts are sold at all, within those of the backend itself. Other prices are a 503, and not moved. */
+  readonly amounts?: AmountLimits
   /** Milliseconds a backend may take to make an invoice, or to look one up; 10,000 if left out. Then 503. */
   readonly challengeDeadlineMs?: number
   /**
@@ -201,6 +204,7 @@ export function createGate(options: GateOptions): Gate {
     pricing,
     throttle,
     policyOf,
+    bounds: amountBounds(options.lightning.invoiceCapabilities, options.amounts),
     proofs: options.dpop,
     sales,
     payment,
@@ -281,7 +285,7 @@ export function createGate(options: GateOptions): Gate {
         admit(visit, i + 1, deferred(before, limited)),
       )
     }
-    return answer(request, denial)
+    return paymentBesides(payment, request, decideRoute) ?? answer(request, denial)
   }
 
   /** Strict mode: tries the credential again once the node calls its invoice settled; else the next one. */

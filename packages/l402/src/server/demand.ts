@@ -1,16 +1,18 @@
 /** What a request gets that no credential opens: a challenge to pay, or why there is none. */
 
 import type { ServicePolicy } from '../core/clear.ts'
-import { challengeAnswer, unsoldAnswer } from './answers.ts'
+import { challengeAnswer, priceOutOfBounds, unsoldAnswer } from './answers.ts'
 import { headerValue } from './clear-request.ts'
 import type { Denial } from './denial.ts'
 import type { ProofVerifier } from './dpop.ts'
 import type { Decision, GateRequest, Refused } from './gate.ts'
+import type { AmountBounds } from './limits/amount-bounds.ts'
 import { freeAsksOf } from './limits/rate-rules.ts'
 import type { Selling } from './limits/selling.ts'
 import type { Throttle } from './limits/throttle.ts'
 import type { PaymentScheme } from './payment-scheme/scheme.ts'
 import { mintedTeller } from './pricing/meter-gate.ts'
+import { noPrice } from './pricing/pricer.ts'
 import type { Pricing } from './pricing/pricing.ts'
 import { challengedSale, type SalesWatcher } from './sales-watcher.ts'
 
@@ -21,6 +23,8 @@ interface DemandOptions {
   readonly throttle: Throttle
   /** Throws for a service that the gate does not know. */
   readonly policyOf: (service: string) => ServicePolicy
+  /** Which prices can be sold. */
+  readonly bounds: AmountBounds
   readonly proofs: ProofVerifier | undefined
   readonly sales: SalesWatcher | undefined
   /** Offers the Payment scheme besides. */
@@ -34,10 +38,17 @@ type Demand = (request: GateRequest, denial: Denial) => Decision | Promise<Decis
 
 /** See {@link Demand}. */
 export function createDemand(options: DemandOptions): Demand {
-  const { selling, pricing, throttle, policyOf, proofs, sales, payment, now } = options
+  const { selling, pricing, throttle, policyOf, bounds, proofs, sales, payment, now } = options
   const tellMinted = mintedTeller(pricing.told)
 
   async function challenge(request: GateRequest, { refusal, topUp }: Denial): Promise<Refused> {
+    const { pricer, priceMsat } = request.route
+    const outside = bounds(priceMsat)
+    if (outside !== undefined) {
+      if (pricer !== undefined)
+        pricing.told(request, pricer, noPrice(outside.why, `the price of ${outside.detail}`))
+      return priceOutOfBounds(request)
+    }
     const issued = await selling.sell(request, {
       tier: policyOf(request.route.service).tier ?? 0,
       // A payment hash hangs on the token id, so each has its own.

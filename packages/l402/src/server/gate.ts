@@ -68,7 +68,10 @@ export interface RouteTerms {
     /** Whole caveats, `condition=value`, of conditions that the gate does not know. */
     readonly caveats?: readonly string[]
   }
-  /** The invoice's description; service and route name if left out. */
+  /**
+   * The invoice's description; service and route name if left out. `{service}`, `{route}`, `{method}`, `{path}` and `{host}`
+   * stand for those of the request; other braces are text. Requests whose memos differ share no invoice.
+   */
   readonly memo?: string
   /** What each client prefix has for nothing, where it has no valid credential. */
   readonly freebie?: Freebie

@@ -2,14 +2,6 @@ import { Metadata, type StatusObject } from '@grpc/grpc-js'
 import type { HeaderLines } from '../../core/header-lines.ts'
 import type { WholeAnswer } from '../../server/whole-answer.ts'
 
-// Those that gRPC itself gives a 5xx in HTTP: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
-const FAULTS: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15])
-
-/** Whether a call ended as a 5xx would (protocol §5 rule 4). */
-export function isFault(code: number): boolean {
-  return FAULTS.has(code)
-}
-
 const INVALID_ARGUMENT = 3
 
 /** What is answered in a method's place, as the status of a call without a message ("Trailers-Only", protocol §1). */

@@ -1,6 +1,6 @@
 /** phoenixd as its documentation describes it: fixture only. */
 
-import { afterAll, beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeConformance } from '../../../test/support/conformance.ts'
 import {
   payInMemory,
@@ -102,4 +102,12 @@ describe('phoenixd (fixture only)', () => {
     },
     close: async () => {},
   }))
+
+  it('warns a seller whose password can also pay', async () => {
+    const warned = await phoenixd({ url: stub.url, password: FULL })
+    expect(warned.warnings).toEqual([
+      `phoenixd at ${new URL(stub.url).host}: its password can also pay; http-password-limited-access is enough to sell, and whoever steals it can spend nothing`,
+    ])
+    expect((await phoenixd({ url: stub.url, password: LIMITED })).warnings).toEqual([])
+  })
 })

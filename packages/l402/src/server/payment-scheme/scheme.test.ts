@@ -189,6 +189,16 @@ describe('a credential', () => {
     expect((await ask('/bundle', { authorization: line })).status).toBe(402)
   })
 
+  it('opens beside an L402 credential that does not', async () => {
+    const gate = shop()
+    const { line } = await gate.pay(await gate.challenge('/call'))
+    const spent = { Macaroon: '02'.repeat(60) }
+    const opened = await gate.ask('/call', { ...spent, Authorization: line })
+    expect([opened.status, opened.headers.has('payment-receipt')]).toEqual([200, true])
+    const again = await gate.ask('/call', { ...spent, Authorization: line })
+    expect([again.status, (await again.json()).code]).toEqual([402, 'exhausted'])
+  })
+
   it('has no receipt beside an answer that is no success, and is given back for a failure', async () => {
     const { ask, challenge, pay } = shop()
     const { line } = await pay(await challenge('/bundle'))
