@@ -219,7 +219,8 @@ describe('by their shapes', () => {
   it('the catalogue is a link set of RFC 9264, with targets that are there', async () => {
     const catalogue = LINK_SET.parse(JSON.parse(await read('/.well-known/api-catalog')))
     const [context] = catalogue.linkset
-    const { anchor, ...relations } = context ?? { anchor: '' }
+    const { anchor, ...rest } = context ?? { anchor: '' }
+    const relations = rest as Readonly<Record<string, readonly { href: string; type?: string }[]>>
     expect(anchor).toBe(`${gateway.url}/`)
     expect(Object.keys(relations).sort()).toEqual(['item', 'service-desc', 'service-doc', 'service-meta'])
     for (const name of ['service-desc', 'service-doc', 'service-meta'])
