@@ -31,11 +31,14 @@ const TAIL = `
 ## What is known of them
 
 - **mppx** has no Lightning inside. The suite gives it the lightning method of the draft in a few lines, and it sends
-  \`Accept-Payment\` by itself, so the gateway offers it the Payment scheme as it is configured at first.
+  \`Accept-Payment\` by itself, so the gateway offers it the Payment scheme as it is configured at first. \`npm run lab -- mpp\` runs it
+  both ways: as a client of the gateway, and as a server that \`payingFetch\` and \`fare get\` buy from, with real payments.
 - **Alby's \`fetchWithMpp\`** does not buy here: it reads a Payment challenge only where it stands first, and the L402 challenge stands
   first (rule S3), because most L402 clients read nothing else. \`fetch402\` of the same package takes the L402 one and buys.
 - **lnget**, Aperture's Go client interceptor, **L402sdk** (Rust), paygate (Java) and 402index are not in the registries in a form that
-  can be installed here. Their wire forms are replayed by unit tests; a real Aperture, both as a peer to take over from and as a server
+  can be installed here. What each of them sends is replayed byte for byte against the real gateway, one row per client and form
+  (\`packages/gateway/test/e2e/known-clients.test.ts\`), and the purse buys from every challenge their servers write
+  (\`npm run lab -- purse-forms\`); a real Aperture, both as a peer to take over from and as a server
   to buy from, runs in \`npm run lab -- aperture\` and \`npm run lab -- lightning\`.
 - **lsat-js** and **boltwall** parse and make macaroons with another identifier than Lightning nodes use, and are no clients by themselves.
 
@@ -60,8 +63,17 @@ Payment scheme: \`WWW-Authenticate: Payment id="…", realm="…", method="light
 - What buys one call ends with its challenge (\`expires\`); a bundle, a pass or credit can be presented again until it ends by itself.
 - 2xx answers hold \`Payment-Receipt\` with the payment hash, never the preimage, and \`Cache-Control: private\`. Refusals hold a fresh challenge
   and a problem of \`https://paymentauth.org/problems/…\`; \`code\` stays the one of docs/errors.md.
-- Sessions (\`intent="session"\`) are not offered: metered credit with L402 does what they do. Bodies are not bound by \`digest\`.
-  gRPC answers hold L402 alone: the scheme has no binding for it. Behind another proxy (forward-auth) there is no receipt.
+- The gateway binds a challenge for **one call** to the body of the request: \`digest="sha-256=:…:"\` (RFC 9530), where the request has a
+  \`Content-Length\` of 1 to 65,536 and does not wait for \`100 Continue\`. Its credential opens with that body alone; with another one it is refused
+  (\`verification-failed\`) and stays good. What buys several calls is bound to none. In the library it is \`bindBodies\` of the paywall's gate, off at
+  first, because nothing may have read the body before.
+- \`GET /.well-known/l402/balance\` reads its credentials like those of L402, and uses nothing of them.
+- All lines of \`Accept-Payment\` are one list; the most exact range decides, a weight that is none is passed over, and what is longer than 4 KiB
+  is not read and lets everything in.
+- Sessions (\`intent="session"\`) are neither offered nor bought: metered credit with L402 does what they do, and no published program has been found
+  to try them against. gRPC answers hold L402 alone: the scheme has no binding for it. Behind another proxy (forward-auth) there is
+  no receipt, and no body to bind.
+- **Buying by it**: \`payingFetch\` and \`fare\` pay a charge where a server offers no L402 that they can pay; see [fare.md](fare.md).
 
 The wire format alone is \`@turnpike/l402/payment-scheme\`; it passes the 79 vectors of Aperture's \`mpp\` package.
 `

@@ -31,7 +31,10 @@ export interface ApertureKey {
   readonly why?: string
 }
 
-const NO_MPP = 'the Payment scheme (MPP) is not spoken here; everything is sold by L402'
+const MPP =
+  'write "paymentScheme: always" to offer charges of the Payment scheme (MPP) to all; at first they are offered to who sends Accept-Payment'
+const MPP_REALM = 'the realm is the host that was asked'
+const NO_SESSIONS = 'sessions of the Payment scheme (MPP) are not offered; metered credit does what they do'
 const NO_LNC = 'Lightning Node Connect is not a backend here; name one under "lightning"'
 const NO_WAVELENGTH = 'a Wavelength wallet is not a backend here; name one under "lightning"'
 const NO_ETCD = 'etcd is not read: what was sold with keys in it does not open here'
@@ -125,11 +128,11 @@ const TABLE: readonly (readonly [
   ['authenticator.devserver', 'flag', 'false', '', NO_LNC],
   ['authenticator.wavelengthgateway', 'text', '""', '', NO_WAVELENGTH],
   ['authenticator.wavelengthmacaroonpath', 'text', '""', '', NO_WAVELENGTH],
-  ['authenticator.enablempp', 'flag', 'false', '', NO_MPP],
-  ['authenticator.mpprealm', 'text', 'listenaddr', '', NO_MPP],
-  ['authenticator.enablesessions', 'flag', 'false', '', NO_MPP],
-  ['authenticator.sessiondepositmultiplier', 'whole', '20', '', NO_MPP],
-  ['authenticator.sessionidletimeout', 'whole', '300', '', NO_MPP],
+  ['authenticator.enablempp', 'flag', 'false', '', MPP],
+  ['authenticator.mpprealm', 'text', 'listenaddr', '', MPP_REALM],
+  ['authenticator.enablesessions', 'flag', 'false', '', NO_SESSIONS],
+  ['authenticator.sessiondepositmultiplier', 'whole', '20', '', NO_SESSIONS],
+  ['authenticator.sessionidletimeout', 'whole', '300', '', NO_SESSIONS],
   [
     'admin.enabled',
     'flag',

@@ -7,6 +7,8 @@ import { type OpenApiParts, openApiDocument } from './openapi.ts'
 interface Document {
   readonly type: string
   readonly text: string
+  /** The value of a `Link` line beside it. */
+  readonly link?: string
 }
 
 /** Finds a document by its path. `base` is the origin that the client asked. */
@@ -36,10 +38,14 @@ export function createDocuments(parts: OpenApiParts): Documents {
       case SERVICES_PATH:
         return json('application/json', { services: endpoints(parts.services, base) })
       case CATALOG_PATH:
-        return json(
-          'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"',
-          catalog(parts.services, base),
-        )
+        return {
+          ...json(
+            'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"',
+            catalog(parts.services, base),
+          ),
+          // For those who ask with HEAD alone (RFC 9727 §2).
+          link: `<${CATALOG_PATH}>; rel="api-catalog"`,
+        }
       case LLMS_PATH:
         return { type: 'text/markdown; charset=utf-8', text: llmsText(parts) }
       default:

@@ -1,7 +1,7 @@
 /** `/openapi.json`: OpenAPI 3.1 with `x-payment-info` (the MPP discovery draft) and `x-l402`. */
 
 import type { ListedRoute, ListedService } from './listing.ts'
-import { neededComponents, withoutServers } from './own-parts.ts'
+import { componentsFor, type Listed, tagsFor, withoutForeignLinks, withoutServers } from './own-parts.ts'
 import type { Titles } from './titles.ts'
 
 type Json = Record<string, unknown>
@@ -28,13 +28,14 @@ export interface OpenApiParts {
 export function openApiDocument({ services, titles, payment, own }: OpenApiParts): Json {
   const paths = own === undefined ? {} : ownPaths(own, payment)
   for (const route of services.flatMap((service) => service.routes)) addRoute(paths, route, payment)
-  const { components: all = {}, tags } = (own?.document ?? {}) as { components?: Json; tags?: unknown }
-  const components = neededComponents(all, paths)
+  const { document = {} } = own ?? {}
+  const components = componentsFor(listedIn(document, paths), paths)
+  const tags = tagsFor(document['tags'], paths)
   const conditions = Object.fromEntries(services.map((service) => [service.name, service.conditions]))
   return {
     openapi: '3.1.0',
     info: infoOf(own?.document, titles),
-    ...(Array.isArray(tags) ? { tags: usedTags(tags, paths) } : {}),
+    ...(tags.length === 0 ? {} : { tags }),
     servers: [{ url: '/' }],
     paths,
     components: {
@@ -44,17 +45,6 @@ export function openApiDocument({ services, titles, payment, own }: OpenApiParts
     },
     'x-l402': { conditions, balance: '/.well-known/l402/balance' },
   }
-}
-
-/** The tags of what is listed: another one may be the name of what is not. */
-function usedTags(tags: readonly unknown[], paths: Readonly<Record<string, Json>>): readonly unknown[] {
-  const used = new Set<unknown>()
-  for (const item of Object.values(paths))
-    for (const operation of Object.values(item)) {
-      const { tags: own } = (operation ?? {}) as { readonly tags?: unknown }
-      for (const tag of Array.isArray(own) ? own : []) used.add(tag)
-    }
-  return tags.filter((tag) => used.has((tag as { readonly name?: unknown } | null)?.name))
 }
 
 function infoOf(document: Json | undefined, { title, description }: Titles): Json {
@@ -71,18 +61,38 @@ function ownPaths({ document, routeOf }: OwnDocument, payment: boolean): Record<
   const paths: Record<string, Json> = {}
   for (const [path, item] of Object.entries((document['paths'] ?? {}) as Record<string, Json>)) {
     const kept: Json = {}
-    for (const [key, operation] of Object.entries(withoutServers(item ?? {}))) {
-      if (!(METHODS as readonly string[]).includes(key)) {
+    for (const [key, operation] of Object.entries(withoutServers(item))) {
+      if (!isMethod(key)) {
         kept[key] = operation
         continue
       }
       const route = routeOf(key.toUpperCase(), path)
-      if (route !== undefined)
-        kept[key] = withTerms(withoutServers((operation ?? {}) as Json), route, payment)
+      if (route !== undefined) kept[key] = withTerms(withoutServers(operation as Json), route, payment)
     }
     if (METHODS.some((method) => method in kept)) paths[path] = kept
   }
+  const listed = listedIn(document, paths)
+  for (const item of Object.values(paths))
+    for (const operation of operationsOf(item))
+      operation['responses'] = withoutForeignLinks(operation['responses'], listed)
   return paths
+}
+
+function isMethod(key: string): boolean {
+  return (METHODS as readonly string[]).includes(key)
+}
+
+function operationsOf(item: Json): readonly Json[] {
+  return METHODS.filter((method) => method in item).map((method) => item[method] as Json)
+}
+
+function listedIn(document: Json, paths: Record<string, Json>): Listed {
+  const operations = Object.values(paths).flatMap(operationsOf)
+  return {
+    components: document['components'],
+    ids: new Set(operations.map(({ operationId }) => operationId)),
+    paths: new Set(Object.keys(paths)),
+  }
 }
 
 /** Adds what no operation stands for yet. */
@@ -93,7 +103,7 @@ function addRoute(paths: Record<string, Json>, route: ListedRoute, payment: bool
   const methods = route.methods.length === 0 ? ['GET'] : route.methods
   for (const method of methods) {
     const key = method.toLowerCase()
-    if (!(METHODS as readonly string[]).includes(key)) continue
+    if (!isMethod(key)) continue
     const item = paths[template] ?? {}
     paths[template] = item
     // Routes match in the order written: what came first is what a request gets.
@@ -131,7 +141,7 @@ function templateOf(path: string): { readonly template: string; readonly paramet
 }
 
 function withTerms(operation: Json, route: ListedRoute, payment: boolean): Json {
-  if (route.free) return operation
+  if (route.free) return { ...operation }
   const { service, match, priceMsat, grants, reuse, methods } = route
   const { calls, validSeconds, creditMsat } = grants
   const responses = (operation['responses'] ?? {}) as Json

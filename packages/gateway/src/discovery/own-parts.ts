@@ -1,46 +1,119 @@
-/** What of an upstream's own document goes out: no more than the operations that are sold there need. */
+/** What of an upstream's own document stays with its listed operations. The rest could tell of what is hidden. */
 
 type Json = Record<string, unknown>
 
-/** An operation or a path without the addresses of the upstream: clients are to come here. */
-export function withoutServers({ servers: _, ...rest }: Json): Json {
-  return rest
+function isTable(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Those components that `paths` refer to, and those that these refer to; and how clients say who they are. */
-export function neededComponents(components: Json, paths: unknown): Json {
-  const needed = new Set<string>()
-  const collect = (value: unknown): void => {
-    if (typeof value !== 'object' || value === null) return
-    for (const [key, inner] of Object.entries(value)) {
-      // A discriminator names schemas by their reference, too.
-      if (typeof inner === 'string') refer(inner)
-      else if (key !== 'example' && key !== 'examples') collect(inner)
+/** What of an upstream's document is listed. */
+export interface Listed {
+  /** The document's own components. */
+  readonly components: unknown
+  /** The listed operations' `operationId`s. */
+  readonly ids: ReadonlySet<unknown>
+  /** Their paths, as the document writes them. */
+  readonly paths: ReadonlySet<string>
+}
+
+/**
+ * A path item, or an operation, without the upstream's servers: requests go to the gateway alone, and where the upstream
+ * stands is nobody's business.
+ */
+export function withoutServers({ servers: _, ...kept }: Json): Json {
+  return kept
+}
+
+/** Responses by name, without links to operations that are not listed. */
+export function withoutForeignLinks(responses: unknown, listed: Listed): unknown {
+  if (!isTable(responses)) return responses
+  const kept = Object.entries(responses).map(([name, response]) => {
+    if (!isTable(response) || !isTable(response['links'])) return [name, response]
+    const links = Object.entries(response['links']).filter(([, link]) => leadsToListed(link, listed))
+    return [name, { ...response, links: Object.fromEntries(links) }]
+  })
+  return Object.fromEntries(kept)
+}
+
+function leadsToListed(link: unknown, { components, ids, paths }: Listed): boolean {
+  const named = isTable(link) ? referenced(link['$ref']) : undefined
+  const target = named === undefined ? link : componentOf(components, named)
+  if (!isTable(target)) return false
+  const { operationId, operationRef } = target
+  if (operationId !== undefined) return ids.has(operationId)
+  const [, path] = /^#\/paths\/([^/]+)/.exec(String(operationRef)) ?? []
+  return path !== undefined && paths.has(unescaped(path))
+}
+
+/** A component by kind and name. */
+interface Named {
+  readonly kind: string
+  readonly name: string
+}
+
+function referenced(ref: unknown): Named | undefined {
+  const [, kind, name] = /^#\/components\/([^/]+)\/([^/]+)/.exec(String(ref)) ?? []
+  return kind === undefined || name === undefined ? undefined : { kind, name: unescaped(name) }
+}
+
+function componentOf(components: unknown, { kind, name }: Named): unknown {
+  const group = isTable(components) && Object.hasOwn(components, kind) ? components[kind] : undefined
+  return isTable(group) && Object.hasOwn(group, name) ? group[name] : undefined
+}
+
+/** The components that these operations need, and what those need in turn. */
+export function componentsFor(listed: Listed, operations: unknown): Json {
+  const needed: Record<string, Json> = {}
+  const seen = new Set<unknown>()
+  const open: unknown[] = [operations]
+  const need = (named: Named): void => {
+    const found = componentOf(listed.components, named)
+    if (found === undefined) return
+    const { kind, name } = named
+    const one = { [name]: found }
+    const clean = kind === 'responses' ? (withoutForeignLinks(one, listed) as Json) : one
+    needed[kind] = { ...needed[kind], ...clean }
+    open.push(clean[name])
+  }
+  while (open.length > 0) {
+    const value = open.pop()
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue
+    seen.add(value)
+    for (const [key, member] of Object.entries(value)) {
+      for (const named of namedBy(key, member)) need(named)
+      open.push(member)
     }
   }
-  const refer = (text: string): void => {
-    const [, kind = '', name = ''] = /^#\/components\/([^/]+)\/([^/]+)$/.exec(text) ?? []
-    if (kind === '' || needed.has(`${kind}/${name}`)) return
-    needed.add(`${kind}/${name}`)
-    collect((components[kind] as Json | undefined)?.[unescaped(name)])
+  return needed
+}
+
+/** What a member refers to: by `$ref`, by what a discriminator maps to (also the bare name of a schema), by `security`. */
+function namedBy(key: string, member: unknown): readonly Named[] {
+  if (key === '$ref') return [referenced(member)].filter((named) => named !== undefined)
+  if (key === 'mapping' && isTable(member))
+    return Object.values(member).map((to) => referenced(to) ?? { kind: 'schemas', name: String(to) })
+  if (key !== 'security' || !Array.isArray(member)) return []
+  const names = member.filter(isTable).flatMap((one) => Object.keys(one))
+  return names.map((name) => ({ kind: 'securitySchemes', name }))
+}
+
+/** The tags that these operations have. */
+export function tagsFor(tags: unknown, operations: Readonly<Record<string, Json>>): unknown[] {
+  const used = new Set<unknown>()
+  for (const item of Object.values(operations))
+    for (const operation of Object.values(item))
+      if (isTable(operation) && Array.isArray(operation['tags']))
+        for (const tag of operation['tags']) used.add(tag)
+  return Array.isArray(tags) ? tags.filter((tag) => isTable(tag) && used.has(tag['name'])) : []
+}
+
+/** A part of a JSON pointer in a URL fragment (RFC 6901 §6). */
+function unescaped(part: string): string {
+  let text = part
+  try {
+    text = decodeURIComponent(part)
+  } catch {
+    // No fragment then; taken as it stands.
   }
-  collect(paths)
-  return Object.fromEntries(
-    Object.entries(components).flatMap(([kind, all]) => {
-      if (kind === 'securitySchemes') return [[kind, all]]
-      const kept = Object.entries((all ?? {}) as Json).filter(([name]) =>
-        needed.has(`${kind}/${escaped(name)}`),
-      )
-      return kept.length === 0 ? [] : [[kind, Object.fromEntries(kept)]]
-    }),
-  )
-}
-
-/** As a JSON pointer has it (RFC 6901). */
-function escaped(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1')
-}
-
-function unescaped(name: string): string {
-  return name.replaceAll('~1', '/').replaceAll('~0', '~')
+  return text.replaceAll('~1', '/').replaceAll('~0', '~')
 }

@@ -58,10 +58,11 @@ export function sendJson(res: ClientAnswer, body: unknown, manner: AnswerManner)
 /** Sends a document that caches may keep for a while. */
 export function sendDocument(
   res: ClientAnswer,
-  { type, text }: { readonly type: string; readonly text: string },
+  { type, text, link }: { readonly type: string; readonly text: string; readonly link?: string },
   manner: AnswerManner,
 ): void {
-  send(res, 200, ['Content-Type', type, 'Cache-Control', 'max-age=300'], text, manner)
+  const links = link === undefined ? [] : ['Link', link]
+  send(res, 200, ['Content-Type', type, 'Cache-Control', 'max-age=300', ...links], text, manner)
 }
 
 /** Sends 204 with these lines. */

@@ -2,7 +2,8 @@
 
 import type { Behaviour } from './behaviour.ts'
 
-const NO_MPP = 'the Payment scheme is not spoken'
+const NO_SESSIONS = 'sessions of the Payment scheme are not offered; metered credit does what they do'
+const SCHEME = ['packages/l402/src/server/payment-scheme/scheme.test.ts']
 const REST = 'the admin API is another one, on a listener of its own with bearer tokens'
 
 export const OTHER_BEHAVIOURS: readonly Behaviour[] = [
@@ -46,19 +47,22 @@ export const OTHER_BEHAVIOURS: readonly Behaviour[] = [
     what: 'old invoices are reconciled at start',
     absent: 'invoices of the node are never read through; a start does not wait for them',
   },
-  { number: 55, what: 'MPP: a 402', absent: NO_MPP },
+  { number: 55, what: 'MPP: a 402', testedIn: SCHEME },
   {
     number: 56,
     what: 'MPP: the scheme in any case, second in a joined value',
     testedIn: ['packages/l402/src/core/auth-header.test.ts'],
-    reason: 'read by clients; the gateway does not offer it',
   },
-  { number: 57, what: 'MPP: a paid charge', absent: NO_MPP },
-  { number: 58, what: 'MPP: a charge twice', absent: NO_MPP },
-  { number: 59, what: 'MPP: a charge on a metered service', absent: NO_MPP },
-  { number: 60, what: 'MPP: changed challenges', absent: NO_MPP },
-  { number: 61, what: 'MPP: sessions', absent: NO_MPP },
-  { number: 62, what: 'MPP: top-ups', absent: NO_MPP },
+  { number: 57, what: 'MPP: a paid charge', testedIn: SCHEME },
+  { number: 58, what: 'MPP: a charge twice', testedIn: SCHEME },
+  {
+    number: 59,
+    what: 'MPP: a charge on a metered service',
+    testedIn: ['packages/l402/src/server/payment-scheme/gate-payment.test.ts'],
+  },
+  { number: 60, what: 'MPP: changed challenges', testedIn: SCHEME },
+  { number: 61, what: 'MPP: sessions', absent: NO_SESSIONS },
+  { number: 62, what: 'MPP: top-ups', absent: NO_SESSIONS },
   {
     number: 63,
     what: 'metered: garbage is never free, a pricer that is down is an error, a denial is a fresh 402',
@@ -73,7 +77,11 @@ export const OTHER_BEHAVIOURS: readonly Behaviour[] = [
       'packages/gateway/src/pricing/pricers.test.ts',
     ],
   },
-  { number: 65, what: 'base64url and JCS', absent: NO_MPP },
+  {
+    number: 65,
+    what: 'base64url and JCS',
+    testedIn: ['packages/l402/src/core/payment-scheme/vectors.test.ts'],
+  },
   {
     number: 66,
     what: 'admin: wrong macaroons',

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { ask } from './client.ts'
 import { cleanUp, folderWith, type Program, run, serve } from './program.ts'
 
@@ -15,26 +16,71 @@ const OWN = {
   paths: {
     '/forecast/{city}': {
       parameters: [{ name: 'city', in: 'path', required: true, schema: { type: 'string' } }],
-      servers: [{ url: 'http://upstream.internal:9000' }],
+      servers: [{ url: 'http://10.9.8.7' }],
       get: {
         operationId: 'forecast',
-        tags: ['forecasts'],
-        servers: [{ url: 'http://upstream.internal:9000' }],
-        responses: { 200: { $ref: '#/components/responses/Answer' } },
+        tags: ['cities'],
+        responses: {
+          200: {
+            description: 'A forecast.',
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/Forecast' } } },
+            links: {
+              again: { operationId: 'forecast' },
+              more: { operationId: 'covert' },
+              there: { operationRef: '#/paths/~1secret~1{id}/get' },
+              named: { $ref: '#/components/links/Covert' },
+            },
+          },
+          404: { $ref: '#/components/responses/Lost' },
+        },
       },
       delete: { responses: { 204: { description: 'Nothing sells this.' } } },
     },
-    '/secret/{id}': { get: { responses: { 200: { description: 'Hidden below.' } } } },
-  },
-  tags: [{ name: 'forecasts' }, { name: 'secret-tag' }],
-  components: {
-    responses: {
-      Answer: {
-        description: 'A forecast.',
-        content: { 'application/json': { schema: { $ref: '#/components/schemas/Forecast' } } },
+    '/secret/{id}': {
+      get: {
+        operationId: 'covert',
+        tags: ['covert'],
+        security: [{ covertLogin: [] }],
+        responses: {
+          200: {
+            description: 'Hidden below.',
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/Covert' } } },
+          },
+        },
       },
     },
-    schemas: { Forecast: { type: 'object' }, SecretThing: { type: 'object' } },
+    '/health': {
+      get: {
+        security: [{ login: [] }],
+        servers: [{ url: 'http://10.9.8.7' }],
+        responses: { 200: { description: 'Up.' } },
+      },
+    },
+  },
+  tags: [{ name: 'cities' }, { name: 'covert', description: 'covert operations' }],
+  components: {
+    schemas: {
+      Forecast: {
+        type: 'object',
+        properties: { sky: { $ref: '#/components/schemas/Sky' }, servers: { type: 'string' } },
+      },
+      Sky: {
+        oneOf: [{ $ref: '#/components/schemas/Blue' }],
+        discriminator: { propertyName: 'kind', mapping: { grey: 'Grey' } },
+      },
+      Blue: { type: 'object' },
+      Grey: { type: 'object' },
+      Covert: { type: 'object', description: 'covert' },
+    },
+    responses: {
+      Lost: { description: 'No such city.', links: { more: { operationId: 'covert' } } },
+      Covert: { description: 'covert' },
+    },
+    links: { Covert: { operationId: 'covert' } },
+    securitySchemes: {
+      login: { type: 'http', scheme: 'basic' },
+      covertLogin: { type: 'apiKey', in: 'header', name: 'X-Covert' },
+    },
   },
 }
 
@@ -90,10 +136,10 @@ describe('GET /openapi.json', () => {
     const paths = document['paths'] as Record<string, Record<string, Json>>
     expect(Object.keys(paths)).toEqual([
       '/forecast/{city}',
+      '/health',
       '/forecast/{rest}',
       '/query',
       '/any/{segment1}/x',
-      '/health',
       '/{rest}',
     ])
     expect(paths['/forecast/{city}']?.['get']).toMatchObject({
@@ -107,17 +153,143 @@ describe('GET /openapi.json', () => {
     // Not a whole satoshi: the other scheme cannot say it.
     expect(paths['/query']?.['post']).not.toHaveProperty('x-payment-info')
     expect(paths['/query']?.['post']).toMatchObject({ 'x-l402': { priceMsat: 1500, reuse: 'single' } })
-    expect(paths['/health']?.['get']).not.toHaveProperty('security')
-    expect(document['components']).toMatchObject({
-      schemas: { Forecast: { type: 'object' } },
-      responses: { Answer: { description: 'A forecast.' } },
-    })
-    expect(document['tags']).toEqual([{ name: 'forecasts' }])
-    // Neither what only the hidden ones need, nor where the upstream is.
-    expect(JSON.stringify(document)).not.toMatch(/SecretThing|secret-tag|upstream\.internal/)
+    expect(paths['/health']?.['get']).toMatchObject({ security: [{ login: [] }] })
+    expect(paths['/health']?.['get']).not.toHaveProperty('servers')
     expect((document['x-l402'] as Json)['conditions']).toMatchObject({
       weather: expect.arrayContaining(['weather_max_calls', 'weather_valid_until', 'dpop_jkt', 'crit']),
     })
+  })
+})
+
+describe('what is kept of the upstream’s own document', () => {
+  it('is what listed operations need, and nothing that tells of hidden ones or of where the upstream stands', async () => {
+    const text = await read('/openapi.json')
+    expect(text).not.toMatch(/covert|10\.9\.8\.7/i)
+    const document = JSON.parse(text) as Json
+    const { schemas, responses, securitySchemes, links } = document['components'] as Record<string, Json>
+    expect(Object.keys(schemas ?? {}).sort()).toEqual(['Blue', 'Forecast', 'Grey', 'Sky'])
+    expect(schemas?.['Forecast']).toMatchObject({ properties: { servers: { type: 'string' } } })
+    expect(Object.keys(responses ?? {}).sort()).toEqual(['Lost', 'PaymentRequired'])
+    expect(Object.keys(securitySchemes ?? {}).sort()).toEqual(['L402', 'Payment', 'login'])
+    expect(links).toBeUndefined()
+    expect(document['tags']).toEqual([{ name: 'cities' }])
+    expect(text).toContain('"again":{"operationId":"forecast"}')
+  })
+})
+
+/** RFC 9264 §4.2: what a link set in JSON may hold. No schema of it is published; this one says what its text says. */
+const TEXT_OR_TEXTS = z.union([z.string(), z.array(z.string())])
+const TARGET = z
+  .object({
+    href: z.string().min(1),
+    type: z.string().optional(),
+    title: z.string().optional(),
+    media: z.string().optional(),
+    hreflang: z.array(z.string()).optional(),
+  })
+  .catchall(TEXT_OR_TEXTS)
+const RELATION = /^([a-z][a-z0-9.-]*|https?:\/\/\S+)$/
+const LINK_SET = z.strictObject({
+  linkset: z.array(
+    z
+      .object({ anchor: z.url() })
+      .catchall(z.array(TARGET).min(1))
+      .refine((context) => Object.keys(context).every((name) => RELATION.test(name)))
+      .refine((context) => Object.keys(context).length > 1),
+  ),
+})
+
+/** What 402index reads of a service, by its own program; further members are others'. */
+const INDEXED = z.looseObject({
+  services: z.array(
+    z.looseObject({
+      endpoint: z.url({ protocol: /^https?$/ }),
+      method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD']),
+      description: z.string().min(1),
+      protocol: z.literal('L402'),
+      price_sats: z.int().nonnegative().nullable(),
+      request_schema: z
+        .record(z.string(), z.object({ type: z.string(), required: z.boolean().optional() }))
+        .optional(),
+    }),
+  ),
+})
+
+describe('by their shapes', () => {
+  it('the catalogue is a link set of RFC 9264, with targets that are there', async () => {
+    const catalogue = LINK_SET.parse(JSON.parse(await read('/.well-known/api-catalog')))
+    const [context] = catalogue.linkset
+    const { anchor, ...rest } = context ?? { anchor: '' }
+    const relations = rest as Readonly<Record<string, readonly { href: string; type?: string }[]>>
+    expect(anchor).toBe(`${gateway.url}/`)
+    expect(Object.keys(relations).sort()).toEqual(['item', 'service-desc', 'service-doc', 'service-meta'])
+    for (const name of ['service-desc', 'service-doc', 'service-meta'])
+      for (const { href, type } of relations[name] ?? []) {
+        const answer = await ask(gateway.url, 'GET', href.slice(gateway.url.length))
+        expect([href, answer.status]).toEqual([href, 200])
+        expect(answer.header('content-type')).toContain(type)
+      }
+  })
+
+  it('the catalogue names itself to who asks with HEAD alone (RFC 9727)', async () => {
+    const head = await ask(gateway.url, 'HEAD', '/.well-known/api-catalog')
+    expect([head.status, head.body]).toEqual([200, ''])
+    expect(head.header('link')).toBe('</.well-known/api-catalog>; rel="api-catalog"')
+  })
+
+  it('the list of services is what 402index reads', async () => {
+    const { services } = INDEXED.parse(JSON.parse(await read('/.well-known/l402-services')))
+    expect(services.length).toBe(4)
+  })
+
+  it('each is less than what crawlers read', async () => {
+    for (const path of [
+      '/openapi.json',
+      '/.well-known/l402-services',
+      '/.well-known/api-catalog',
+      '/llms.txt',
+    ])
+      expect((await read(path)).length).toBeLessThan(65_536)
+  })
+})
+
+describe('what is hidden', () => {
+  const HIDDEN = /\b(4242|777)(000)?\b|private|inside|secret|covert|elsewhere/i
+
+  it.each<[string, string, string, Record<string, string>]>([
+    ['a path that nothing is at', 'GET', '/.well-known/nothing', {}],
+    ['a 402 of what is listed', 'GET', '/forecast/oslo', {}],
+    ['a 402 in HTML', 'GET', '/forecast/oslo', { Accept: 'text/html' }],
+    ['a 402 with both schemes', 'GET', '/forecast/oslo', { 'Accept-Payment': 'lightning/charge' }],
+    ['a 402 of gRPC', 'POST', '/query', { 'Content-Type': 'application/grpc' }],
+    ['a method that is none', 'TRACE', '/forecast/oslo', {}],
+    ['OPTIONS', 'OPTIONS', '/forecast/oslo', {}],
+    [
+      'a preflight',
+      'OPTIONS',
+      '/query',
+      { Origin: 'https://a.example', 'Access-Control-Request-Method': 'POST' },
+    ],
+    ['a balance of nothing', 'GET', '/.well-known/l402/balance', {}],
+    ['a bad path', 'GET', '/%2e%2e%2f', {}],
+    ['a site map', 'GET', '/sitemap.xml', {}],
+    ['robots', 'GET', '/robots.txt', {}],
+    ['metrics, which are the operator’s', 'GET', '/metrics', {}],
+    ['the admin API, which is the operator’s', 'GET', '/api/v1/routes', {}],
+  ])('is in no answer about something else: %s', async (_, method, path, headers) => {
+    const answer = await ask(gateway.url, method, path, { headers })
+    const lines = ['www-authenticate', 'link', 'allow', 'access-control-allow-methods', 'server', 'location']
+    const shown = [answer.body, ...lines.flatMap((name) => answer.all(name))].join('\n')
+    // What is sold is sealed in base64, not hidden in it.
+    const unsealed = shown.replaceAll(/[A-Za-z0-9+/_-]{40,}=*/g, (sealed) =>
+      Buffer.from(sealed, 'base64').toString('latin1'),
+    )
+    expect(unsealed).not.toMatch(HIDDEN)
+  })
+
+  it('is sold all the same to who knows where it is', async () => {
+    expect((await ask(gateway.url, 'GET', '/secret/x')).status).toBe(402)
+    expect((await ask(gateway.url, 'GET', '/inside')).status).toBe(402)
   })
 })
 
