@@ -49,7 +49,14 @@ function change(by: (record: LightningRecord) => void): void {
     ? JSON.parse(readFileSync(FILE, 'utf8'))
     : { kit: {}, pairs: {} }
   by(record)
-  writeFileSync(FILE, `${JSON.stringify(record, null, 2)}\n`)
+  // Lists in one line, as the formatter wants them.
+  const text = JSON.stringify(record, null, 2).replaceAll(/\[[^[\]]*\]/g, (list) =>
+    list
+      .replaceAll(/\s*\n\s*/g, ' ')
+      .replace('[ ', '[')
+      .replace(' ]', ']'),
+  )
+  writeFileSync(FILE, `${text}\n`)
 }
 
 const today = (): string => new Date().toISOString().slice(0, 10)

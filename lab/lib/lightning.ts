@@ -23,7 +23,15 @@ export interface LabNode {
 /** Nodes with channels. */
 export interface LabNetwork {
   readonly dir: string
-  readonly nodes: { readonly seller: LabNode; readonly buyer: LabNode } & Readonly<Record<string, LabNode>>
+  /** The chain's RPC, which further nodes need. */
+  readonly chain: {
+    readonly rpc: string
+    readonly user: string
+    readonly pass: string
+    readonly cert: string
+  }
+  mine(blocks: number): Promise<unknown>
+  readonly nodes: { readonly seller: LabNode; readonly buyer: LabNode }
   pay(node: string, invoice: string): Promise<{ readonly preimage: string }>
   stop(name: string): Promise<void>
   kill(name: string): Promise<void>
@@ -39,12 +47,12 @@ export const lab: string = resolve(
 )
 export const hasLab: boolean = existsSync(join(lab, 'lightning.mjs'))
 
-/** Starts a network; about a minute. Each further node has a channel with the seller. */
-export async function startNetwork(...more: readonly string[]): Promise<LabNetwork> {
+/** Starts a network; about a minute. */
+export async function startNetwork(): Promise<LabNetwork> {
   const module = (await import(pathToFileURL(join(lab, 'lightning.mjs')).href)) as {
-    startLightning(options: { readonly nodes: readonly string[] }): Promise<LabNetwork>
+    startLightning(): Promise<LabNetwork>
   }
-  return await module.startLightning({ nodes: ['seller', 'buyer', ...more] })
+  return await module.startLightning()
 }
 
 /** What a macaroon that can pay allows. */
