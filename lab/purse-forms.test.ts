@@ -8,7 +8,30 @@ import { type Challenge, demand, openScene } from './lib/purse/scene.ts'
 import { type Spendthrift, startSpendthrift } from './lib/purse/wallet.ts'
 
 const PAYMENT = 'Payment id="x", realm="r", method="lightning", intent="charge", request="eyJhIjoxfQ"'
+/** A charge that could be paid too. */
+const charged = (invoice: string): string => {
+  const request = { amount: '10', currency: 'sat', methodDetails: { invoice, network: 'regtest' } }
+  const text = Buffer.from(JSON.stringify(request)).toString('base64url')
+  return `Payment id="x", realm="r", method="lightning", intent="charge", request="${text}"`
+}
 const urlSafe = (text: string): string => text.replaceAll('+', '-').replaceAll('/', '_')
+
+/** A macaroon of version 1 as ngx_l402 makes it: packets, an identifier of 32 bytes, url-safe. */
+function packets(): string {
+  const packet = (name: string, value: Buffer): Buffer => {
+    const body = Buffer.concat([Buffer.from(`${name} `), value, Buffer.from('\n')])
+    return Buffer.concat([Buffer.from((body.length + 4).toString(16).padStart(4, '0')), body])
+  }
+  const bytes = (fill: number): Buffer => Buffer.alloc(32, fill)
+  const all = [
+    packet('location', Buffer.from('ngx')),
+    packet('identifier', bytes(1)),
+    packet('signature', bytes(2)),
+  ]
+  return Buffer.concat(all).toString('base64url')
+}
+const KIT_TOKEN = Buffer.from('{"hash":"00","exp":4102444800}').toString('base64')
+const JWT = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl'
 
 /** Name, and the field lines. */
 const FORMS: readonly (readonly [string, (challenge: Challenge) => string | readonly string[]])[] = [
@@ -23,6 +46,28 @@ const FORMS: readonly (readonly [string, (challenge: Challenge) => string | read
   [
     'Aperture of today: version without a comma after it',
     ({ macaroon: m, invoice: i }) => `L402 version="0" macaroon="${m}", invoice="${i}"`,
+  ],
+  [
+    'paygate: both names after the version, and a Payment line',
+    ({ macaroon: m, invoice: i }) => [
+      `L402 version="0", token="${m}", macaroon="${m}", invoice="${i}"`,
+      PAYMENT,
+    ],
+  ],
+  [
+    'toll: other schemes behind it in one line',
+    ({ macaroon: m, invoice: i }) =>
+      `L402 macaroon="${m}", invoice="${i}", X-Cashu mint="https://mint.example", Payment id="1", realm="r", method="tempo", intent="charge", request="e30"`,
+  ],
+  ['ngx_l402: packets of version 1', ({ invoice: i }) => `L402 macaroon="${packets()}", invoice="${i}"`],
+  ['l402-kit: a token of JSON', ({ invoice: i }) => `L402 macaroon="${KIT_TOKEN}", invoice="${i}"`],
+  [
+    'Alby’s server helper: a token that is a JWT',
+    ({ invoice: i }) => `L402 macaroon="${JWT}", invoice="${i}"`,
+  ],
+  [
+    'a Payment line of its own invoice first, L402 second',
+    ({ macaroon: m, invoice: i }) => [charged(i), `L402 macaroon="${m}", invoice="${i}"`],
   ],
   ['the plain form', ({ macaroon: m, invoice: i }) => `L402 macaroon="${m}", invoice="${i}"`],
   [

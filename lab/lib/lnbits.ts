@@ -1,15 +1,21 @@
-/** A real LNbits on a lab node. `LAB_LNBITS` names a virtual environment with it (`pip install lnbits 'bitstring<5'`). */
+/** A real LNbits on a lab node. */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, openSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { homedir } from 'node:os'
+import { mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, vi } from 'vitest'
 import type { LabNode } from './lightning.ts'
+import { findLnbits, versionIn } from './lnbits-install.ts'
+import { freePort } from './programs.ts'
 
-const venv = process.env['LAB_LNBITS'] ?? join(homedir(), '.cache', 'turnpike-lab', 'lnbits')
-export const hasLnbits: boolean = existsSync(join(venv, 'bin', 'lnbits'))
+const found = findLnbits()
+const venv = found.folder ?? ''
+export const hasLnbits: boolean = found.folder !== undefined
+/** Why there is none; empty where there is one. */
+export const noLnbits: string = found.folder === undefined ? found.why : ''
+
+/** Such as `LNbits 1.6.2`. */
+export const lnbitsVersion: string = found.folder === undefined ? '' : versionIn(found.folder)
 
 /** A server with wallets of its own. */
 export interface LabLnbits {
@@ -96,14 +102,4 @@ function signalGroup(child: ChildProcess | undefined, signal: NodeJS.Signals): v
   } catch {
     // All gone.
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }

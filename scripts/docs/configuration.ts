@@ -48,6 +48,7 @@ The backends and their settings are in [lightning.md](lightning.md). Beside them
 | key | what it says |
 |---|---|
 | \`strict\` | Whether a credential is honoured only once the node itself calls its invoice settled ([gateway.md](gateway.md#when-a-payment-counts)). Of several backends one that says so is enough. Default false. |
+| \`minAmount\`, \`maxAmount\` | The smallest and the largest invoice that this backend is asked for, such as \`10 sat\`. Of several backends all must take a price. A fixed price outside is an error; one that a pricer says is answered with 503, and never changed. Default: what the backend itself takes. |
 
 ## A service: \`services.NAME\`
 

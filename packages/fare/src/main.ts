@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { isL402Error } from '@turnpike/l402'
 import { eventLines } from './cli/events.ts'
 import { toJson } from './cli/json.ts'
@@ -8,6 +7,7 @@ import { causeText, printable } from './cli/text.ts'
 import { UsageError } from './cli/usage-error.ts'
 import { ConfigError } from './config-file.ts'
 import { type Ending, EXIT, EXIT_OF, type ExitCode } from './exit-codes.ts'
+import { version } from './version.ts'
 
 type Command = (args: readonly string[], streams: Streams, env: NodeJS.ProcessEnv) => Promise<ExitCode>
 
@@ -107,11 +107,4 @@ function isCommand(word: string): word is CommandName {
 function endingOf(error: unknown): Ending {
   if (error instanceof UsageError || error instanceof ConfigError) return 'usage'
   return isL402Error(error) ? error.code : 'failed'
-}
-
-function version(): string {
-  const { version: text } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-  return text
 }

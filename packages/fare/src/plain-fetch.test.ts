@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { CERTIFICATE, PRIVATE_KEY } from '../test/support/certificate.ts'
+import { causeText } from './cli/text.ts'
 import { type FetchSettings, plainFetch } from './plain-fetch.ts'
 
 const closers: (() => unknown)[] = []
@@ -171,6 +172,35 @@ describe('a connection that cannot be made in time', () => {
     server.removeAllListeners('connection')
     const url = `https://127.0.0.1:${await listen(server)}/`
     await expect(make({ connectTimeoutMs: 50 })(url, {})).rejects.toThrow('no connection within 50 ms')
+  })
+})
+
+describe('a server that stands still', () => {
+  const cases: readonly (readonly [string, object])[] = [
+    ['http/1.1', {}],
+    ['a proxy or HTTP/2', { http2: true }],
+  ]
+  it.each(cases)('before its answer is given up after --response-timeout (%s)', async (_, how) => {
+    const url = `http://127.0.0.1:${await listen(createServer(() => {}))}/`
+    const error = await make({ ...how, responseTimeoutMs: 50 })(url, {}).catch((cause: unknown) => cause)
+    expect(causeText(error)).toMatch(/^no answer within .*--response-timeout/)
+  })
+
+  it.each(cases)('in the middle of its answer is given up after --idle-timeout (%s)', async (_, how) => {
+    const server = createServer((_request, response) => response.write('half'))
+    const url = `http://127.0.0.1:${await listen(server)}/`
+    const response = await make({ ...how, idleTimeoutMs: 50 })(url, {})
+    const error = await response.text().catch((cause: unknown) => cause)
+    expect(causeText(error)).toMatch(/nothing moved for .*--idle-timeout/)
+  })
+
+  it('is told from a reader who pauses', async () => {
+    const body = Buffer.alloc(4 * 1024 * 1024)
+    const url = `http://127.0.0.1:${await listen(createServer((_, response) => response.end(body)))}/`
+    const response = await make({ idleTimeoutMs: 30 })(url, {})
+    // Longer than the time-out, with bytes waiting: the condition is the clock itself.
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    expect(await response.arrayBuffer()).toHaveProperty('byteLength', body.length)
   })
 })
 

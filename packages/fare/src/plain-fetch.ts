@@ -1,12 +1,13 @@
 import { directFetch } from './net/direct-fetch.ts'
+import { headerList } from './net/header-list.ts'
 import { proxiesOf } from './net/proxies.ts'
 import type { FetchSettings, PlainFetch } from './net/settings.ts'
 
 export type { FetchSettings, PlainFetch } from './net/settings.ts'
 
 /**
- * Makes a {@link PlainFetch}. There are no time-outs on the answer, which would cut long downloads; `--max-time` is the
- * user's.
+ * Makes a {@link PlainFetch}. Its time-outs are about stages that stand still, never about all of an answer, which would
+ * cut long downloads; `--max-time` is the user's. None of them knows of payments, so none can cut one.
  *
  * @throws ProxyError for a proxy in `env` that cannot be used, RangeError for an address that is none.
  */
@@ -26,7 +27,7 @@ export function plainFetch(settings: FetchSettings): PlainFetch {
     opened ??= open()
     const made = await opened
     if (!compressed) return await made.fetch(url, init)
-    const headers = new Headers(init.headers)
+    const headers = headerList(init.headers)
     if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'gzip, deflate, br')
     const response = await made.fetch(url, { ...init, headers })
     return (await import('./net/decoded.ts')).decoded(response)

@@ -1,7 +1,8 @@
 /** `fare wallet`: set up, listed, removed; secrets stay in their files. */
 
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { PurseStore } from '@turnpike/l402/client'
 import { describe, expect, it } from 'vitest'
 import { newBuyer } from './support/fare.ts'
 
@@ -60,6 +61,33 @@ describe('fare wallet', () => {
     const ran = await buyerOf().run(args)
     expect(ran).toMatchObject({ code: 2, out: '' })
     expect(ran.err).toMatch(says)
+  })
+
+  it('keeps a wallet, and its name, as long as a payment that it was asked for is open', async () => {
+    const buyer = buyerOf()
+    await buyer.run(['wallet', 'add', 'home', ...LND])
+    const paymentHash = new Uint8Array(32).fill(7)
+    const intent: Parameters<PurseStore['reserve']>[0] = {
+      ...{ paymentHash, wallet: 'home', origin: 'https://api.example', host: 'api.example', method: 'GET' },
+      ...{ url: 'https://api.example/x', bodyDigest: null, scope: 'https://api.example GET /x', task: '' },
+      ...{ macaroon: 'AgEE', invoice: 'lnbcrt1', amountMsat: 1_000n, maxFeeMsat: 1_000n, payee: '02' },
+      ...{ createdAtMs: Date.now(), expiresAt: 2_000_000_000 },
+    }
+    await buyer.inPurse(async (purse) => {
+      await purse.reserve(intent, await purse.budget())
+      await purse.beginPaying(paymentHash)
+    })
+    const kept = { code: 2, out: '', err: expect.stringContaining('1 payment whose end is open') }
+    expect(await buyer.run(['wallet', 'remove', 'home'])).toMatchObject(kept)
+    // Not by way of the file either.
+    const file = join(buyer.home, 'config.yaml')
+    const written = readFileSync(file, 'utf8')
+    rmSync(file)
+    expect(await buyer.run(['wallet', 'add', 'home', ...LND])).toMatchObject(kept)
+    writeFileSync(file, written, { mode: 0o600 })
+    await buyer.inPurse((purse) => purse.conclude(paymentHash, { state: 'failed', detail: '' }))
+    expect((await buyer.run(['wallet', 'remove', 'home'])).code).toBe(0)
+    expect((await buyer.run(['wallet', 'add', 'home', ...LND])).code).toBe(0)
   })
 
   it('lists the kinds of wallets in its help', async () => {

@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest'
-import { addressBlocks, buildRouting } from './assemble.ts'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { addressBlocks, buildRouting, openLightning } from './assemble.ts'
 import { parseConfig } from './config/load.ts'
 import type { ProxyRoute } from './proxy/index.ts'
 
@@ -51,6 +53,18 @@ describe('the route tables', () => {
     for (const path of ['/v2/x/y', '/a/v2/x', '/v3/x']) expect(versioned?.match('GET', path)).toBeUndefined()
     expect(versioned?.match('POST', '/v2/x')).toBeUndefined()
   })
+})
+
+it('gives routes the memo of their service, where they have none of their own and sell something', () => {
+  const config = parseConfig(
+    `services:
+  a: { upstream: sample, memo: "{service} {path}", routes: [{ match: /x, price: 1 sat }, { match: /y, price: 1 sat, memo: own }, { match: /z, free: true }] }
+`,
+    where,
+  )
+  const routes = buildRouting(config, 'http://127.0.0.1:7000')[0]?.routes
+  const memos = ['/x', '/y', '/z'].map((path) => routes?.match('GET', path)?.value.terms.memo)
+  expect(memos).toEqual(['{service} {path}', 'own', undefined])
 })
 
 describe('exempt blocks', () => {
@@ -108,5 +122,52 @@ describe('where a service’s requests go', () => {
 
   it('is a folder', () => {
     expect(routeOf('static: /, bodyLimit: 1 KiB')).toMatchObject({ files: '/', bodyLimit: 1024 })
+  })
+})
+
+describe('Lightning backends that are opened', () => {
+  /** A phoenixd that lets everybody pay. */
+  async function startNode(): Promise<string> {
+    const server = createServer((request, response) => {
+      const known = request.url === '/getinfo'
+      response.writeHead(known ? 200 : 400).end(JSON.stringify(known ? { chain: 'regtest' } : {}))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+  const reading = (lightning: string) =>
+    parseConfig(
+      `lightning: ${lightning}
+services: { a: { upstream: sample, routes: [{ match: /x, price: 1 sat }] } }
+`,
+      { ...where, env: { PASSWORD: 'p' }, sandbox: false },
+    )
+
+  it('have their warnings told, alone and among several', async () => {
+    const host = await startNode()
+    const one = `{ backend: phoenixd, url: "http://${host}", password: "\${PASSWORD}" }`
+    for (const lightning of [one, `[${one}, ${one}]`]) {
+      const told: string[] = []
+      const warn = (message: string): void => void told.push(message)
+      const { invoices } = await openLightning(reading(lightning), { env: {}, warn })
+      await invoices.close()
+      expect(new Set(told)).toEqual(
+        new Set([
+          `phoenixd at ${host}: its password can also pay; http-password-limited-access is enough to sell, and whoever steals it can spend nothing`,
+        ]),
+      )
+    }
+  })
+
+  it('have what they cannot be set up with told by its place', async () => {
+    const config = reading(`{ backend: lnd, url: "https://127.0.0.1:9", macaroon: "\${PASSWORD}" }`)
+    await expect(openLightning(config, { env: {}, warn: () => {} })).rejects.toMatchObject({
+      exitCode: 78,
+      message: 'turnpike.yaml:1:12: lightning: lnd: macaroon: expected hex digits',
+    })
   })
 })

@@ -29,8 +29,10 @@ import { redisStore } from '@turnpike/l402/store/redis'
 import { sqliteStore } from '@turnpike/l402/store/sqlite'
 import type { SandboxRoutes } from './admin/admin-server.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
+import { checkSellable } from './config/amounts.ts'
 import type { Config, LightningConfig, RouteConfig, ServiceConfig } from './config/config.ts'
 import { sellsOnDelivery } from './config/hold.ts'
+import { ConfigError } from './config/issue.ts'
 import { offerOf } from './config/limits.ts'
 import { routeSpec } from './config/match.ts'
 import { destinationOf } from './destination.ts'
@@ -78,7 +80,7 @@ export async function openStoredKeys({ keys: { aperture } }: Config): Promise<St
  * long as another works. Throws `lightning_unavailable`, `lightning_invalid` or `sandbox_forbidden`.
  */
 export async function openLightning(
-  { network, lightning }: Config,
+  { file, network, lightning }: Config,
   {
     env,
     warn,
@@ -92,21 +94,21 @@ export async function openLightning(
     const sandbox = await sandboxLightning({ env, ...context })
     return { invoices: sandbox, wallet: sandboxRoutes(sandbox) }
   }
-  const openers = lightning.map(({ backend, settings }) => ({
-    name: backend,
-    open: () => openBackend(backend, settings, context),
+  const openers = lightning.map((one) => ({
+    name: one.backend,
+    open: () => openBackend(file, one, context),
   }))
   const [only] = openers
-  const invoices =
-    only !== undefined && openers.length === 1
-      ? await only.open()
-      : await failover({ backends: openers, onEvent: warn })
+  if (only === undefined || openers.length > 1)
+    return { invoices: await failover({ backends: openers, onEvent: warn }), wallet: undefined }
+  const invoices = await only.open()
+  for (const warning of invoices.warnings ?? []) warn(warning)
   return { invoices, wallet: undefined }
 }
 
 async function openBackend(
-  backend: string,
-  settings: LightningConfig['settings'],
+  file: string,
+  { backend, settings, position }: LightningConfig,
   context: OpenContext,
 ): Promise<InvoiceBackend> {
   const kind = findKind(backend, 'receive')
@@ -116,7 +118,7 @@ async function openBackend(
   } catch (error) {
     // A setting that only the backend itself can judge.
     if (error instanceof TypeError || error instanceof RangeError)
-      throw new CommandError(exitCode.config, `turnpike: lightning: ${error.message}`)
+      throw new ConfigError(file, [{ position, message: `lightning: ${error.message}` }])
     throw error
   }
 }
@@ -154,12 +156,14 @@ export function buildGate(
   if (sellsOnDelivery(config) && parts.lightning.invoices.invoiceCapabilities.holds !== true)
     throw new CommandError(
       exitCode.config,
-      'turnpike: a route has "hold: true", and this Lightning backend holds no payments: expected one that does, such as one lnd node',
+      'turnpike: a route has "hold: true", and this Lightning backend holds no payments: expected one that does, such as lnd',
     )
+  checkSellable(config, parts.lightning.invoices)
   return createGate({
     lightning: parts.lightning.invoices,
     ledger: parts.ledger,
     keys: keyRing(parts.keys),
+    amounts: config.amounts,
     ...(parts.storedKeys === undefined ? {} : { storedKeys: parts.storedKeys }),
     ...(parts.onPriced === undefined ? {} : { onPriced: parts.onPriced }),
     services: Object.fromEntries(
@@ -183,6 +187,7 @@ export function buildGate(
     strict: config.strict,
     ...(config.lsat ? { location: 'lsat', lsat: true } : {}),
     payment: config.paymentScheme,
+    bindBodies: true,
     idempotency: config.idempotency,
     ...(parts.sales === undefined ? {} : { sales: parts.sales }),
     dpop: dpopVerifier(),
@@ -253,7 +258,7 @@ function serviceRoutes(
           ...(route.conditions === undefined ? {} : { conditions: route.conditions }),
           capability: route.capability,
           ...optional('minted', service.mints),
-          ...(route.memo === undefined ? {} : { memo: route.memo }),
+          ...optional('memo', route.memo ?? (route.free ? undefined : service.memo)),
           ...(route.hold ? { hold: true } : {}),
           ...routePolicy(service.name, route.name, offerOf(route.policy)),
         },

@@ -26,6 +26,8 @@ export interface ControlParts {
   readonly isDraining: () => boolean
   /** Services whose upstreams are all unwell. */
   readonly unwellServices?: () => readonly string[]
+  /** What is amiss with the node, for `/readyz`. */
+  readonly lightningWarning: () => string | undefined
   /** Further things that must be there for `/readyz`. */
   readonly checks?: Readonly<Record<string, () => Promise<void>>>
   readonly log: Logger
@@ -46,6 +48,7 @@ export function startControl(parts: ControlParts): Promise<AdminServer> {
       parts.isDraining,
     ),
     ...(parts.unwellServices === undefined ? {} : { unwellServices: parts.unwellServices }),
+    lightningWarning: parts.lightningWarning,
     metrics,
     sandbox: wallet,
     log,

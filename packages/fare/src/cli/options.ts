@@ -30,6 +30,8 @@ const REQUEST = {
   compressed: { type: 'boolean' },
   http2: { type: 'boolean' },
   'connect-timeout': { type: 'string' },
+  'response-timeout': { type: 'string' },
+  'idle-timeout': { type: 'string' },
   'public-only': { type: 'boolean' },
 } as const satisfies ParseArgsOptionsConfig
 
@@ -40,6 +42,9 @@ const GET = {
   include: { type: 'boolean', short: 'i' },
   fail: { type: 'boolean', short: 'f' },
   silent: { type: 'boolean', short: 's' },
+  'continue-at': { type: 'string', short: 'C' },
+  continue: { type: 'boolean' },
+  'no-progress': { type: 'boolean' },
   quote: { type: 'string' },
   'pay-again': { type: 'boolean' },
 } as const satisfies ParseArgsOptionsConfig
@@ -102,6 +107,7 @@ const DAEMON = {
   ...COMMON,
   wallet: { type: 'string' },
   listen: { type: 'string' },
+  'allow-network': { type: 'string', multiple: true },
 } as const satisfies ParseArgsOptionsConfig
 const BOARD = { ...COMMON, listen: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
 const RECOVER = { ...COMMON, wallet: { type: 'string' } } as const satisfies ParseArgsOptionsConfig

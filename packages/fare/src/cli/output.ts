@@ -15,9 +15,10 @@ export function streamSink(streams: Streams): Sink {
   return { write: (chunk) => streams.out(chunk), close: async () => {} }
 }
 
-/** A file, made or emptied now. */
-export async function fileSink(path: string): Promise<Sink> {
-  const file = createWriteStream(path)
+/** A file, made or emptied now; with `offset` what is before it stays. */
+export async function fileSink(path: string, offset = 0): Promise<Sink> {
+  const file =
+    offset === 0 ? createWriteStream(path) : createWriteStream(path, { flags: 'r+', start: offset })
   // What goes wrong is told by the write or close that it meets.
   file.on('error', () => {})
   await new Promise<void>((done, reject) => file.once('open', () => done()).once('error', reject))
@@ -42,6 +43,21 @@ function settled(
       else done()
     })
   })
+}
+
+/** Counts and keeps nothing: what is in a file need not be in memory too. */
+export function countingSink(): Sink & { readonly count: number } {
+  let count = 0
+  return {
+    async write(chunk) {
+      count += chunk.length
+      return true
+    },
+    close: async () => {},
+    get count() {
+      return count
+    },
+  }
 }
 
 /** A body in memory, for `--json`. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import type { PreparedRequest } from '@turnpike/l402/client'
+import { HeaderList } from '../net/header-list.ts'
 import type { FetchSettings } from '../net/settings.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -21,6 +22,8 @@ export interface TypedConnection {
   readonly compressed?: boolean | undefined
   readonly http2?: boolean | undefined
   readonly 'connect-timeout'?: string | undefined
+  readonly 'response-timeout'?: string | undefined
+  readonly 'idle-timeout'?: string | undefined
   readonly 'public-only'?: boolean | undefined
 }
 
@@ -31,9 +34,20 @@ export interface TypedConnection {
  */
 export function httpSettings(typed: TypedConnection): FetchSettings {
   const { insecure = false, compressed, http2 } = typed
-  const limit = typed['connect-timeout']
-  const connectTimeoutMs = limit === undefined ? undefined : seconds('--connect-timeout', limit) * 1000
-  return { insecure, compressed, http2, connectTimeoutMs, publicOnly: typed['public-only'] }
+  const stage = (flag: 'connect-timeout' | 'response-timeout' | 'idle-timeout'): number | undefined => {
+    const limit = typed[flag]
+    if (limit === undefined) return undefined
+    return limit === '0' ? 0 : Math.ceil(seconds(`--${flag}`, limit) * 1000)
+  }
+  return {
+    insecure,
+    compressed,
+    http2,
+    connectTimeoutMs: stage('connect-timeout'),
+    responseTimeoutMs: stage('response-timeout'),
+    idleTimeoutMs: stage('idle-timeout'),
+    publicOnly: typed['public-only'],
+  }
 }
 
 /**
@@ -90,8 +104,8 @@ function typedUrl(text: string | undefined): URL {
   return url
 }
 
-function typedHeaders(lines: readonly string[]): Headers {
-  const headers = new Headers()
+function typedHeaders(lines: readonly string[]): HeaderList {
+  const headers = new HeaderList()
   for (const line of lines) {
     const colon = line.indexOf(':')
     const name = line.slice(0, Math.max(colon, 0)).trim()

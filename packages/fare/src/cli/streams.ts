@@ -8,6 +8,8 @@ export interface Streams {
    */
   out(chunk: string | Uint8Array): Promise<boolean>
   err(text: string): void
+  /** Writes to standard error as it is; there only where that is a terminal. */
+  readonly draw?: (text: string) => void
   /** Whether standard output is a terminal that shows colours. */
   readonly colour: boolean
 }
@@ -18,6 +20,7 @@ export function processStreams(): Streams {
   process.stdout.on('error', () => {})
   process.stderr.on('error', () => {})
   return {
+    ...(process.stderr.isTTY === true && { draw: (text: string) => void process.stderr.write(text) }),
     colour: wantsColour(process.stdout.isTTY === true, process.env),
     out: (chunk) =>
       new Promise((resolve, reject) => {

@@ -30,10 +30,19 @@ export function sentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
+/** Time-outs of undici (proxies and HTTP/2). */
+const STAGES: Readonly<Record<string, string>> = {
+  UND_ERR_CONNECT_TIMEOUT: 'no connection within the time of --connect-timeout',
+  UND_ERR_HEADERS_TIMEOUT: 'no answer within the time of --response-timeout',
+  UND_ERR_BODY_TIMEOUT: 'nothing moved for the time of --idle-timeout',
+}
+
 /** What an error says; where that is little (`fetch failed`), what its cause says too. */
 export function causeText(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error.name === 'TimeoutError') return 'the time of --max-time is over'
+  const stage = 'code' in error ? STAGES[String(error.code)] : undefined
+  if (stage !== undefined) return stage
   const said = error.message !== '' ? error.message : 'code' in error ? String(error.code) : error.name
   const { cause } = error
   return cause instanceof Error && !isL402Error(error) ? `${said}: ${causeText(cause)}` : said

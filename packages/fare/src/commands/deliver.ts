@@ -6,6 +6,8 @@ export type Given =
   | { readonly kind: 'whole' }
   /** The server or the connection ended it early, or `--max-time` did. */
   | { readonly kind: 'cut'; readonly cause: unknown }
+  /** It does not go on where the file ends. */
+  | { readonly kind: 'unfit'; readonly cause: unknown }
   /** It could not be written. */
   | { readonly kind: 'unwritten'; readonly cause: unknown }
 
@@ -25,8 +27,9 @@ export async function deliver(
 ): Promise<Given> {
   if (answer === null) return { kind: 'whole' }
   const reader = answer.body?.getReader()
+  let sinks: readonly Sink[] = []
   try {
-    const sinks = await to.sinks()
+    sinks = await to.sinks()
     if (to.head) for (const sink of sinks) await sink.write(headBytes(answer))
     let wanted = true
     while (reader && wanted) {
@@ -41,6 +44,7 @@ export async function deliver(
     for (const sink of sinks) await sink.close()
     return { kind: 'whole' }
   } catch (cause) {
+    for (const sink of sinks) await sink.close().catch(() => {})
     return { kind: 'unwritten', cause }
   } finally {
     await reader?.cancel().catch(() => {})

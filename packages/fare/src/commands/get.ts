@@ -1,10 +1,11 @@
 import { isL402Error, L402Error } from '@turnpike/l402'
-import type { FetchOutcome, PreparedRequest, PurseStore } from '@turnpike/l402/client'
+import type { Buyer, FetchOutcome, PreparedRequest, PurseStore } from '@turnpike/l402/client'
 import { typedAmount } from '../budget.ts'
 import { eventLines } from '../cli/events.ts'
 import { toJson } from '../cli/json.ts'
 import { OPTIONS, type Parsed, parseOptions, wholeNumber } from '../cli/options.ts'
-import { fileSink, memorySink, outputFile, streamSink } from '../cli/output.ts'
+import { countingSink, memorySink, outputFile, streamSink } from '../cli/output.ts'
+import type { Part } from '../cli/part.ts'
 import { httpSettings, typedRequest } from '../cli/request.ts'
 import type { Streams } from '../cli/streams.ts'
 import { causeText } from '../cli/text.ts'
@@ -13,7 +14,9 @@ import { EXIT, type ExitCode, exitCodeOf } from '../exit-codes.ts'
 import { type GrantFile, readGrantFile } from '../grants/grant-file.ts'
 import { openSession } from '../session.ts'
 import { answerOf, deliver } from './deliver.ts'
+import { anewIfOutgrown, goingOn } from './go-on.ts'
 import { type End, endOf, jsonReport } from './report.ts'
+import { save } from './save.ts'
 
 type Typed = Parsed<typeof OPTIONS.get>['values']
 
@@ -38,21 +41,28 @@ export async function get(
     const { purse } = session
     const request = typed ?? (await quotedRequest(purse, positionals[0], values))
     const file = outputFile(values.output, values['remote-name'], request.url)
-    const buyer = session.buyer({
-      ...limits,
-      sandbox: values.sandbox ?? false,
-      wallet: values.wallet,
-      http: httpSettings(values),
-      noPay: values['no-pay'] ?? false,
-      task: values.task,
-      payAgain: values['pay-again'] ?? false,
-      onEvent: values.events ? eventLines(streams) : undefined,
-    })
+    const goOn = goingOn(request, { values, file })
+    const buyerThat = (noPay: boolean): Buyer =>
+      session.buyer({
+        ...limits,
+        sandbox: values.sandbox ?? false,
+        wallet: values.wallet,
+        http: httpSettings(values),
+        noPay,
+        task: values.task,
+        payAgain: values['pay-again'] ?? false,
+        onEvent: values.events ? eventLines(streams) : undefined,
+      })
     const startedAt = performance.now()
-    const outcome = await nothingPaid(() =>
-      values.quote === undefined ? buyer.fetch(request) : buyer.payQuote(values.quote, request),
+    const buyer = buyerThat(values['no-pay'] ?? false)
+    const first = await nothingPaid(() =>
+      values.quote === undefined ? buyer.fetch(goOn.request) : buyer.payQuote(values.quote, goOn.request),
     )
-    return await hand({ outcome, values, file, purse, streams, startedAt })
+    const { outcome, part } = await anewIfOutgrown(first, goOn, () =>
+      // What was paid in this run opens; it is not paid for a second time.
+      (first.purchases.length === 0 ? buyer : buyerThat(true)).fetch(request),
+    )
+    return await hand({ outcome, values, file, part, request, purse, streams, startedAt })
   } finally {
     await session.close()
   }
@@ -78,20 +88,24 @@ async function getUnderGrant(
       throw new UsageError(`--${flag} is the daemon's business; it does not go with FARE_GRANT_FILE`)
   if (typed === undefined) throw new UsageError('expected a URL')
   const file = outputFile(values.output, values['remote-name'], typed.url)
+  const goOn = goingOn(typed, { values, file })
   const startedAt = performance.now()
   const timeoutMs =
     values['max-time'] === undefined ? undefined : Math.ceil(Number(values['max-time']) * 1000)
   const { askDaemon } = await import('../daemon/ask.ts')
-  const outcome = await nothingPaid(() =>
-    askDaemon(grant, typed, {
+  const ask = (request: PreparedRequest, noPay: boolean): Promise<FetchOutcome> =>
+    askDaemon(grant, request, {
       ...limits,
       timeoutMs,
-      noPay: values['no-pay'] ?? false,
+      noPay,
       payAgain: values['pay-again'] ?? false,
       onEvent: values.events ? eventLines(streams) : undefined,
-    }),
+    })
+  const first = await nothingPaid(() => ask(goOn.request, values['no-pay'] ?? false))
+  const { outcome, part } = await anewIfOutgrown(first, goOn, () =>
+    ask(typed, values['no-pay'] || first.purchases.length > 0),
   )
-  return await hand({ outcome, values, file, purse: undefined, streams, startedAt })
+  return await hand({ outcome, values, file, part, request: typed, purse: undefined, streams, startedAt })
 }
 
 /** The request of a quote: its URL and method need not be typed again. */
@@ -124,6 +138,9 @@ interface Fetched {
   readonly outcome: FetchOutcome
   readonly values: Typed
   readonly file: string | undefined
+  /** What of the file is gone on with. */
+  readonly part: Part | undefined
+  readonly request: PreparedRequest
   /** `undefined` where the daemon keeps the books. */
   readonly purse: PurseStore | undefined
   readonly streams: Streams
@@ -131,28 +148,38 @@ interface Fetched {
 }
 
 /** Hands the answer on, and says what happened. */
-async function hand({ outcome, values, file, purse, streams, startedAt }: Fetched): Promise<ExitCode> {
+async function hand(fetched: Fetched): Promise<ExitCode> {
+  const { outcome, values, file, purse, streams, startedAt } = fetched
   const code = exitCodeOf(outcome, values.fail ?? false)
   const answer = answerOf(outcome)
-  const memory = values.json ? memorySink() : undefined
   // As with curl, an answer that is not what was asked for goes to no file, and with --fail nowhere.
   const toFile = outcome.kind === 'served' && code === EXIT.fetched ? file : undefined
-  const head = !values.json && (values.include || values.head)
+  const memory = values.json ? (toFile === undefined ? memorySink() : countingSink()) : undefined
+  const head = (!values.json && (values.include || values.head)) ?? false
   const shown = code === EXIT.httpError && !values.json ? null : answer
-  const given = await deliver(shown, {
-    sinks: async () => [
-      ...(memory ? [memory] : []),
-      ...(toFile === undefined ? [] : [await fileSink(toFile)]),
-      ...(memory || toFile !== undefined ? [] : [streamSink(streams)]),
-    ],
-    head: head ?? false,
-  })
-  if (given.kind === 'cut' && purse) await recordCut(purse, outcome)
+  const { given, resumedFrom } =
+    toFile !== undefined && shown
+      ? await save(shown, {
+          file: toFile,
+          url: fetched.request.url,
+          method: fetched.request.method,
+          part: fetched.part,
+          counter: memory ?? countingSink(),
+          head,
+          draw: showsProgress(values) ? streams.draw : undefined,
+        })
+      : {
+          given: await deliver(shown, { sinks: async () => [memory ?? streamSink(streams)], head }),
+          resumedFrom: null,
+        }
+  if ((given.kind === 'cut' || given.kind === 'unfit') && purse) await recordCut(purse, outcome)
   const end = endOf(outcome, { code, given })
   if (values.json) {
-    const body = answer ? (memory?.bytes() ?? null) : null
+    const body = answer && memory && 'bytes' in memory ? memory.bytes() : null
+    const bodyBytes = answer && memory ? ('bytes' in memory ? (body?.length ?? 0) : memory.count) : null
     const ms = performance.now() - startedAt
-    await streams.out(toJson(jsonReport(outcome, { end, answer, file: toFile, body, ms })))
+    const facts = { end, answer, file: toFile, body, bodyBytes, resumedFrom, ms }
+    await streams.out(toJson(jsonReport(outcome, facts)))
   }
   if (values.events) {
     const { exitCode, message } = end
@@ -161,6 +188,11 @@ async function hand({ outcome, values, file, purse, streams, startedAt }: Fetche
     streams.err(`fare: ${end.message}`)
   }
   return end.exitCode
+}
+
+/** On a terminal that shows nothing else meanwhile; {@link Streams.draw} is there on terminals alone. */
+function showsProgress(values: Typed): boolean {
+  return !values['no-progress'] && !values.silent && !values.json && !values.events
 }
 
 function isWorthSaying(end: End, outcome: FetchOutcome, silent: boolean): boolean {

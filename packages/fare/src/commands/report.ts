@@ -13,12 +13,18 @@ export interface End {
   readonly error: { readonly code: Ending; readonly reason: string | null } | null
 }
 
+const GIVEN = {
+  cut: 'the answer broke off',
+  unfit: 'the file was not gone on with',
+  unwritten: 'the answer could not be written',
+}
+
 /** The end of a run from its outcome, its exit code and what became of the answer. */
 export function endOf(outcome: FetchOutcome, about: { readonly code: ExitCode; readonly given: Given }): End {
   const { code, given } = about
   if (given.kind !== 'whole') {
-    const what = given.kind === 'cut' ? 'the answer broke off' : 'the answer could not be written'
-    const lost = given.kind === 'cut' && outcome.purchases.length > 0
+    const what = GIVEN[given.kind]
+    const lost = given.kind !== 'unwritten' && outcome.purchases.length > 0
     const message = sentence(`${paidText(outcome)}, but ${what}: ${printable(causeText(given.cause))}`)
     if (outcome.kind !== 'served') return { ...endOf(outcome, { code, given: { kind: 'whole' } }), message }
     return lost
@@ -74,12 +80,18 @@ export interface ReportFacts {
   /** The answer that was handed on. */
   readonly answer: Response | null
   readonly file: string | undefined
+  /** `null` where it is in the file. */
   readonly body: Uint8Array | null
+  readonly bodyBytes: number | null
+  readonly resumedFrom: number | null
   readonly ms: number
 }
 
 /** The object of `get --json`: always the same fields. Holds no macaroon, invoice or preimage of ours (rule C10). */
-export function jsonReport(outcome: FetchOutcome, { end, answer, file, body, ms }: ReportFacts): object {
+export function jsonReport(
+  outcome: FetchOutcome,
+  { end, answer, file, body, bodyBytes, resumedFrom, ms }: ReportFacts,
+): object {
   const spent = outcome.purchases.filter(({ resumed }: Purchase) => !resumed)
   const response = 'response' in outcome ? outcome.response : null
   return {
@@ -90,7 +102,8 @@ export function jsonReport(outcome: FetchOutcome, { end, answer, file, body, ms 
     status: response?.status ?? null,
     headers: answer && shownHeaders(answer.headers),
     ...bodyFields(file === undefined ? body : null),
-    bodyBytes: body?.length ?? null,
+    bodyBytes,
+    resumedFrom,
     outputFile: file ?? null,
     paid: spent.length > 0,
     spentMsat: spent.reduce((sum, { amountMsat, feeMsat }) => sum + amountMsat + feeMsat, 0n),
@@ -133,6 +146,7 @@ export function describeOffer(offer: Offer): readonly (readonly [string, string]
   return [
     ['price', `${formatAmount(offer.amountMsat)} (and at most ${formatAmount(offer.maxFeeMsat)} in fees)`],
     ['network', offer.network],
+    ...(offer.scheme === 'Payment' ? [['buys', 'one call, by the Payment scheme'] as const] : []),
     ['payee', offer.payee],
     ['expires', new Date(offer.expiresAt * 1000).toISOString()],
     ...(offer.description === null ? [] : [['for', printable(offer.description)] as const]),

@@ -1,38 +1,75 @@
 import { readFileSync } from 'node:fs'
-import { text as readAll } from 'node:stream/consumers'
+import { buffer as readBytes } from 'node:stream/consumers'
+import { L402Error } from '@turnpike/l402'
+import { isTokenFile, type StoredCredential } from '@turnpike/l402/client'
 import { toJson } from '../cli/json.ts'
+import { printable } from '../cli/text.ts'
 import { UsageError } from '../cli/usage-error.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { writeSecretFile } from '../grants/grant-file.ts'
 import { carried, open, seal, toStored } from '../tokens/bundle.ts'
+import { readToken, readTokenFiles } from '../tokens/token-files.ts'
 import { type TokensAction, typedToken } from './tokens.ts'
 
-/** `fare tokens import [FILE]`: credentials bought elsewhere, from a file or standard input. */
+/** `fare tokens import [FILE]`: credentials bought elsewhere, from a file, a folder of token files or standard input. */
 export async function importTokens(given: TokensAction): Promise<ExitCode> {
   const { purse, values, words, streams } = given
-  const [file = '-', ...rest] = words
+  const [path = '-', ...rest] = words
   if (rest.length > 0)
-    throw new UsageError('fare tokens import: expected one file, or none for standard input')
+    throw new UsageError('fare tokens import: expected one file or folder, or none for standard input')
   if (values.origin !== undefined && !/^https?:\/\/[^/]+\/?$/.test(values.origin))
     throw new UsageError('--origin: expected where the credential is good, e.g. https://api.example.com')
-  const text = file === '-' ? await readAll(process.stdin) : readInput(file)
-  const all = await open(text, {
-    origin: values.origin,
-    passphrase: () => passphraseOf(values['passphrase-file']),
-  })
+  const { format, credentials, left } = await readImported(path, given)
   const added: string[] = []
   const held: string[] = []
-  for (const credential of all.map(toStored))
+  for (const credential of credentials)
     (await purse.addCredential(credential)) ? added.push(credential.id) : held.push(credential.id)
-  if (values.json) await streams.out(toJson({ ok: true, exitCode: EXIT.fetched, added, held }))
+  if (values.json) await streams.out(toJson({ ok: true, exitCode: EXIT.fetched, format, added, held, left }))
   else {
     const there =
       held.length === 0 ? '' : ` ${held.length} ${held.length === 1 ? 'was' : 'were'} in the purse already.`
+    const of = format === 'token_file' ? ' from token files of lnget or Aperture' : ''
+    const lines = credentials
+      .filter(({ id }) => added.includes(id))
+      .map(({ id, origin }) => `  ${id} for ${origin}`)
+    const why = left.map(({ file, reason }) => `Left out ${printable(file)}: ${reason}.`)
     await streams.out(
-      `Imported ${counted(added.length)}${added.length === 0 ? '' : `: ${added.join(', ')}`}.${there}\n`,
+      [`Imported ${counted(added.length)}${of}.${there}`, ...lines, ...why]
+        .map((line) => `${line}\n`)
+        .join(''),
     )
   }
   return EXIT.fetched
+}
+
+interface Imported {
+  readonly format: 'bundle' | 'authorization' | 'token_file'
+  readonly credentials: readonly StoredCredential[]
+  /** Token files of a folder that hold nothing to be had. */
+  readonly left: readonly { readonly file: string; readonly reason: string }[]
+}
+
+async function readImported(path: string, { values }: TokensAction): Promise<Imported> {
+  const { origin } = values
+  const given = path === '-' ? await readBytes(process.stdin) : undefined
+  const read =
+    given === undefined
+      ? readTokenFiles(path, origin)
+      : isTokenFile(given)
+        ? [readToken('standard input', given, origin)]
+        : undefined
+  if (read === undefined) {
+    const text = given === undefined ? readInput(path) : given.toString()
+    const passphrase = (): string => passphraseOf(values['passphrase-file'])
+    const { format, all } = await open(text, { origin, passphrase })
+    return { format, credentials: all.map(toStored), left: [] }
+  }
+  const credentials = read.flatMap((one) => ('credential' in one ? [one.credential] : []))
+  const left = read.flatMap((one) => ('left' in one ? [{ file: one.file, reason: one.left }] : []))
+  const [first] = left
+  if (credentials.length === 0 && first !== undefined)
+    throw new L402Error('malformed', `nothing was imported: ${printable(first.file)}: ${first.reason}`)
+  return { format: 'token_file', credentials, left }
 }
 
 /** `fare tokens export [ID…] -o FILE --passphrase-file F`: an encrypted bundle; all credentials without an id. */

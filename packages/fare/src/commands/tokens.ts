@@ -23,7 +23,7 @@ export interface TokensAction {
 }
 
 const EXPECTED =
-  'expected: fare tokens list | show ID | attenuate ID | import [FILE] | export [ID…] | forget ID'
+  'expected: fare tokens list | show ID | attenuate ID | import [FILE|FOLDER] | export [ID…] | forget ID'
 
 /** The options that each action takes; every one takes `--json`. */
 const TAKES = {

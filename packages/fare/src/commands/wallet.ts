@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { checkSettings, findKind, settingKeys } from '@turnpike/l402/lightning/kinds'
 import { toJson } from '../cli/json.ts'
@@ -15,7 +16,8 @@ import {
   writeConfig,
 } from '../config-file.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { configFile } from '../paths.ts'
+import { configFile, purseFile } from '../paths.ts'
+import { openSession } from '../session.ts'
 import { chooseWallet } from '../wallet.ts'
 import { testWallet } from './wallet-test.ts'
 
@@ -40,6 +42,8 @@ export async function wallet(
     const entry = typedWallet(backend, typed)
     const config = readConfig(file)
     const own = newName(name, config)
+    // One by hand, perhaps: the name in the books stands for another wallet then.
+    await assertEnded(own, env)
     const isFirst = config.wallets.size === 0 && config.wallet === undefined
     const wallets = new Map([...config.wallets, [own, entry] as const])
     writeConfig(file, { wallet: isFirst ? own : config.wallet, wallets })
@@ -63,6 +67,7 @@ export async function wallet(
         writeConfig(file, { wallet: name, wallets })
         return await say(`Wallet "${name}" pays from now on.`, { wallet: name })
       }
+      await assertEnded(name, env)
       const left = new Map([...wallets].filter(([other]) => other !== name))
       writeConfig(file, { wallet: config.wallet === name ? undefined : config.wallet, wallets: left })
       return await say(`Removed wallet "${name}". Its files of secrets stay where they are.`, {
@@ -71,6 +76,24 @@ export async function wallet(
     }
     default:
       throw new UsageError(EXPECTED)
+  }
+}
+
+/**
+ * Only the wallet that was asked to pay can say that it did not (rule C3), and the books know it by its name: another one under
+ * the same name would say so of a payment that is under way, and it would be paid twice.
+ */
+async function assertEnded(name: string, env: NodeJS.ProcessEnv): Promise<void> {
+  if (!existsSync(purseFile(env))) return
+  const session = openSession(env)
+  try {
+    const open = (await session.purse.openPayments()).filter((payment) => payment.wallet === name).length
+    if (open > 0)
+      throw new UsageError(
+        `wallet "${name}" was asked to pay ${open} payment${open === 1 ? '' : 's'} whose end is open, and no other wallet can say what became of that: fare recover first`,
+      )
+  } finally {
+    await session.close()
   }
 }
 

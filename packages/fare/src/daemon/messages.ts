@@ -64,9 +64,16 @@ const isText = (value: unknown): boolean => typeof value === 'string'
 const isCount = (value: unknown): boolean =>
   value === null || (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0)
 const isFlag = (value: unknown): boolean => typeof value === 'boolean'
+// A grant is for hosts: `Host` would name another one behind the same address.
 const isHeaders = (value: unknown): boolean =>
   Array.isArray(value) &&
-  value.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every((part) => isText(part)))
+  value.every(
+    (pair) =>
+      Array.isArray(pair) &&
+      pair.length === 2 &&
+      pair.every((part) => isText(part)) &&
+      String(pair[0]).toLowerCase() !== 'host',
+  )
 
 const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
   [
@@ -83,7 +90,7 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
       'a method',
     ],
   ],
-  ['headers', [isHeaders, 'pairs of name and value']],
+  ['headers', [isHeaders, 'pairs of name and value, and no Host among them']],
   [
     'body',
     [

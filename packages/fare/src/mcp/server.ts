@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { McpServer, ResourceTemplate } from '@modelcontextprotocol/server'
+import { version } from '../version.ts'
 import { BODY_SCHEME } from './bodies.ts'
 import { registerBooks } from './books-tools.ts'
 import type { Desk } from './desk.ts'
@@ -47,9 +47,4 @@ export function createServer(desk: Desk): McpServer {
     },
   )
   return server
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }

@@ -24,7 +24,9 @@ const REMOVED = '[credential removed]'
  */
 export function withoutSecrets(text: string, credentials: readonly StoredCredential[]): string {
   let clean = text
-  for (const { macaroon, preimage } of credentials) {
+  for (const { macaroon: kept, preimage } of credentials) {
+    // A charge of the Payment scheme is kept with its scheme before it.
+    const macaroon = kept.replace(/^Payment /, '')
     const hex = encodeHex(preimage)
     const base64 = Buffer.from(preimage).toString('base64').replace(/=+$/, '')
     const start = macaroon.slice(0, SHARED_PREFIX)

@@ -1,5 +1,8 @@
 /** From what came over the wire to a `Response`, without losing what `Response` does not take. */
 
+import { HeaderList } from './header-list.ts'
+import { PlainResponse } from './plain-response.ts'
+
 /** An answer as the HTTP parsers give it. */
 export interface RawAnswer {
   readonly status: number
@@ -7,7 +10,7 @@ export interface RawAnswer {
   /** Names and values in turn. */
   readonly headers: readonly string[]
   /** `null` for a HEAD request and statuses without a body. */
-  readonly body: ReadableStream<Uint8Array> | null
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null
 }
 
 const BODILESS = [204, 205, 304]
@@ -19,18 +22,16 @@ export function hasBody(method: string, status: number): boolean {
 
 /** Makes the `Response`. */
 export function responseOf({ status, statusText, headers, body }: RawAnswer): Response {
-  const response = new Response(body, {
-    // Some servers answer 999; `Response` takes none of these at first.
-    status: status > 599 ? 599 : status,
+  return new PlainResponse({
+    status,
     statusText: statusText.replaceAll(/[^\t\x20-\x7e\x80-\xff]/g, ''),
     headers: headersOf(headers),
+    body,
   })
-  if (status > 599) Object.defineProperty(response, 'status', { value: status })
-  return response
 }
 
-function headersOf(raw: readonly string[]): Headers {
-  const headers = new Headers()
+function headersOf(raw: readonly string[]): HeaderList {
+  const headers = new HeaderList()
   for (let i = 0; i + 1 < raw.length; i += 2) {
     try {
       headers.append(String(raw[i]), String(raw[i + 1]))

@@ -3,6 +3,9 @@
 import { pipeline, Readable, type Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 
+import { HeaderList } from './header-list.ts'
+import { PlainResponse } from './plain-response.ts'
+
 /** More than one coding on top of another is a trap, not a service. */
 const MOST_CODINGS = 2
 
@@ -27,9 +30,10 @@ export function decoded(response: Response): Response {
     // What breaks shows at the end of the chain.
     if (decoder) stream = pipeline(stream, decoder(), () => {})
   }
-  const headers = new Headers(response.headers)
+  const headers = new HeaderList(response.headers)
   headers.delete('content-encoding')
   headers.delete('content-length')
   const { status, statusText } = response
-  return new Response(Readable.toWeb(stream) as ReadableStream<Uint8Array>, { status, statusText, headers })
+  const body = Readable.toWeb(stream) as ReadableStream<Uint8Array<ArrayBuffer>>
+  return new PlainResponse({ status, statusText, headers, body })
 }

@@ -12,7 +12,8 @@ import {
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { hasBody, responseOf } from './answer.ts'
-import type { FetchSettings, PlainFetch } from './settings.ts'
+import { headerList } from './header-list.ts'
+import { type FetchSettings, type PlainFetch, timeoutsOf } from './settings.ts'
 import type { AddressGuard } from './ssrf-guard.ts'
 
 /** Challenges may be large: a macaroon of 8 KiB stands in them twice (rule V6). */
@@ -26,7 +27,7 @@ export function directFetch(settings: FetchSettings, guard: AddressGuard | undef
     signal?.throwIfAborted()
     const target = new URL(url)
     const tls = target.protocol === 'https:' ? await import('node:https') : undefined
-    const lines = [...new Headers(headers)].flat()
+    const lines = [...headerList(headers)].flat()
     if (!lines.includes('host')) lines.unshift('host', target.host)
     const bytes = body instanceof Uint8Array ? body : null
     if (bytes !== null) lines.push('content-length', `${bytes.length}`)
@@ -57,7 +58,7 @@ export function directFetch(settings: FetchSettings, guard: AddressGuard | undef
       status,
       statusText: answer.statusMessage ?? '',
       headers: answer.rawHeaders,
-      body: whole ? (Readable.toWeb(answer) as ReadableStream<Uint8Array>) : null,
+      body: whole ? (Readable.toWeb(answer) as ReadableStream<Uint8Array<ArrayBuffer>>) : null,
     })
   }
   return {
@@ -78,23 +79,35 @@ interface Sending {
 
 function answered(sent: ClientRequest, sending: Sending): Promise<IncomingMessage> {
   const { settings, guard, bytes, stream, signal } = sending
+  const timeouts = timeoutsOf(settings)
   return new Promise((resolve, reject) => {
-    let timer: ReturnType<typeof setTimeout> | undefined
     let answer: IncomingMessage | undefined
+    const within = (ms: number, what: string): ReturnType<typeof setTimeout> | undefined =>
+      ms === 0 ? undefined : setTimeout(() => sent.destroy(new Error(what)), ms)
+    let connecting: ReturnType<typeof within>
+    let thinking: ReturnType<typeof within>
+    const arrived = (): void => {
+      clearTimeout(connecting)
+      clearTimeout(thinking)
+    }
     const abort = (): void => void (answer ?? sent).destroy(signal?.reason as Error)
     signal?.addEventListener('abort', abort, { once: true })
-    sent.once('close', () => signal?.removeEventListener('abort', abort))
-    sent.on('error', (error) => {
-      clearTimeout(timer)
-      reject(error)
+    sent.once('close', () => {
+      arrived()
+      signal?.removeEventListener('abort', abort)
+    })
+    sent.on('error', reject)
+    sent.once('finish', () => {
+      const { responseTimeoutMs: ms } = timeouts
+      if (!answer) thinking = within(ms, `no answer within ${timeText(ms)} (--response-timeout)`)
     })
     sent.once('response', (response) => {
-      clearTimeout(timer)
+      arrived()
       answer = response
       resolve(response)
     })
     sent.once('upgrade', (_, socket) => {
-      clearTimeout(timer)
+      arrived()
       socket.destroy()
       reject(new Error('the server changed to another protocol'))
     })
@@ -104,15 +117,33 @@ function answered(sent: ClientRequest, sending: Sending): Promise<IncomingMessag
         const peer = socket.remoteAddress ?? ''
         if (guard && !guard.allows(peer)) sent.destroy(refusal(guard, peer))
       })
-      if (settings.connectTimeoutMs !== undefined && socket.connecting) {
-        const late = new Error(`no connection within ${settings.connectTimeoutMs} ms`)
-        timer = setTimeout(() => sent.destroy(late), settings.connectTimeoutMs)
-        socket.once(ready, () => clearTimeout(timer))
-      }
+      if (!socket.connecting) return
+      const { connectTimeoutMs: ms } = timeouts
+      connecting = within(ms, `no connection within ${timeText(ms)} (--connect-timeout)`)
+      socket.once(ready, () => clearTimeout(connecting))
     })
+    watchIdle(sent, timeouts.idleTimeoutMs, () => answer)
     if (stream instanceof ReadableStream) Readable.fromWeb(stream as never).pipe(sent)
     else sent.end(bytes ?? undefined)
   })
+}
+
+/** Ends an exchange whose body stands still, of the request or of the answer. */
+function watchIdle(sent: ClientRequest, ms: number, answer: () => IncomingMessage | undefined): void {
+  if (ms === 0) return
+  sent.setTimeout(ms)
+  sent.on('timeout', () => {
+    const body = answer()
+    // What has come and is not taken yet is the reader's pause; and before the answer another clock runs.
+    const waits = body ? body.readableLength > 0 : sent.writableFinished
+    if (waits) return void sent.setTimeout(ms)
+    const late = new Error(`nothing moved for ${timeText(ms)} (--idle-timeout)`)
+    ;(body ?? sent).destroy(late)
+  })
+}
+
+function timeText(ms: number): string {
+  return ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`
 }
 
 /** A connection handed over only once its peer has been checked. */

@@ -4,21 +4,23 @@ import { Readable } from 'node:stream'
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
 import { hasBody, responseOf } from './answer.ts'
 import { MOST_HEADER_BYTES } from './direct-fetch.ts'
+import { headerList } from './header-list.ts'
 import type { Proxies } from './proxies.ts'
-import type { FetchSettings, PlainFetch } from './settings.ts'
+import { type FetchSettings, type PlainFetch, timeoutsOf } from './settings.ts'
 import { type AddressGuard, guardedConnector } from './ssrf-guard.ts'
 
-/** Makes the fetch. There are no time-outs on the answer, which would cut long downloads. */
+/** Makes the fetch. */
 export function undiciFetch(
   settings: FetchSettings,
   { guard, proxies }: { readonly guard: AddressGuard | undefined; readonly proxies: Proxies | undefined },
 ): PlainFetch {
-  const { insecure, http2 = false, connectTimeoutMs = 0 } = settings
+  const { insecure, http2 = false } = settings
+  const { connectTimeoutMs, responseTimeoutMs, idleTimeoutMs } = timeoutsOf(settings)
   const tls = insecure ? { rejectUnauthorized: false } : {}
   const connect = { ...tls, timeout: connectTimeoutMs, allowH2: http2 }
   const options = {
-    headersTimeout: 0,
-    bodyTimeout: 0,
+    headersTimeout: responseTimeoutMs,
+    bodyTimeout: idleTimeoutMs,
     maxHeaderSize: MOST_HEADER_BYTES,
     allowH2: http2,
     // A connection per request where it is HTTP/1.1 (rule C6).
@@ -40,7 +42,7 @@ export function undiciFetch(
     const answer = await request(url, {
       dispatcher,
       method: method as 'GET',
-      headers: [...new Headers(headers)].flat(),
+      headers: [...headerList(headers)].flat(),
       body: (body ?? null) as Uint8Array | null,
       signal: signal ?? null,
       responseHeaders: 'raw',
@@ -52,7 +54,7 @@ export function undiciFetch(
       status,
       statusText,
       headers: flat(answer.headers),
-      body: whole ? (Readable.toWeb(answer.body) as ReadableStream<Uint8Array>) : null,
+      body: whole ? (Readable.toWeb(answer.body) as ReadableStream<Uint8Array<ArrayBuffer>>) : null,
     })
   }
   return { fetch: fetch as typeof globalThis.fetch, close: () => dispatcher.destroy() }

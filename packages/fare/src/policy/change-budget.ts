@@ -60,7 +60,7 @@ export function hostName(text: string): string {
   const url = URL.canParse(`http://${text}/`) ? new URL(`http://${text}/`) : undefined
   if (url === undefined || url.port !== '' || url.pathname !== '/' || url.username !== '')
     throw new UsageError(`--host: expected a host name without port, e.g. api.example.com, got "${text}"`)
-  return url.hostname
+  return url.hostname.replace(/\.+$/, '')
 }
 
 /**

@@ -37,6 +37,7 @@ const error = z.strictObject({
 })
 
 const offerFields = {
+  scheme: z.enum(['L402', 'Payment']).describe('Payment buys one call'),
   paymentHash: hash,
   amountMsat: msat,
   maxFeeMsat: msat.describe('fee reserve: most that would be paid on top, in millisatoshi'),
@@ -73,6 +74,7 @@ const get = z.strictObject({
   body: z.string().nullable(),
   bodyEncoding: z.enum(['utf-8', 'base64']).nullable(),
   bodyBytes: count.nullable(),
+  resumedFrom: count.nullable().describe('bytes that were in the file already and stayed'),
   outputFile: z.string().nullable(),
   paid: z.boolean(),
   spentMsat: msat,
@@ -138,6 +140,10 @@ const payment = z.strictObject({
   payee: z.string(),
   task: z.string().describe('tag of at most 64 characters, empty for none'),
   detail: z.string(),
+  fiat: z
+    .strictObject({ currency: z.string(), amount: z.string(), rate: z.string().describe('for one bitcoin') })
+    .nullable()
+    .describe('what it was worth then, as decimal text; null where nobody knew the rate'),
 })
 
 const payments = z.strictObject({
@@ -148,6 +154,7 @@ const payments = z.strictObject({
     spentMsat: msat,
     served: count,
     msatPerServed: msat.nullable(),
+    fiat: z.array(z.strictObject({ currency: z.string(), amount: z.string() })),
   }),
 })
 
@@ -230,7 +237,16 @@ export const SCHEMAS = {
     file: z.string().nullable(),
     authorization: z.string().nullable().describe('a bearer secret; null where it is in the file'),
   }),
-  'tokens-import': z.strictObject({ ok, exitCode: fetched, added: z.array(id), held: z.array(id) }),
+  'tokens-import': z.strictObject({
+    ok,
+    exitCode: fetched,
+    format: z.enum(['bundle', 'authorization', 'token_file']),
+    added: z.array(id),
+    held: z.array(id),
+    left: z
+      .array(z.strictObject({ file: z.string(), reason: z.string() }))
+      .describe('token files of a folder that hold nothing to be had'),
+  }),
   'tokens-export': z.strictObject({ ok, exitCode: fetched, exported: z.array(id), file: z.string() }),
   budget,
   payments,

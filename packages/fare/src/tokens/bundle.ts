@@ -30,7 +30,7 @@ export function toStored(one: Carried): StoredCredential {
   const origin = typeof one.origin === 'string' && URL.canParse(one.origin) ? new URL(one.origin) : undefined
   if (preimage?.length !== 32 || !/^https?:$/.test(origin?.protocol ?? '') || origin === undefined)
     throw malformed('a credential in it has no preimage or no origin')
-  if (typeof one.macaroon !== 'string' || !/^[0-9A-Za-z+/=_.~-]{1,12288}$/.test(one.macaroon))
+  if (typeof one.macaroon !== 'string' || !/^(?:Payment )?[0-9A-Za-z+/=_.~-]{1,12288}$/.test(one.macaroon))
     throw malformed('a credential in it has no macaroon')
   const paymentHash = sha256(preimage)
   const bound = boundHash(one.macaroon)
@@ -74,15 +74,18 @@ export async function seal(all: readonly Carried[], passphrase: string): Promise
 export async function open(
   text: string,
   given: { readonly origin: string | undefined; readonly passphrase: () => string },
-): Promise<readonly Carried[]> {
+): Promise<{ readonly format: 'bundle' | 'authorization'; readonly all: readonly Carried[] }> {
   const value = tryJson(text)
-  if (isTable(value) && value['fareBundle'] === 1) return await unseal(value, given.passphrase())
+  if (isTable(value) && value['fareBundle'] === 1)
+    return { format: 'bundle', all: await unseal(value, given.passphrase()) }
+  const lines = (line: string, origin: string) =>
+    ({ format: 'authorization', all: [fromLine(line, origin)] }) as const
   if (isTable(value) && typeof value['authorization'] === 'string')
-    return [fromLine(value['authorization'], given.origin ?? String(value['origin'] ?? ''))]
+    return lines(value['authorization'], given.origin ?? String(value['origin'] ?? ''))
   if (value !== undefined) throw malformed('expected a bundle of fare tokens export')
   if (given.origin === undefined)
     throw malformed('a credential as text does not say where it is good: expected --origin https://…')
-  return [fromLine(text.trim().replace(/^authorization:\s*/i, ''), given.origin)]
+  return lines(text.trim().replace(/^authorization:\s*/i, ''), given.origin)
 }
 
 function fromLine(line: string, origin: string): Carried {

@@ -110,7 +110,7 @@ describe('credentials on their way', () => {
     const bundle = await seal([one], 'correct horse')
     expect(bundle).not.toContain(one.macaroon)
     expect(bundle).not.toContain(one.preimage)
-    expect(await open(bundle, given)).toEqual([one])
+    expect(await open(bundle, given)).toEqual({ format: 'bundle', all: [one] })
     await expect(open(bundle, { ...given, passphrase: () => 'correct house' })).rejects.toThrow(/passphrase/)
     const fields = JSON.parse(bundle) as { data: string }
     const data = Buffer.from(fields.data, 'base64')
@@ -126,11 +126,14 @@ describe('credentials on their way', () => {
     const line = `L402 ${one.macaroon}:${one.preimage}`
     const origin = one.origin
     for (const text of [line, `${line}\n`, `Authorization: ${line}`])
-      expect(await open(text, { ...given, origin })).toMatchObject([
-        { origin, macaroon: one.macaroon, preimage: one.preimage },
-      ])
+      expect(await open(text, { ...given, origin })).toMatchObject({
+        format: 'authorization',
+        all: [{ origin, macaroon: one.macaroon, preimage: one.preimage }],
+      })
     await expect(open(line, given)).rejects.toThrow(/--origin/)
-    expect(await open(JSON.stringify({ origin, authorization: line }), given)).toMatchObject([{ origin }])
+    expect(await open(JSON.stringify({ origin, authorization: line }), given)).toMatchObject({
+      all: [{ origin }],
+    })
     for (const bad of ['', 'Bearer x', `L402 ${one.macaroon}`, `L402 ${one.macaroon}:00`])
       await expect(open(bad, { ...given, origin })).rejects.toThrow(/expected "L402/)
     for (const bad of ['{}', '[]', '7']) await expect(open(bad, given)).rejects.toThrow(/bundle/)

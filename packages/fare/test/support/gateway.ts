@@ -24,6 +24,7 @@ services:
       - { match: "GET /forecast/*", price: 10 sat, grants: { valid: 1h } }
       - { match: "/once/*", price: 10 sat }
       - { match: "/many/*", price: 25 sat, grants: { calls: 3 } }
+      - { match: "/bound/*", price: 10 sat, grants: { valid: 1h }, conditions: { dpop: true } }
 `
 
 /** A running gateway. */
@@ -54,7 +55,7 @@ export async function startGateway(upstream = 'sample'): Promise<Gateway> {
       () => {
         if (!existsSync(ready) && child.exitCode === null) throw new Error('not yet')
       },
-      { timeout: 20_000, interval: 20 },
+      { timeout: 90_000, interval: 20 },
     )
     .catch((error: unknown) => {
       child.kill('SIGKILL')

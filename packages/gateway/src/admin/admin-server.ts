@@ -24,6 +24,8 @@ export interface AdminOptions {
   readonly readiness: () => Promise<Readiness>
   /** Services whose upstreams are all unwell. Named by `/readyz`, which is ready all the same: others are served. */
   readonly unwellServices?: () => readonly string[]
+  /** What is amiss with the node, and does not keep the gateway from being ready. */
+  readonly lightningWarning?: () => string | undefined
   readonly metrics: Pick<Metrics, 'expose'>
   /** The sandbox's wallet, where there is one. */
   readonly sandbox: SandboxRoutes | undefined
@@ -101,7 +103,9 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
     const status = ready ? 'ready' : draining ? 'draining' : 'not_ready'
     const unwell = options.unwellServices?.() ?? []
     const noUpstream = unwell.length === 0 ? {} : { noHealthyUpstream: unwell }
-    return json(ready ? 200 : 503, { status, checks, ...noUpstream })
+    const warning = options.lightningWarning?.()
+    const warnings = warning === undefined ? {} : { warnings: { lightning: warning } }
+    return json(ready ? 200 : 503, { status, checks, ...noUpstream, ...warnings })
   }
   const { contentType, text } = await options.metrics.expose()
   return { status: 200, contentType, body: text }

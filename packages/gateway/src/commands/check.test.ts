@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { temporaryFolder, turnpike } from '../../test/test-io.ts'
@@ -87,5 +87,47 @@ services:
       '17 "/rest" is never reached: "~/.*" (line 12) matches all of it first',
       '20 "~/api/[a-z]*" is never reached: "/api/*" (line 20) matches all of it first',
     ])
+  })
+})
+
+describe('files that a backend names and that are not there', () => {
+  const text = `listen: 127.0.0.1:0
+admin: { listen: 127.0.0.1:0 }
+lightning:
+  - { backend: lnd, url: "https://127.0.0.1:9", macaroonFile: no.macaroon, tlsCertFile: there.cert }
+  - { backend: phoenixd, url: "http://127.0.0.1:9", passwordFile: public }
+  - backend: lnbits
+    url: http://127.0.0.1:9
+    keyFile: "\${FOLDER}/empty.key"
+services:
+  a:
+    upstream: sample
+    routes: [{ match: /x, price: 1 sat }]
+`
+  const folder = temporaryFolder()
+  mkdirSync(join(folder, 'public'))
+  writeFileSync(join(folder, 'turnpike.yaml'), text)
+  writeFileSync(join(folder, 'there.cert'), 'x')
+  writeFileSync(join(folder, 'empty.key'), '')
+  const env = { FOLDER: folder }
+  const faults = [
+    `4:63: LEVELlightning.0.macaroonFile: ${folder}/no.macaroon: there is no such file, expected a file that can be read`,
+    `5:67: LEVELlightning.1.passwordFile: ${folder}/public: it is a folder, expected a file that can be read`,
+    `8:14: LEVELlightning.2.keyFile: ${folder}/empty.key: it is empty, expected a file that can be read`,
+  ]
+  const told = (level: string): string =>
+    faults.map((fault) => `turnpike.yaml:${fault.replace('LEVEL', level)}\n`).join('')
+
+  it('are warnings of check, as another machine may have them', async () => {
+    const { code, out, err } = await turnpike(folder, ['check'], env)
+    expect(code).toBe(0)
+    expect(err.split(/^(?=turnpike\.yaml: )/m)[0]).toBe(told('warning: '))
+    expect(out).toContain('turnpike.yaml is valid.')
+  })
+
+  it('end serve with 78 before anything is made, and are no matter on the sandbox', async () => {
+    expect(await turnpike(folder, ['serve'], env)).toEqual({ code: 78, out: '', err: told('') })
+    expect(existsSync(join(folder, 'turnpike.db'))).toBe(false)
+    expect((await turnpike(folder, ['check', '--sandbox'], env)).err).not.toContain('lightning.')
   })
 })

@@ -118,6 +118,16 @@ describe('turnpike serve', () => {
     expect(decodeInvoice(challenge?.invoice ?? '').description).toBe('Three questions')
   })
 
+  it('fills in what a memo says of the request', async () => {
+    const gateway = await serve(
+      config().replace('memo: Three questions', 'memo: "{method} {path} at {host}"'),
+    )
+    const refused = await fetch(`${gateway.url}/query`, { method: 'POST' })
+    const [challenge] = findL402Challenges([refused.headers.get('www-authenticate') ?? ''])
+    const { host } = new URL(gateway.url)
+    expect(decodeInvoice(challenge?.invoice ?? '').description).toBe(`POST /query at ${host}`)
+  })
+
   it('says when it is ready, and removes the ready file at the end', async () => {
     const gateway = await serve(config())
     expect(await (await fetch(`${gateway.admin}/healthz`)).json()).toEqual({ status: 'ok' })

@@ -10,9 +10,10 @@ import { CommandError, type ExitCode, exitCode } from '../cli/exit.ts'
 import type { Io, ServeSignal } from '../cli/io.ts'
 import { programVersion } from '../cli/version.ts'
 import type { Config } from '../config/config.ts'
-import { type ConfigIssue, formatIssue } from '../config/issue.ts'
+import { ConfigError, type ConfigIssue, formatIssue } from '../config/issue.ts'
 import { loadKeys, MissingKeysError, makeKey, type StoredKey } from '../config/key-file.ts'
 import { loadConfig, parseConfig } from '../config/load.ts'
+import { unusableFiles } from '../config/named-files.ts'
 import { configWarnings } from '../config/warnings.ts'
 import { type Gateway, type GatewayParts, startGateway } from '../gateway.ts'
 import { createLog, describeError } from '../log.ts'
@@ -77,6 +78,9 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
     for (const note of notes) log.warn(formatIssue(aperture ?? '', note))
     for (const warning of configWarnings(found)) log.warn(formatIssue(found.file, warning))
   }
+  // Before anything is opened or made; on a reload what runs has read them already, and it is a warning.
+  const missing = unusableFiles(config.lightningFiles)
+  if (missing.length > 0) throw new ConfigError(config.file, missing)
   warnAbout(config)
   const keys = keysFor(config, { sandbox, env: io.env, log })
 

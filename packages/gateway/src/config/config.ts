@@ -1,6 +1,6 @@
 /** A configuration that has been read and found right: every default filled in, every unit resolved. */
 
-import type { Network } from '@turnpike/l402/lightning'
+import type { AmountLimits, Network } from '@turnpike/l402/lightning'
 import type { SettingValues } from '@turnpike/l402/lightning/kinds'
 import type {
   Charge,
@@ -18,6 +18,7 @@ import type { ForwardAuthConfig } from './forward-auth.ts'
 import type { ForwardingConfig } from './forwarding.ts'
 import type { Position } from './issue.ts'
 import type { AddressListConfig, EconomicsConfig, PolicyConfig, RoutePolicyConfig } from './limits.ts'
+import type { NamedFile } from './named-files.ts'
 import type { AccessConfig, TracingConfig } from './observing.ts'
 import type { PriceConfig, RatesConfig } from './pricing.ts'
 import type { TlsConfig } from './tls.ts'
@@ -57,6 +58,8 @@ export interface LightningConfig {
   readonly backend: string
   /** By key; file names absolute. May hold secrets, so it is not for messages. */
   readonly settings: SettingValues
+  /** Where it stands in the file. */
+  readonly position: Position
 }
 
 /** Where Aperture keeps its root keys. */
@@ -107,7 +110,7 @@ export interface RouteConfig {
   readonly allowEncodedSlash: boolean
   /** Lets `X-HTTP-Method-Override` and the like through to the upstream. */
   readonly keepOverrideHeaders: boolean
-  /** The invoice's description, where the operator gave one. */
+  /** The invoice's description, where the operator gave one; may hold names in braces. */
   readonly memo: string | undefined
   /** Paid on delivery. */
   readonly hold: boolean
@@ -130,6 +133,8 @@ export interface ServiceConfig extends ForwardingConfig {
   /** Host names (with a port where one was given) in lower case; empty: any, or what the conditions of its routes say. */
   readonly hosts: readonly string[]
   readonly unknownCaveats: 'skip' | 'refuse'
+  /** The invoices' description, of routes without one of their own. */
+  readonly memo: string | undefined
   /** What the payment page says of it; `false`: none. */
   readonly page: ServicePage | false
   readonly timeoutMs: number
@@ -171,6 +176,10 @@ export interface Config {
   readonly network: Network | undefined
   /** In the order they are asked; the sandbox only alone. */
   readonly lightning: readonly LightningConfig[]
+  /** The files that the backends are set up with. */
+  readonly lightningFiles: readonly NamedFile[]
+  /** Which amounts are sold: what all of the backends take. */
+  readonly amounts: AmountLimits
   /** Whether the node must call an invoice settled before its credential is honoured. */
   readonly strict: boolean
   readonly store: StoreConfig

@@ -11,16 +11,35 @@ import {
 import { nearestName } from '../cli/nearest.ts'
 import type { LightningConfig } from './config.ts'
 import type { ConfigIssue } from './issue.ts'
+import type { NamedFile } from './named-files.ts'
 import type { YamlSource } from './yaml-source.ts'
 
-const SANDBOX: LightningConfig = { backend: 'sandbox', settings: {} }
+const SANDBOX: LightningConfig = { backend: 'sandbox', settings: {}, position: { line: 1, column: 1 } }
+
+/** Keys of ours beside the settings of a backend. */
+const BESIDE: ReadonlySet<string> = new Set(['backend', 'strict', 'minAmount', 'maxAmount'])
 
 type Path = readonly (string | number)[]
 
-/** The backends in order; what is wrong is pushed. */
+/** Where file names start, and which are named. */
+interface Files {
+  readonly folder: string
+  readonly named: NamedFile[]
+}
+
+/** The backends in order, and the files that they name; what is wrong is pushed. */
 export function readLightning(
   source: YamlSource,
   { sandbox, folder }: { readonly sandbox: boolean; readonly folder: string },
+  issues: ConfigIssue[],
+): { readonly lightning: readonly LightningConfig[]; readonly files: readonly NamedFile[] } {
+  const files: Files = { folder, named: [] }
+  return { lightning: readAll(source, { sandbox, files }, issues), files: files.named }
+}
+
+function readAll(
+  source: YamlSource,
+  { sandbox, files }: { readonly sandbox: boolean; readonly files: Files },
   issues: ConfigIssue[],
 ): readonly LightningConfig[] {
   // --sandbox counts whatever the file says, so what it says need not work here.
@@ -32,8 +51,8 @@ export function readLightning(
     issues.push({ position: source.locate([]), message })
     return []
   }
-  if (!Array.isArray(value)) return [readOne(source, { path: ['lightning'], folder }, issues)].flat()
-  const read = value.flatMap((_, at) => readOne(source, { path: ['lightning', at], folder }, issues))
+  if (!Array.isArray(value)) return [readOne(source, { path: ['lightning'], files }, issues)].flat()
+  const read = value.flatMap((_, at) => readOne(source, { path: ['lightning', at], files }, issues))
   const position = source.locate(['lightning'])
   if (value.length === 0) issues.push({ position, message: 'lightning: an empty list, expected a backend' })
   if (read.length > 1 && read.some(({ backend }) => backend === 'sandbox')) {
@@ -45,7 +64,7 @@ export function readLightning(
 
 function readOne(
   source: YamlSource,
-  { path, folder }: { readonly path: Path; readonly folder: string },
+  { path, files }: { readonly path: Path; readonly files: Files },
   issues: ConfigIssue[],
 ): LightningConfig[] {
   const value = source.get([...path])
@@ -55,7 +74,7 @@ function readOne(
   const at = table && backend !== undefined ? [...path, 'backend'] : [...path]
   const kind = kindOf(source, { backend, at }, issues)
   if (kind === undefined) return []
-  const given = Object.fromEntries(named.filter(([key]) => key !== 'backend' && key !== 'strict'))
+  const given = Object.fromEntries(named.filter(([key]) => !BESIDE.has(key)))
   if (kind === 'sandbox') {
     for (const key of Object.keys(given)) {
       const message = `unknown key "${key}", expected only "backend" for the sandbox`
@@ -63,7 +82,8 @@ function readOne(
     }
     return [SANDBOX]
   }
-  return [{ backend: kind.name, settings: readSettings(source, { kind, given, path, folder }, issues) }]
+  const settings = readSettings(source, { kind, given, path, files }, issues)
+  return [{ backend: kind.name, settings, position: source.locate([...path]) }]
 }
 
 function kindOf(
@@ -105,12 +125,12 @@ function readSettings(
     kind,
     given,
     path,
-    folder,
+    files,
   }: {
     readonly kind: BackendKind
     readonly given: Readonly<Record<string, unknown>>
     readonly path: Path
-    readonly folder: string
+    readonly files: Files
   },
   issues: ConfigIssue[],
 ): Readonly<Record<string, string>> {
@@ -128,7 +148,10 @@ function readSettings(
   for (const { key, type } of settingKeys(kind, 'receive')) {
     const value = given[key]
     if (value === undefined) continue
-    settings[key] = type === 'file' ? resolve(folder, String(value)) : String(value)
+    settings[key] = type === 'file' ? resolve(files.folder, String(value)) : String(value)
+    if (type !== 'file') continue
+    const at = [...path, key]
+    files.named.push({ key: at.join('.'), file: settings[key], position: source.locate(at) })
   }
   return settings
 }

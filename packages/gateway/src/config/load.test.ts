@@ -60,6 +60,7 @@ describe('hold: true', () => {
   it('sells one call on delivery', () => {
     const config = parseConfig(route('{ match: "POST /x", price: 5 sat, hold: true }'), where)
     expect(config.services[0]?.routes[0]).toMatchObject({ hold: true, grants: { calls: 1 } })
+    expect(faultsOf(selling('{ match: "POST /x", price: 5 sat, hold: true }', 'workers: 2\n'))).toEqual([])
   })
 
   it.each([
@@ -74,7 +75,6 @@ describe('hold: true', () => {
 
   it.each([
     ['store: memory\n', /a store that lasts/],
-    ['workers: 2\n', /"workers: 1"/],
     ['forwardAuth: { listen: "127.0.0.1:8404" }\n', /no "forwardAuth"/],
   ])('is nothing to go with %j', (more, fault) => {
     expect(faultsOf(selling('{ match: "POST /x", price: 5 sat, hold: true }', more)).join('\n')).toMatch(
@@ -178,13 +178,13 @@ describe('a right configuration', () => {
     const text = `services:
   a: &a
     upstream: "http://\${HOST}:9000"
-    routes: [{ match: /a, price: "\${PRICE} sat", memo: "costs $\${PRICE} $5" }]
+    routes: [{ match: /a, price: "\${PRICE} sat", capability: "costs $\${PRICE} $5" }]
 lightning: sandbox
 `
     const config = parseConfig(text, { ...where, env: { HOST: 'upstream.local', PRICE: '7' } })
     expect(config.services[0]).toMatchObject({
       upstreams: ['http://upstream.local:9000'],
-      routes: [{ priceMsat: 7000n, memo: 'costs ${PRICE} $5' }],
+      routes: [{ priceMsat: 7000n, capability: 'costs ${PRICE} $5' }],
     })
   })
 })
@@ -274,6 +274,16 @@ describe('a wrong configuration is told by file, line and column', () => {
       /:6:9: services\.weather\.routes\[0\]: the key "match" is missing/,
     ],
     ['a capability with a comma', route('{ match: /x, price: 1 sat, capability: "a,b" }'), /:6:48: .*comma/],
+    [
+      'a memo with a name that stands for nothing',
+      route('{ match: /x, price: 1 sat, memo: "{query}" }'),
+      /:6:42: .*memo: unknown name in braces, expected only \{service\}/,
+    ],
+    [
+      'a memo of a service that stands for nothing',
+      route('{ match: /x, price: 1 sat }').replace('    routes', '    memo: "{Path}"\n    routes'),
+      /:5:11: services.weather.memo: unknown name/,
+    ],
     ['a memo of two lines', route('{ match: /x, price: 1 sat, memo: "a\\nb" }'), /:6:42: .*one line/],
     [
       'the same match twice',

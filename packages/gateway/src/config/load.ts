@@ -4,6 +4,7 @@ import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { CommandError, exitCode } from '../cli/exit.ts'
+import { checkAmounts, readAmounts } from './amounts.ts'
 import { readAperture, readStore } from './backends.ts'
 import type { Config, ListenAddress } from './config.ts'
 import { readDiscovery } from './discovery.ts'
@@ -90,7 +91,8 @@ export function parseConfig(
   const issues: ConfigIssue[] = []
   const parsed = fileSchema.safeParse(top)
   if (!parsed.success) issues.push(...describeFaults(source, [], parsed.error))
-  const lightning = readLightning(source, { sandbox: options.sandbox, folder }, issues)
+  const { lightning, files } = readLightning(source, { sandbox: options.sandbox, folder }, issues)
+  const amounts = options.sandbox ? {} : readAmounts(source, issues)
   const strict = readStrict(source, issues)
   const store = readStore(source, folder, issues)
   const aperture = readAperture(source, folder, issues)
@@ -121,7 +123,8 @@ export function parseConfig(
   }
   const workers = workerCount(data.workers)
   if (store !== undefined) checkWorkers(source, { workers, store }, issues)
-  checkHolds(source, { services, workers, store }, issues)
+  checkHolds(source, { services, store }, issues)
+  checkAmounts(source, { services, lightning, amounts }, issues)
   const access = readAccess(data.log, { source, folder, issues })
   if (issues.length > 0 || store === undefined) throw new ConfigError(file, issues)
 
@@ -132,6 +135,8 @@ export function parseConfig(
     tls,
     network: data.network,
     lightning,
+    lightningFiles: files,
+    amounts,
     strict,
     store,
     keys: {

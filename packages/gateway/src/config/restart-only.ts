@@ -7,7 +7,7 @@ export function restartOnly(before: Config, after: Config): readonly string[] {
     listen: (config) => config.listen,
     tls: (config) => [config.tls !== undefined, config.tls?.clientAuth],
     network: (config) => config.network,
-    lightning: (config) => config.lightning,
+    lightning: ({ lightning }) => lightning.map(({ backend, settings }) => [backend, settings]),
     store: (config) => config.store,
     hold: (config) => sellsOnDelivery(config),
     'keys.aperture': (config) => config.keys.aperture,

@@ -258,6 +258,9 @@ export const serviceSchema = section('a table with an "upstream" and "routes"', 
     .optional()
     .describe('Whether the discovery documents leave it out, prices and all. Default false.'),
   page: servicePageSchema.optional(),
+  memo: text('a text')
+    .optional()
+    .describe('The description of invoices, of routes without a "memo" of their own.'),
   routes: z
     .array(z.unknown(), { error: () => 'a list of routes' })
     .min(1, { error: () => 'at least one route: { match: "GET /path", price: 10 sat }' })
@@ -306,7 +309,11 @@ export const routeSchema = section('a route such as { match: "GET /path", price:
   keepOverrideHeaders: flag
     .optional()
     .describe('Lets X-HTTP-Method-Override and the like through. Default false.'),
-  memo: text('a text').optional().describe('The invoice’s description. Default: service and match.'),
+  memo: text('a text')
+    .optional()
+    .describe(
+      'The invoice’s description; {service}, {route}, {method}, {path} and {host} stand for those of the request. Requests whose descriptions differ share no invoice. Default: the service’s, else service and match.',
+    ),
   hold: flag
     .optional()
     .describe(

@@ -4,6 +4,7 @@ import {
   type ConditionsOffer,
   type HeaderCondition,
   looksPriced,
+  memoFault,
   routeCapability,
 } from '@turnpike/l402/server'
 import { readMints } from './compat.ts'
@@ -95,6 +96,7 @@ function readService(
     report(['hosts'], 'names and expressions, expected only one kind (a name is "~api[.]example[.]com" too)')
   const { freebie, rateLimits } = service
   checkPolicy({ freebie, rateLimits }, report)
+  reportMemo(service.memo, report)
   const forwarding = readForwarding(service, { folder, report })
   const { stripPrefix } = forwarding
   if (stripPrefix !== '' && !routes.some((route) => startsBelow(route.match, stripPrefix))) {
@@ -106,6 +108,7 @@ function readService(
     upstreamSide: readUpstreamSide({ ...service, upstreams: forwarding.upstreams }, { folder, report }),
     tier: service.tier ?? 0,
     hosts: hosts.names,
+    memo: service.memo,
     unknownCaveats: service.unknownCaveats ?? 'skip',
     page: pageOf(service.page),
     timeoutMs: timeoutSeconds * 1000,
@@ -201,9 +204,7 @@ function readRoute(
   }
   if (route.anyCapability === true && route.capability !== undefined)
     report(['anyCapability'], 'a route with a capability needs it, expected one of the two')
-  if (route.memo !== undefined && (Buffer.byteLength(route.memo) > 639 || /\p{Cc}/u.test(route.memo))) {
-    report(['memo'], 'not an invoice description, expected one line of at most 639 bytes')
-  }
+  reportMemo(route.memo, report)
   if (issues.length > before) return undefined
   const routeName = `${route.match}${describeHeaders(ofLines)}`
   return {
@@ -237,6 +238,11 @@ function readRoute(
     hidden: route.hidden ?? false,
     position: source.locate([...path, 'match']),
   }
+}
+
+function reportMemo(memo: string | undefined, report: Report): void {
+  const fault = memo === undefined ? undefined : memoFault(memo)
+  if (fault !== undefined) report(['memo'], fault)
 }
 
 /** Two routes that name no capability must not open each other by accident. */

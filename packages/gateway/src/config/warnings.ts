@@ -6,6 +6,7 @@ import { BALANCE_PATH } from '../proxy/balance-path.ts'
 import type { Config, ListenAddress, RouteConfig } from './config.ts'
 import type { ConfigIssue } from './issue.ts'
 import { routeSpec } from './match.ts'
+import { unusableFiles } from './named-files.ts'
 
 /** Warnings about a right configuration, in the order of the file. */
 export function configWarnings(config: Config): ConfigIssue[] {
@@ -30,6 +31,7 @@ export function configWarnings(config: Config): ConfigIssue[] {
       const message = askedWarning(route)
       if (message !== undefined) warnings.push({ position: route.position, message })
     }
+  warnings.push(...unusableFiles(config.lightningFiles))
   warnings.sort((a, b) => a.position.line - b.position.line || a.position.column - b.position.column)
   if (!isLoopback(config.admin.listen)) {
     const { host } = config.admin.listen

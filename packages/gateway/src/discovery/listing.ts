@@ -1,5 +1,6 @@
 /** What is sold on some hosts, for the documents that tell it: made of the routes themselves, so that they cannot differ. */
 
+import { isMemoTemplate } from '@turnpike/l402/server'
 import type { RouteConfig, ServiceConfig } from '../config/config.ts'
 
 /** What one payment buys. */
@@ -80,7 +81,8 @@ function listRoute(service: string, route: RouteConfig): ListedRoute {
     grants,
     reuse:
       charge !== undefined ? 'metered' : grants.validSeconds !== undefined ? 'timed' : reuseOf(grants.calls),
-    memo,
+    // With names in braces it is a text for invoices alone.
+    memo: memo === undefined || isMemoTemplate(memo) ? undefined : memo,
   }
 }
 

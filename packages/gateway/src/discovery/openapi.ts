@@ -1,6 +1,7 @@
 /** `/openapi.json`: OpenAPI 3.1 with `x-payment-info` (the MPP discovery draft) and `x-l402`. */
 
 import type { ListedRoute, ListedService } from './listing.ts'
+import { neededComponents, withoutServers } from './own-parts.ts'
 import type { Titles } from './titles.ts'
 
 type Json = Record<string, unknown>
@@ -27,21 +28,33 @@ export interface OpenApiParts {
 export function openApiDocument({ services, titles, payment, own }: OpenApiParts): Json {
   const paths = own === undefined ? {} : ownPaths(own, payment)
   for (const route of services.flatMap((service) => service.routes)) addRoute(paths, route, payment)
-  const { components, tags } = (own?.document ?? {}) as { components?: Json; tags?: unknown }
+  const { components: all = {}, tags } = (own?.document ?? {}) as { components?: Json; tags?: unknown }
+  const components = neededComponents(all, paths)
   const conditions = Object.fromEntries(services.map((service) => [service.name, service.conditions]))
   return {
     openapi: '3.1.0',
     info: infoOf(own?.document, titles),
-    ...(tags === undefined ? {} : { tags }),
+    ...(Array.isArray(tags) ? { tags: usedTags(tags, paths) } : {}),
     servers: [{ url: '/' }],
     paths,
     components: {
       ...components,
-      securitySchemes: { ...(components?.['securitySchemes'] as Json | undefined), ...schemes(payment) },
-      responses: { ...(components?.['responses'] as Json | undefined), PaymentRequired: PAYMENT_REQUIRED },
+      securitySchemes: { ...(components['securitySchemes'] as Json | undefined), ...schemes(payment) },
+      responses: { ...(components['responses'] as Json | undefined), PaymentRequired: PAYMENT_REQUIRED },
     },
     'x-l402': { conditions, balance: '/.well-known/l402/balance' },
   }
+}
+
+/** The tags of what is listed: another one may be the name of what is not. */
+function usedTags(tags: readonly unknown[], paths: Readonly<Record<string, Json>>): readonly unknown[] {
+  const used = new Set<unknown>()
+  for (const item of Object.values(paths))
+    for (const operation of Object.values(item)) {
+      const { tags: own } = (operation ?? {}) as { readonly tags?: unknown }
+      for (const tag of Array.isArray(own) ? own : []) used.add(tag)
+    }
+  return tags.filter((tag) => used.has((tag as { readonly name?: unknown } | null)?.name))
 }
 
 function infoOf(document: Json | undefined, { title, description }: Titles): Json {
@@ -58,13 +71,14 @@ function ownPaths({ document, routeOf }: OwnDocument, payment: boolean): Record<
   const paths: Record<string, Json> = {}
   for (const [path, item] of Object.entries((document['paths'] ?? {}) as Record<string, Json>)) {
     const kept: Json = {}
-    for (const [key, operation] of Object.entries(item)) {
+    for (const [key, operation] of Object.entries(withoutServers(item ?? {}))) {
       if (!(METHODS as readonly string[]).includes(key)) {
         kept[key] = operation
         continue
       }
       const route = routeOf(key.toUpperCase(), path)
-      if (route !== undefined) kept[key] = withTerms(operation as Json, route, payment)
+      if (route !== undefined)
+        kept[key] = withTerms(withoutServers((operation ?? {}) as Json), route, payment)
     }
     if (METHODS.some((method) => method in kept)) paths[path] = kept
   }

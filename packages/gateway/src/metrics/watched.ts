@@ -40,7 +40,7 @@ export function watchGate(first: Gate, metrics: Metrics): SwitchableGate {
       return { decide: (request) => decideBy(now, request) }
     },
     wantsDigest: (request) => gate.wantsDigest(request),
-    balance: (headers) => gate.balance(headers),
+    balance: (headers, asked) => gate.balance(headers, asked),
     submitPage: (form) => gate.submitPage?.(form) ?? null,
     get cachedVerdicts() {
       return gate.cachedVerdicts

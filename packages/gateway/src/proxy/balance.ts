@@ -4,8 +4,12 @@ import { BALANCE_METHOD, INTERNAL } from './own-problems.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Visit } from './visit.ts'
 
-/** `GET /.well-known/l402/balance`: what is left of the credential in the request. Uses nothing of it. */
-export function answerBalance(gate: Gate, visit: Visit, head: RequestHead): void {
+/** `GET /.well-known/l402/balance`: what is left of the credential in the request. Uses nothing of it. `base` as in the gate's request. */
+export function answerBalance(
+  gate: Gate,
+  visit: Visit,
+  { head, base }: { readonly head: RequestHead; readonly base: string },
+): void {
   const { req, res } = visit
   visit.leaveBody(head)
   if (req.method === 'OPTIONS') {
@@ -17,7 +21,7 @@ export function answerBalance(gate: Gate, visit: Visit, head: RequestHead): void
     visit.answer(BALANCE_METHOD, head)
     return
   }
-  gate.balance(req.rawHeaders).then(
+  gate.balance(req.rawHeaders, { base }).then(
     (balance) => {
       if (visit.closed) return
       if (balance.outcome === 'balance') {

@@ -3,7 +3,7 @@ import {
   addressDenied,
   type Decision,
   DIGEST_BYTES,
-  digestContent,
+  digestsOf,
   type Entitlement,
   type Gate,
   type GateRequest,
@@ -133,16 +133,16 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       visit.answer(OTHER_SPELLING, head)
       return
     }
-    if (found.path === BALANCE_PATH) {
-      answerBalance(gate, visit, head)
-      return
-    }
-    if (isDocument(found, method) || found.path === PAGE_PATH) {
+    if (found.path === BALANCE_PATH || isDocument(found, method) || found.path === PAGE_PATH) {
       const { scheme, host } = clientFacts(req, visit.peer, {
         host: head.host,
         trusted: options.trustedProxies?.(),
       })
       const base = `${scheme}://${host}`
+      if (found.path === BALANCE_PATH) {
+        answerBalance(gate, visit, { head, base })
+        return
+      }
       if (found.path === PAGE_PATH) {
         void answerPageForm(gate, visit, head, base)
         return
@@ -204,7 +204,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     return gate.pinned === undefined ? going : { ...going, gate: gate.pinned() }
   }
 
-  /** What comes again with the same `Idempotency-Key` must ask for the same: its whole body is needed first (rule 10). */
+  /**
+   * What comes again with the same `Idempotency-Key` must ask for the same: its whole body is needed first (rule 10). So it is
+   * where a challenge of the Payment scheme is bound to it.
+   */
   async function decideOnContent(found: Going, request: GateRequest, query: string): Promise<void> {
     const going = pinned(found)
     const { visit, head, route } = going
@@ -215,9 +218,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       : ({ state: 'whole', bytes: Buffer.alloc(0) } as const)
     if (visit.closed || body.state === 'gone') return
     if (body.state === 'whole') {
-      const contentDigest = digestContent(query, body.bytes)
       const bodyHead = body.bytes.subarray(0, PRICED_BODY_BYTES)
-      const known = { ...request, contentDigest, bodyBytes: body.bytes.length }
+      const known = { ...request, ...digestsOf(query, body.bytes), bodyBytes: body.bytes.length }
       decide(
         head.hasBody ? { ...going, body: body.bytes } : going,
         route.terms.pricer?.readsBody === true && head.hasBody ? { ...known, bodyHead } : known,
@@ -225,7 +227,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       return
     }
     makeLast(visit)
-    const why = route.terms.hold === true ? 'on a route that is paid on delivery' : 'with an Idempotency-Key'
+    const why =
+      route.terms.hold === true
+        ? 'on a route that is paid on delivery'
+        : 'with an Idempotency-Key, or for a challenge that is bound to the body'
     const detail = `expected at most ${mostBytes} bytes ${why}`
     visit.answer(body.state === 'late' ? BODY_LATE : { code: 'body_too_large', detail }, head)
   }

@@ -120,8 +120,19 @@ it('asks less and less often, in a bounded number at a time, and once more at th
     .toEqual([])
 })
 
+const telling = { ...memoryLightning().invoiceCapabilities, subscribes: true }
+
+it('looks at them as ever where some of several nodes tell of settlements', async () => {
+  const some = { async *settlements() {}, invoiceCapabilities: { ...telling, subscribes: false } }
+  const { clock, looked, watch, invoice, until } = await world(some)
+  await invoice()
+  const watcher = watch()
+  await until(watcher, () => looked.length > 2)
+  expect(clock.now).toBeLessThan(START + 30_000)
+})
+
 it('looks only once where the node tells of settlements, when the time is over', async () => {
-  const quiet = { async *settlements() {} }
+  const quiet = { async *settlements() {}, invoiceCapabilities: telling }
   const { clock, lightning, settled, looked, watch, invoice, until } = await world(quiet)
   const one = await invoice()
   const watcher = watch()
@@ -134,7 +145,7 @@ it('looks only once where the node tells of settlements, when the time is over',
 })
 
 it('looks at all of them where it cannot go on from a known place', async () => {
-  const quiet = { async *settlements() {} }
+  const quiet = { async *settlements() {}, invoiceCapabilities: telling }
   const { lightning, settled, watch, invoice, until } = await world(quiet)
   const one = await invoice()
   await pay(lightning, one)

@@ -68,8 +68,9 @@ interface Watched {
 export function watchOpenInvoices(options: OpenInvoicesOptions): OpenInvoices {
   const { backend, journal, onSettled, log, most, now = Date.now } = options
   const watched = new Map<string, Watched>()
-  const { looksUp } = backend.invoiceCapabilities
-  const polls = looksUp && backend.settlements === undefined
+  const { looksUp, subscribes } = backend.invoiceCapabilities
+  // Of several backends some may not tell.
+  const polls = looksUp && (backend.settlements === undefined || subscribes !== true)
   const looking = new Set<string>()
   const forgotten: string[] = []
   let quietUntil = 0

@@ -15,12 +15,27 @@ const OWN = {
   paths: {
     '/forecast/{city}': {
       parameters: [{ name: 'city', in: 'path', required: true, schema: { type: 'string' } }],
-      get: { operationId: 'forecast', responses: { 200: { description: 'A forecast.' } } },
+      servers: [{ url: 'http://upstream.internal:9000' }],
+      get: {
+        operationId: 'forecast',
+        tags: ['forecasts'],
+        servers: [{ url: 'http://upstream.internal:9000' }],
+        responses: { 200: { $ref: '#/components/responses/Answer' } },
+      },
       delete: { responses: { 204: { description: 'Nothing sells this.' } } },
     },
     '/secret/{id}': { get: { responses: { 200: { description: 'Hidden below.' } } } },
   },
-  components: { schemas: { Forecast: { type: 'object' } } },
+  tags: [{ name: 'forecasts' }, { name: 'secret-tag' }],
+  components: {
+    responses: {
+      Answer: {
+        description: 'A forecast.',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/Forecast' } } },
+      },
+    },
+    schemas: { Forecast: { type: 'object' }, SecretThing: { type: 'object' } },
+  },
 }
 
 const CONFIG = `listen: 127.0.0.1:0
@@ -93,7 +108,13 @@ describe('GET /openapi.json', () => {
     expect(paths['/query']?.['post']).not.toHaveProperty('x-payment-info')
     expect(paths['/query']?.['post']).toMatchObject({ 'x-l402': { priceMsat: 1500, reuse: 'single' } })
     expect(paths['/health']?.['get']).not.toHaveProperty('security')
-    expect(document['components']).toMatchObject({ schemas: { Forecast: { type: 'object' } } })
+    expect(document['components']).toMatchObject({
+      schemas: { Forecast: { type: 'object' } },
+      responses: { Answer: { description: 'A forecast.' } },
+    })
+    expect(document['tags']).toEqual([{ name: 'forecasts' }])
+    // Neither what only the hidden ones need, nor where the upstream is.
+    expect(JSON.stringify(document)).not.toMatch(/SecretThing|secret-tag|upstream\.internal/)
     expect((document['x-l402'] as Json)['conditions']).toMatchObject({
       weather: expect.arrayContaining(['weather_max_calls', 'weather_valid_until', 'dpop_jkt', 'crit']),
     })

@@ -5,6 +5,7 @@ import type { StoredCredential } from '../stores/purse.ts'
 import type { NotPaid } from './gate.ts'
 import type { Hop } from './hop.ts'
 import type { Paid } from './pay.ts'
+import { receiptOf } from './payment-scheme/receipt.ts'
 import type { Run } from './run.ts'
 import type { ChallengeReason, FetchOutcome, PolicyReason, PreparedRequest, Purchase } from './types.ts'
 
@@ -18,11 +19,15 @@ export interface Call {
   readonly purchases: Purchase[]
   /** Ids of credentials that this call has presented. */
   readonly tried: Set<string>
+  /** The one invoice that this call may pay, as it was quoted; left out: whichever policy allows. */
+  readonly onlyInvoice?: string
+  /** Origins that get credentials as they were bought for the rest of this call. */
+  readonly asBought: Set<string>
 }
 
 /** Starts a call. */
 export function startCall(run: Run, request: PreparedRequest): Call {
-  return { run, request, purchases: [], tried: new Set() }
+  return { run, request, purchases: [], tried: new Set(), asBought: new Set() }
 }
 
 /** Statuses that are not the resource although it was paid for (rule C8); what the resource itself says is served. */
@@ -42,17 +47,22 @@ export async function answered(
   const base = { url: hop.url.href, purchases }
   if (credential) {
     if (run.now() - credential.lastUsedAtMs >= TOUCH_MS) await run.purse.touchCredential(credential.id)
-    const payment = await run.purse.payment(credential.paymentHash)
+    // What was served once stays so: nothing to look up.
+    const payment = run.redeemed.has(credential.id)
+      ? undefined
+      : await run.purse.payment(credential.paymentHash)
     if (payment && payment.served !== 'redeemed') {
       if (isDenial(status))
         return await notServed(call, hop, { credential, response, detail: `the server answered ${status}` })
       await run.purse.recordServed(credential.paymentHash, 'redeemed', status)
     }
+    run.redeemed.add(credential.id)
   }
   const credentialId = credential?.id ?? null
   const reused = credential !== null && !purchases.some((bought) => bought.credentialId === credential.id)
   run.emit({ type: 'served', status, credentialId })
-  return { ...base, kind: 'served', response, credentialId, reused }
+  const receipt = credential && receiptOf(response, credential.paymentHash)
+  return { ...base, kind: 'served', response, credentialId, reused, receipt }
 }
 
 /** Paid and not served, on the books and as an outcome (rule C8). */

@@ -6,7 +6,7 @@ import { shownText } from './credential-facts.ts'
 import { type NotPaid, refusedBy } from './gate.ts'
 import type { ProposedPurchase } from './proposal.ts'
 import type { Run } from './run.ts'
-import { scopeOf } from './scope.ts'
+import { hostOf, scopeOf } from './scope.ts'
 import type { Offer } from './types.ts'
 
 /** Payments of a scope looked through for the last price. */
@@ -28,7 +28,7 @@ export async function propose(run: Run, { method, url, offer }: Wanted): Promise
     ({ state }) => state === 'settled' || state === 'paid_unproven',
   )
   const { task } = run
-  const host = url.hostname
+  const host = hostOf(url)
   const { overall, hosts, payees, tasks, breakers } = await run.budget()
   const limits = [overall, limitsOf(hosts, host), limitsOf(payees, payee), limitsOf(tasks, task)]
   const thresholds = [...limits.map((one) => one.approveAboveMsat), run.options.approveAboveMsat]

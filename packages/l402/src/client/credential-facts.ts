@@ -1,20 +1,27 @@
 /** What a macaroon says of itself, as far as its holder can read it: to choose among several (rule C9). */
 
 import { decodeBase64, decodeUtf8, encodeHex } from '../core/bytes.ts'
-import { parseCaveat } from '../core/caveat.ts'
 import { capabilities } from '../core/conditions/capabilities.ts'
 import { methods } from '../core/conditions/methods.ts'
-import { matchesPath, parsePathPattern, paths } from '../core/conditions/paths.ts'
-import { services } from '../core/conditions/services.ts'
-import { validUntil } from '../core/conditions/valid-until.ts'
+import { matchesPath, type PathPattern, parsePathPattern, paths } from '../core/conditions/paths.ts'
 import { isL402Error } from '../core/errors.ts'
 import { decodeIdentifier } from '../core/identifier.ts'
 import { decodeMacaroon, type Macaroon } from '../core/macaroon.ts'
+import { boundsOf, budgetsOf, caveatsOf, keyOf, type ServiceBounds, servicesOf } from './credential-bounds.ts'
+
+/** Macaroons that were read last: the same few are looked at on every request. */
+const read = new Map<string, Macaroon | undefined>()
+const MOST_READ = 128
 
 /** The macaroon of a text, or `undefined` for an opaque token. */
 export function readMacaroon(text: string): Macaroon | undefined {
+  const known = read.get(text)
+  if (known !== undefined || read.has(text)) return known
   const bytes = decodeBase64(text)
-  return bytes && orUndefined(() => decodeMacaroon(bytes))
+  const macaroon = bytes && orUndefined(() => decodeMacaroon(bytes))
+  if (read.size >= MOST_READ) read.clear()
+  read.set(text, macaroon)
+  return macaroon
 }
 
 /** The payment hash that the macaroon is bound to, where its identifier is one this library reads. */
@@ -67,36 +74,65 @@ export interface Presented {
  */
 export function fitnessOf(macaroon: Macaroon | undefined, request: Presented): Fitness {
   if (!macaroon) return 'fits'
-  const caveats = macaroon.caveats.map(({ id }) => parseCaveat(id)).filter((caveat) => caveat !== undefined)
-  const verdicts = new Map<string, Fitness>()
-  for (const { condition, value } of caveats) {
-    if (condition === 'services') {
-      for (const name of services.parse(value) ?? [])
-        verdicts.set(name.slice(0, name.lastIndexOf(':')), 'fits')
-    }
+  let fitness: Fitness | undefined
+  for (const bounds of boundsOf(macaroon).values()) {
+    const verdict = verdictOf(bounds, request)
+    if (verdict === 'fits') return verdict
+    if (fitness !== 'elsewhere') fitness = verdict
   }
-  for (const { condition, value } of caveats) {
-    const [, service = '', name] = /^(.+)_(valid_until|methods|paths)$/.exec(condition) ?? []
-    if (name === undefined || verdicts.get(service) === 'expired') continue
-    if (name === 'valid_until') {
-      const end = validUntil.parse(value)
-      if (end !== undefined && BigInt(request.nowSeconds) >= end) verdicts.set(service, 'expired')
-    } else if (!admits(name, value, request)) {
-      verdicts.set(service, 'elsewhere')
-    }
-  }
-  const all = new Set(verdicts.values())
-  if (all.size === 0 || all.has('fits')) return 'fits'
-  return all.has('elsewhere') ? 'elsewhere' : 'expired'
+  return fitness ?? 'fits'
 }
 
-function admits(name: string, value: string, request: Presented): boolean {
-  if (name === 'methods') {
-    const allowed = methods.parse(value)
-    return allowed === undefined || methods.admits(allowed, request.method)
+function verdictOf(bounds: ServiceBounds, request: Presented): Fitness {
+  if (request.nowSeconds >= bounds.end) return 'expired'
+  const fits =
+    bounds.methods.every((allowed) => methods.admits(allowed, request.method)) &&
+    bounds.paths.every((allowed) => paths.admits(allowed, request.path))
+  return fits ? 'fits' : 'elsewhere'
+}
+
+/**
+ * How little a credential opens beyond this request, as numbers to be compared from the left, less being narrower:
+ * services, paths, methods. Then which to use up first: a pass before what is counted, what ends sooner before what
+ * lasts, few calls before many.
+ */
+export function narrownessOf(macaroon: Macaroon | undefined, request: Presented): readonly number[] {
+  const none = Number.POSITIVE_INFINITY
+  if (!macaroon) return [none, none, none, none, none, none]
+  const { calls, msat } = budgetsOf(macaroon)
+  const fitting = [...boundsOf(macaroon).values()].filter((one) => verdictOf(one, request) === 'fits')
+  const least = (of: (bounds: ServiceBounds) => number): number => Math.min(none, ...fitting.map(of))
+  return [
+    servicesOf(macaroon).length || none,
+    least((one) => breadthOfPaths(one.paths, request.path)),
+    least((one) => Math.min(none, ...one.methods.map((allowed) => allowed.size))),
+    calls === none && msat === none ? 0 : 1,
+    least((one) => one.end),
+    Math.min(calls, msat),
+  ]
+}
+
+/** Compares two of {@link narrownessOf}. */
+export function compareNumbers(a: readonly number[], b: readonly number[]): number {
+  for (const [i, left] of a.entries()) {
+    const right = b[i] ?? 0
+    if (left !== right) return left < right ? -1 : 1
   }
-  const allowed = paths.parse(value)
-  return allowed === undefined || paths.admits(allowed, request.path)
+  return 0
+}
+
+/** 0 for this very path, more the more a pattern leaves open; infinite where no path is named. */
+function breadthOfPaths(all: readonly (readonly PathPattern[])[], path: string): number {
+  const breadth = (pattern: PathPattern): number =>
+    (pattern.rest ? 1000 - pattern.segments.length : 0) +
+    pattern.segments.filter((one) => one === null).length
+  const fitting = all.flat().filter((pattern) => matchesPath(pattern, path))
+  return Math.min(Number.POSITIVE_INFINITY, ...fitting.map(breadth))
+}
+
+/** Whether the credential's own caveats bind it to paths. */
+export function bindsPaths(macaroon: Macaroon | undefined): boolean {
+  return macaroon !== undefined && [...boundsOf(macaroon).values()].some(({ paths }) => paths.length > 0)
 }
 
 /** A route by its methods, if any, and its path, as gateways name capabilities: `GET /forecast/*`, `GET%2CPOST /x`. */
@@ -111,9 +147,8 @@ export function namesRoute(
   { method, path }: Pick<Presented, 'method' | 'path'>,
 ): boolean | undefined {
   let found: boolean | undefined
-  for (const { id } of macaroon?.caveats ?? []) {
-    const caveat = parseCaveat(id)
-    if (!caveat?.condition.endsWith('_capabilities')) continue
+  for (const caveat of macaroon ? caveatsOf(macaroon) : []) {
+    if (!caveat.condition.endsWith('_capabilities')) continue
     for (const name of capabilities.parse(caveat.value) ?? []) {
       const [, methodList, route = ''] = ROUTE.exec(name) ?? []
       const pattern = parsePathPattern(route)
@@ -127,22 +162,24 @@ export function namesRoute(
 
 /** Whether the credential says that it is good for one call only. */
 export function isSingleUse(macaroon: Macaroon | undefined): boolean {
-  return (
-    macaroon?.caveats.some(({ id }) => {
-      const caveat = parseCaveat(id)
-      return caveat?.condition.endsWith('_max_calls') === true && caveat.value === '1'
-    }) ?? false
-  )
+  return macaroon !== undefined && budgetsOf(macaroon).calls === 1
 }
 
 /** Whether the credential is used up by calls or by what they cost. */
 export function countsCalls(macaroon: Macaroon | undefined): boolean {
-  const names = macaroon?.caveats.map(({ id }) => parseCaveat(id)?.condition ?? '') ?? []
-  return names.some((name) => name.endsWith('_max_calls') || name.endsWith('_max_spend_msat'))
+  return macaroon !== undefined && budgetsOf(macaroon).counted
 }
 
 /** Whether the credential opens until a time, however often. */
 export function isTimePass(macaroon: Macaroon | undefined): boolean {
-  const names = macaroon?.caveats.map(({ id }) => parseCaveat(id)?.condition ?? '') ?? []
-  return names.some((name) => name.endsWith('_valid_until')) && !countsCalls(macaroon)
+  return (
+    macaroon !== undefined &&
+    !countsCalls(macaroon) &&
+    caveatsOf(macaroon).some(({ condition }) => condition.endsWith('_valid_until'))
+  )
+}
+
+/** The key that the credential is bound to (RFC 9449), if any. */
+export function boundKey(macaroon: Macaroon | undefined): string | undefined {
+  return macaroon && keyOf(macaroon)
 }

@@ -4,12 +4,16 @@ import { formatAmount } from '../core/amount.ts'
 import { parseAuthChallenges } from '../core/auth-header.ts'
 import { decodeInvoice, type Invoice } from '../core/bolt11/index.ts'
 import { encodeHex, equalBytes } from '../core/bytes.ts'
-import { findL402Challenges, type L402Challenge } from '../core/challenge.ts'
+import { findL402Challenges } from '../core/challenge.ts'
 import { isL402Error } from '../core/errors.ts'
 import type { OverBudget } from '../stores/purse.ts'
+import { canCarry } from './carry.ts'
 import { boundHash, fitnessOf, readMacaroon, shownCaveats, shownText } from './credential-facts.ts'
 import type { Hop } from './hop.ts'
+import { findCharges, type PayableChallenge } from './payment-scheme/charge.ts'
+import { chargeEnd, objectionTo } from './payment-scheme/check-charge.ts'
 import type { Run } from './run.ts'
+import { hostOf } from './scope.ts'
 import type { ChallengeReason, Offer, PolicyReason } from './types.ts'
 
 /** An invoice, and a credential of its own, must last this much longer to be paid. */
@@ -22,7 +26,7 @@ const MOST_MACAROON_TEXT = 12 * 1024
 /** A challenge that may be paid as far as it can be told without a wallet. */
 export interface Payable {
   readonly ok: true
-  readonly challenge: L402Challenge
+  readonly challenge: PayableChallenge
   readonly invoice: Invoice
   readonly amountMsat: bigint
   readonly maxFeeMsat: bigint
@@ -54,32 +58,46 @@ export function unpayable(reason: ChallengeReason, detail: string, offer: Offer 
   return { ok: false, kind: 'unpayable', reason, detail, offer, overBudget: null }
 }
 
+/** The {@link NotPaid} for a credential that cannot stand beside what the user sends (rule C6). */
+export function ownAuthorization(offer: Offer | null = null): NotPaid {
+  const detail = 'the request has its own Authorization, which is never replaced'
+  return refusedBy('own_authorization', detail, { offer })
+}
+
 /** The challenges in a 402's header (rule C1), or why there are none to pay. */
-export function challengesOf(response: Response): readonly L402Challenge[] | NotPaid {
+export function challengesOf(response: Response): readonly PayableChallenge[] | NotPaid {
   const header = response.headers.get('www-authenticate')
   const values = header === null ? [] : [header]
-  const found = findL402Challenges(values)
+  const payment = findCharges(values)
+  const found = [...findL402Challenges(values), ...payment.charges]
   if (found.length > 0) return found
   const meant = parseAuthChallenges(values).some(({ scheme }) => /^(l402|lsat)$/i.test(scheme))
-  return meant
-    ? unpayable('malformed', 'the L402 challenge lacks a usable macaroon or invoice')
-    : unpayable('no_challenge', 'the server answers 402 without an L402 challenge in its header')
+  if (meant) return unpayable('malformed', 'the L402 challenge lacks a usable macaroon or invoice')
+  if (payment.malformed)
+    return unpayable('malformed', 'the charge of the Payment scheme has no usable invoice')
+  const none = 'the server answers 402 without an L402 challenge in its header'
+  const { others } = payment
+  const offered =
+    others.length === 0 ? '' : `; it offers ${shownText(others.join(', '))}, which is not paid here`
+  return unpayable('no_challenge', none + offered)
 }
 
 /** Decodes and checks one challenge of {@link challengesOf} or of a quote. */
-function checkChallenge(run: Run, hop: Hop, challenge: L402Challenge): Payable | NotPaid {
+function checkChallenge(run: Run, hop: Hop, challenge: PayableChallenge): Payable | NotPaid {
   const invoice = readInvoice(challenge.invoice)
   if (typeof invoice === 'string') return unpayable('malformed', invoice)
-  const macaroon = readMacaroon(challenge.macaroon)
+  const charge = challenge.scheme === 'Payment' ? challenge : undefined
+  const macaroon = charge ? undefined : readMacaroon(challenge.macaroon)
   const amountMsat = invoice.amountMsat ?? 0n
   const maxFeeMsat = run.feeReserve(amountMsat)
   const offer: Offer = {
+    scheme: charge ? 'Payment' : 'L402',
     paymentHash: encodeHex(invoice.paymentHash),
     amountMsat,
     maxFeeMsat,
     payee: encodeHex(invoice.payee),
     network: invoice.network,
-    expiresAt: invoice.expiresAt,
+    expiresAt: chargeEnd(charge?.challenge.expires, invoice.expiresAt),
     description: invoice.description === null ? null : shownText(invoice.description),
     caveats: shownCaveats(macaroon),
   }
@@ -94,7 +112,9 @@ function checkChallenge(run: Run, hop: Hop, challenge: L402Challenge): Payable |
   const bound = macaroon && boundHash(macaroon)
   if (bound && !equalBytes(bound, invoice.paymentHash))
     return unpayable('hash_mismatch', 'the invoice does not pay for the macaroon beside it', offer)
-  if (invoice.expiresAt <= nowSeconds)
+  const objection = charge && objectionTo(charge, invoice, hop)
+  if (objection) return unpayable(objection.reason, objection.detail, offer)
+  if (offer.expiresAt <= nowSeconds)
     return unpayable('expired', 'the invoice has expired or is about to', offer)
   const request = { method: hop.method, path: hop.url.pathname, nowSeconds }
   if (fitnessOf(macaroon, request) === 'expired')
@@ -102,9 +122,14 @@ function checkChallenge(run: Run, hop: Hop, challenge: L402Challenge): Payable |
   return { ok: true, challenge, invoice, amountMsat, maxFeeMsat, offer }
 }
 
-/** The first payable challenge, an `L402` one before an `LSAT` one; else why the first is not. */
-export function firstPayable(run: Run, hop: Hop, challenges: readonly L402Challenge[]): Payable | NotPaid {
-  const ordered = [...challenges].sort((a, b) => Number(a.scheme === 'LSAT') - Number(b.scheme === 'LSAT'))
+/** `L402` before `LSAT`, and what buys one call only after what may buy more. */
+const SCHEMES: readonly PayableChallenge['scheme'][] = ['L402', 'LSAT', 'Payment']
+
+/** The first payable challenge in the order of {@link SCHEMES}, those first that the request leaves room for; else why the first is not. */
+export function firstPayable(run: Run, hop: Hop, challenges: readonly PayableChallenge[]): Payable | NotPaid {
+  const rank = ({ scheme, macaroon }: PayableChallenge): number =>
+    SCHEMES.indexOf(scheme) + (canCarry(run, hop, macaroon) ? 0 : SCHEMES.length)
+  const ordered = [...challenges].sort((a, b) => rank(a) - rank(b))
   const checked = ordered.map((challenge) => checkChallenge(run, hop, challenge))
   return checked.find((one) => one.ok) ?? checked[0] ?? unpayable('no_challenge', 'there is no challenge')
 }
@@ -112,7 +137,7 @@ export function firstPayable(run: Run, hop: Hop, challenges: readonly L402Challe
 /** What policy forbids whatever the price: paying at all, or paying here. */
 export function forbidden(run: Run, hop: Hop): NotPaid | undefined {
   const { noPay, maxMsat, allowHost, payOtherHosts } = run.options
-  const host = hop.url.hostname
+  const host = hostOf(hop.url)
   if (noPay || maxMsat === 0n) return refusedBy('no_pay', 'paying is turned off')
   if (hop.downgraded)
     return refusedBy('downgrade', 'a redirect led from https to http; nothing is paid there')
@@ -136,7 +161,7 @@ export async function checkPolicy(run: Run, hop: Hop, payable: Payable): Promise
   const { amountMsat, maxFeeMsat, offer } = payable
   const why = forbidden(run, hop)
   if (why) return { ...why, offer }
-  const host = hop.url.hostname
+  const host = hostOf(hop.url)
   const cost = { host, payee: offer.payee, task: run.task, amountMsat, maxFeeMsat, createdAtMs: run.now() }
   const fits = await run.purse.fits(cost, await run.budget())
   if (!fits.ok) return refusedByBudget(fits, offer)

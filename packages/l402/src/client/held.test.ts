@@ -5,7 +5,11 @@ import { decodeHex, encodeHex } from '../core/bytes.ts'
 import { findL402Challenges } from '../core/challenge.ts'
 import { intentOf } from '../stores/purse-contract.test-suite.ts'
 import { buyer } from './buyer.ts'
+import { shownCaveatsOf } from './credential-facts.ts'
+import { type HeldOptions, heldFor } from './held.ts'
+import { firstHop } from './hop.ts'
 import { prepareRequest } from './prepare.ts'
+import { startRun } from './run.ts'
 
 let seller: Stage['seller']
 let wallet: Stage['wallet']
@@ -70,10 +74,10 @@ describe('credentials in the purse (C9)', () => {
     expect(wallet.paid).toHaveLength(2)
     const [, first] = await purse.credentials(seller.origin)
     expect(first?.rejectedFor).toEqual([`${seller.origin} GET /forecast`])
-    // The third call presents the second credential once, the first one never again.
+    // The third call presents the second credential, the first one never again: it was, then a copy and itself were refused.
     await get()
     const presented = seller.received.map((one) => one.paid)
-    expect(presented.filter((one) => one === encodeHex(first?.paymentHash as Uint8Array))).toHaveLength(2)
+    expect(presented.filter((one) => one === encodeHex(first?.paymentHash as Uint8Array))).toHaveLength(3)
     expect(types()).toContain('credential_rejected')
   })
 
@@ -101,6 +105,94 @@ describe('credentials in the purse (C9)', () => {
     for (const path of ['/a', '/b', '/a', '/b', '/a'])
       expect(await get(path)).toMatchObject({ kind: 'served' })
     expect(wallet.paid).toHaveLength(2)
+  })
+})
+
+describe('which of several goes first (C9)', () => {
+  const soon = Math.floor(Date.now() / 1000) + 600
+  /** Best first, for GET /v1/x. */
+  const ORDER: readonly (readonly string[])[] = [
+    ['services=a:0', 'a_paths=/v1/x', 'a_methods=GET', `a_valid_until=${soon}`],
+    ['services=a:0', 'a_paths=/v1/x', 'a_methods=GET', `a_valid_until=${soon + 60}`],
+    ['services=a:0', 'a_paths=/v1/x', 'a_methods=GET', 'a_max_calls=2'],
+    ['services=a:0', 'a_paths=/v1/x', 'a_methods=GET', 'a_max_calls=3'],
+    ['services=a:0', 'a_paths=/v1/x', 'a_methods=GET,POST'],
+    ['services=a:0', 'a_paths=/*/x'],
+    ['services=a:0', 'a_paths=/v1/*'],
+    ['services=a:0', 'a_paths=/*'],
+    ['services=a:0', 'a_capabilities=GET /v1/*'],
+    ['services=a:0,b:0', 'a_paths=/v1/x', 'b_paths=/v1/x'],
+    ['services=a:0', 'a_methods=GET', 'a_valid_until=9999999999'],
+    ['services=a:0', 'a_methods=GET', 'a_max_calls=1'],
+    ['services=a:0'],
+    ['services=a:0,b:0'],
+    ['services=a:0', 'a_capabilities=GET /v2/*'],
+  ]
+  /** Do not fit at all. */
+  const NEVER = [
+    ['services=a:0', 'a_paths=/v2/x'],
+    ['services=a:0', 'a_methods=POST'],
+    ['services=a:0', 'a_valid_until=1'],
+    ['services=a:0,b:0', 'services=b:0', 'b_paths=/v2/*'],
+  ]
+  const add = async (caveats: readonly string[], id: number): Promise<void> => {
+    const { header, paymentHash } = challengeOf(seller.secrets, { caveats })
+    await purse.addCredential({
+      id: `${id}`.padStart(16, '0'),
+      origin: seller.origin,
+      macaroon: findL402Challenges([header])[0]?.macaroon ?? '',
+      preimage: seller.secrets.get(paymentHash) as Uint8Array,
+      paymentHash: decodeHex(paymentHash) as Uint8Array,
+      boughtFor: 'elsewhere',
+      costMsat: 0n,
+      createdAtMs: 0,
+      lastUsedAtMs: 0,
+      rejectedFor: [],
+    })
+  }
+  const choices = async (options: Partial<HeldOptions> = {}): Promise<readonly (readonly string[])[]> => {
+    const run = startRun({ wallet, purse })
+    const hop = firstHop(await prepareRequest(`${seller.origin}/v1/x`))
+    const tried = new Set<string>()
+    const found: (readonly string[])[] = []
+    for (;;) {
+      const some = await heldFor(run, hop, { tried, owedOnly: false, locked: false, ...options })
+      if (some.length === 0) return found
+      for (const { id, macaroon } of some) {
+        tried.add(id)
+        found.push(shownCaveatsOf(macaroon))
+      }
+    }
+  }
+
+  it('is the narrowest that fits, in whatever order they came', async () => {
+    const shuffled = [...ORDER.entries()].sort(([a], [b]) => ((a * 7) % 16) - ((b * 7) % 16))
+    for (const [id, caveats] of shuffled) await add(caveats, id)
+    for (const [id, caveats] of NEVER.entries()) await add(caveats, 100 + id)
+    expect(await choices()).toEqual(ORDER)
+  })
+
+  it('is the same every time among equals: the newest, then by id', async () => {
+    for (const id of [3, 1, 2]) await add(['services=a:0', `note=${id}`], id)
+    expect(await choices()).toEqual([1, 2, 3].map((id) => ['services=a:0', `note=${id}`]))
+  })
+
+  it('is of the service that the challenge names, once it is known', async () => {
+    for (const [id, name] of ['a', 'b', 'c'].entries()) await add([`services=${name}:0`], id)
+    expect(await choices({ services: ['b'] })).toEqual([['services=b:0']])
+  })
+
+  it('is found behind any number of others before anything is bought', async () => {
+    for (let id = 0; id < 9; id++) await add([`services=s${id}:0`], id)
+    const [, right] = (await purse.credentials()).toReversed()
+    seller.plan = { caveats: ['services=s1:0'] }
+    seller.behaviour = (one, response) => {
+      if (one.paid === encodeHex(right?.paymentHash as Uint8Array)) return response.end('sunny')
+      seller.charge(response)
+      return true
+    }
+    expect(await get('/v1/x')).toMatchObject({ kind: 'served', reused: true, purchases: [] })
+    expect(wallet.paid).toEqual([])
   })
 })
 

@@ -3,15 +3,25 @@
 import { encodeHex, equalBytes } from '../core/bytes.ts'
 import type { Macaroon } from '../core/macaroon.ts'
 import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
+import { canCarry } from './carry.ts'
+import { servicesOf } from './credential-bounds.ts'
 import {
+  bindsPaths,
+  boundKey,
+  compareNumbers,
   countsCalls,
   fitnessOf,
   isSingleUse,
   isTimePass,
   namesRoute,
+  narrownessOf,
+  type Presented,
   readMacaroon,
 } from './credential-facts.ts'
+import { proofKeyFor } from './dpop.ts'
 import type { Hop } from './hop.ts'
+import { chargedIn } from './payment-scheme/charge.ts'
+import { chargeEnd } from './payment-scheme/check-charge.ts'
 import type { Run } from './run.ts'
 import { scopeOf } from './scope.ts'
 
@@ -28,11 +38,21 @@ export interface HeldOptions {
   readonly owedOnly: boolean
   /** Whether the lock of the scope is held, so that nobody else is about to present what was bought for it. */
   readonly locked: boolean
+  /** The services that the server asks a credential for, where it has said so; what opens none of them is left out. */
+  readonly services?: readonly string[]
+}
+
+/** A credential that may open the request. */
+interface Candidate {
+  readonly credential: StoredCredential
+  readonly macaroon: Macaroon | undefined
+  readonly owed: boolean
 }
 
 /**
  * The credentials worth presenting, best first: what was paid for this scope and not served yet, rejected or not
- * (rule C8); then those bought for it; then others of the origin. Expired and rejected ones are left out, and those
+ * (rule C8); then those that are for it by where they were bought or what they are bound to; then others of the
+ * origin. Among equals the narrowest comes first, then the newest. Expired and rejected ones are left out, and those
  * for one call that had it.
  */
 export async function heldFor(
@@ -44,46 +64,93 @@ export async function heldFor(
   if (hop.downgraded) return []
   const scope = scopeOf(hop.method, hop.url)
   const request = { method: hop.method, path: hop.url.pathname, nowSeconds: Math.floor(run.now() / 1000) }
+  const all = await run.purse.credentials(hop.url.origin)
+  if (all.length === 0) return []
   const debts = new Set((await unserved(run, scope)).map(({ paymentHash }) => encodeHex(paymentHash)))
-  const ranked: { credential: StoredCredential; rank: number }[] = []
-  for (const credential of (await run.purse.credentials(hop.url.origin)).slice(0, MOST_CONSIDERED)) {
+  const isOwed = ({ paymentHash }: StoredCredential): boolean =>
+    debts.size > 0 && debts.has(encodeHex(paymentHash))
+  // A charge is for one call: presented until that was served, and never again (protocol §6).
+  const worth = all.filter((one) => !chargedIn(one.macaroon) || isOwed(one))
+  const candidates: Candidate[] = []
+  for (const credential of worth.slice(0, MOST_CONSIDERED)) {
     if (options.tried.has(credential.id)) continue
     const macaroon = readMacaroon(credential.macaroon)
-    // A token that is no macaroon can only stand in Authorization itself.
-    if (!macaroon && hop.headers.has('authorization')) continue
+    if (!canCarry(run, hop, credential.macaroon)) continue
     const fitness = fitnessOf(macaroon, request)
     // Where it was bought it fits: the server may see another path than the one asked for.
     if (fitness === 'expired' || (fitness === 'elsewhere' && credential.boughtFor !== scope)) continue
-    const payment = await run.purse.payment(credential.paymentHash)
-    const owed = debts.has(encodeHex(credential.paymentHash))
-    if (!owed && options.owedOnly) continue
-    if (!(owed && options.locked) && payment && isAnothers(run, { payment, credential, macaroon })) continue
-    if (!owed && credential.rejectedFor.includes(scope)) continue
-    // Its one call was had; an answer that was cut off (status 0) may have been given back.
-    if (!owed && payment?.served === 'redeemed' && payment.lastStatus !== 0 && isSingleUse(macaroon)) continue
-    ranked.push({ credential, rank: owed ? 0 : rankOf(credential, scope, namesRoute(macaroon, request)) })
+    if (!(await canProve(run, hop, macaroon))) continue
+    const owed = isOwed(credential)
+    if (!owed && (options.owedOnly || credential.rejectedFor.includes(scope))) continue
+    if (!owed && !opensOneOf(macaroon, options.services)) continue
+    if (!(owed && options.locked) && (await isAnothers(run, credential, macaroon))) continue
+    if (!owed && isSingleUse(macaroon) && (await hadItsCall(run, credential))) continue
+    candidates.push({ credential, macaroon, owed })
   }
-  ranked.sort((a, b) => a.rank - b.rank)
-  return ranked.slice(0, MOST_PRESENTED).map(({ credential }) => credential)
+  const ordered = candidates.length > 1 ? bestFirst(candidates, scope, request) : candidates
+  return ordered.slice(0, MOST_PRESENTED).map(({ credential }) => credential)
+}
+
+function bestFirst(
+  candidates: readonly Candidate[],
+  scope: string,
+  request: Presented,
+): readonly Candidate[] {
+  const ranked = candidates.map((candidate) => ({
+    candidate,
+    rank: candidate.owed ? 0 : rankOf(candidate, scope, request),
+    narrowness: narrownessOf(candidate.macaroon, request),
+  }))
+  ranked.sort((a, b) => {
+    const [one, other] = [a.candidate.credential, b.candidate.credential]
+    return (
+      a.rank - b.rank ||
+      compareNumbers(a.narrowness, b.narrowness) ||
+      other.createdAtMs - one.createdAtMs ||
+      (one.id < other.id ? -1 : 1)
+    )
+  })
+  return ranked.map(({ candidate }) => candidate)
+}
+
+/** Whether the purse has the key that the credential is bound to, if it is. */
+async function canProve(run: Run, hop: Hop, macaroon: Macaroon | undefined): Promise<boolean> {
+  const thumbprint = boundKey(macaroon)
+  if (thumbprint === undefined) return true
+  return !hop.headers.has('dpop') && (await proofKeyFor(run, hop.url.origin, thumbprint)) !== undefined
+}
+
+/** Whether it opens one of these services, as far as it can be told. */
+function opensOneOf(macaroon: Macaroon | undefined, asked: readonly string[] = []): boolean {
+  const opened = macaroon ? servicesOf(macaroon) : []
+  return asked.length === 0 || opened.length === 0 || opened.some((name) => asked.includes(name))
 }
 
 /**
  * Whether another process may have just bought this and be about to present it: one that counts calls is left to it.
  */
-function isAnothers(
+async function isAnothers(
   run: Run,
-  held: { payment: PaymentRecord; credential: StoredCredential; macaroon: Macaroon | undefined },
-): boolean {
-  const { payment, credential, macaroon } = held
+  credential: StoredCredential,
+  macaroon: Macaroon | undefined,
+): Promise<boolean> {
   const fresh = run.now() - credential.createdAtMs < run.paymentTimeoutMs
-  return payment.served === 'unserved' && fresh && !isTimePass(macaroon)
+  if (!fresh || isTimePass(macaroon)) return false
+  return (await run.purse.payment(credential.paymentHash))?.served === 'unserved'
 }
 
-/** Lower is better. `named`: whether its capabilities are named after this route. */
-function rankOf(credential: StoredCredential, scope: string, named: boolean | undefined): number {
-  if (credential.boughtFor === scope) return 1
-  if (named !== undefined) return named ? 2 : 5
-  return credential.rejectedFor.length === 0 ? 3 : 4
+/** Whether its one call was had; an answer that was cut off (status 0) may have been given back. */
+async function hadItsCall(run: Run, { paymentHash }: StoredCredential): Promise<boolean> {
+  const payment = await run.purse.payment(paymentHash)
+  return payment?.served === 'redeemed' && payment.lastStatus !== 0
+}
+
+/** Lower is better: for this very scope, perhaps for it, refused elsewhere, for other routes. */
+function rankOf({ credential, macaroon }: Candidate, scope: string, request: Presented): number {
+  const named = namesRoute(macaroon, request)
+  if (credential.boughtFor === scope || named || (named === undefined && bindsPaths(macaroon))) return 1
+  if (named === false) return 4
+  return credential.rejectedFor.length === 0 ? 2 : 3
 }
 
 /** What was paid for a scope and not served, newest first. What was served after it settles the matter. */
@@ -106,8 +173,11 @@ export async function owedPayment(run: Run, hop: Hop): Promise<PaymentRecord | u
     if (payment.served !== 'unserved' || payment.state !== 'settled') return true
     // No answer to it was ever seen: the process that bought it ended. It lapsed since, or its calls were used by then.
     const macaroon = readMacaroon(payment.macaroon)
+    const charge = chargedIn(payment.macaroon)
+    if (charge && chargeEnd(charge.expires, payment.expiresAt) <= request.nowSeconds) return false
     if (fitnessOf(macaroon, request) === 'expired') return false
     const credential = held.find((one) => equalBytes(one.paymentHash, payment.paymentHash))
-    return !(countsCalls(macaroon) && credential?.rejectedFor.includes(scope))
+    const counted = charge !== undefined || countsCalls(macaroon)
+    return !(counted && credential?.rejectedFor.includes(scope))
   })
 }

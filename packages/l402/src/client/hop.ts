@@ -1,6 +1,7 @@
 /** One stop of a request on its way through redirects. Policy, cache and credential are decided per hop (rule C7). */
 
 import { sha256 } from '../core/hash.ts'
+import { hostOf } from './scope.ts'
 import type { PreparedRequest } from './types.ts'
 
 /** What is asked of one server. */
@@ -27,6 +28,7 @@ const BODY_HEADERS = [
 /** Headers that are for one origin only. */
 const SECRET_HEADERS = [
   'authorization',
+  'payment-authorization',
   'proxy-authorization',
   'cookie',
   'host',
@@ -38,13 +40,13 @@ const SECRET_HEADERS = [
 /** The request as its first hop. */
 export function firstHop(request: PreparedRequest): Hop {
   const { url, method, headers, body } = request
-  return { url, method, headers, body, askedHost: url.hostname, downgraded: false }
+  return { url, method, headers, body, askedHost: hostOf(url), downgraded: false }
 }
 
 /** Where the answer sends the request; `null` where it is no redirect. Throws `TypeError` for one that cannot be followed. */
 export function nextHop(hop: Hop, response: Response): Hop | null {
-  const location = response.headers.get('location')
-  if (!REDIRECTS.has(response.status) || location === null) return null
+  const location = REDIRECTS.has(response.status) ? response.headers.get('location') : null
+  if (location === null) return null
   const url = URL.canParse(location, hop.url) ? new URL(location, hop.url) : undefined
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:'))
     throw new TypeError('a redirect led to something that is not an http or https URL')
@@ -59,7 +61,7 @@ export function nextHop(hop: Hop, response: Response): Hop | null {
 
 /** The same request at another URL; with another method it loses its body, at another origin its secrets. */
 export function movedHop(hop: Hop, url: URL, method: string): Hop {
-  const headers = new Headers(hop.headers)
+  const headers = copyOf(hop.headers)
   const sameMethod = method === hop.method
   if (!sameMethod) for (const name of BODY_HEADERS) headers.delete(name)
   if (url.origin !== hop.url.origin) for (const name of SECRET_HEADERS) headers.delete(name)
@@ -71,6 +73,11 @@ export function movedHop(hop: Hop, url: URL, method: string): Hop {
     askedHost: hop.askedHost,
     downgraded: hop.downgraded || (hop.url.protocol === 'https:' && url.protocol === 'http:'),
   }
+}
+
+/** A copy of the kind it was given: the platform's own is slow to load where a program brings another. */
+export function copyOf(headers: Headers): Headers {
+  return new (headers.constructor as typeof Headers)(headers)
 }
 
 /** Whether a body can be sent once only. */

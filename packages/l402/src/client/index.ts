@@ -19,7 +19,7 @@ export { outcomeOf, type PayingFetch, type PayingFetchOptions, payingFetch } fro
 export { type PrepareOptions, prepareRequest } from './prepare.ts'
 export type { Approve, AskOptions, HookAnswer, PaymentHook, ProposedPurchase } from './proposal.ts'
 export { scopeOf } from './scope.ts'
-export { readTokenFile } from './token-file.ts'
+export { isTokenFile, readTokenFile } from './token-file.ts'
 export type {
   Buyer,
   BuyerOptions,

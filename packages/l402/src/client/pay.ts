@@ -8,12 +8,14 @@ import { isL402Error } from '../core/errors.ts'
 import type { PaymentBackend } from '../lightning/backend.ts'
 import { forbidsNow } from '../stores/lib/purse-rules.ts'
 import type { PaymentIntent, PaymentRecord, StoredCredential } from '../stores/purse.ts'
+import { canCarry } from './carry.ts'
 import { consent } from './consent.ts'
 import {
   checkPolicy,
   EXPIRY_MARGIN_SECONDS,
   type NotPaid,
   overMax,
+  ownAuthorization,
   type Payable,
   refusedBy,
   refusedByBudget,
@@ -21,7 +23,7 @@ import {
 } from './gate.ts'
 import { bodyDigestOf, type Hop } from './hop.ts'
 import type { Run } from './run.ts'
-import { scopeOf } from './scope.ts'
+import { hostOf, scopeOf } from './scope.ts'
 import type { Purchase } from './types.ts'
 import { type Answer, askToPay, reach, type Unreachable } from './wallet-calls.ts'
 
@@ -47,7 +49,7 @@ export async function pay(
   purchase: { readonly payable: Payable; readonly signal: AbortSignal | null },
 ): Promise<Paid> {
   // Limits first: no wallet is contacted before a payment is needed and allowed.
-  const early = await checkPolicy(run, hop, purchase.payable)
+  const early = unsendable(run, hop, purchase.payable) ?? (await checkPolicy(run, hop, purchase.payable))
   if (early) return early
   const wallet = await reach(run)
   if ('ok' in wallet) return wallet
@@ -59,7 +61,7 @@ export async function pay(
     purchase.signal,
   )
   if (denied) return denied
-  if (payable.invoice.expiresAt <= Math.floor(run.now() / 1000) + EXPIRY_MARGIN_SECONDS)
+  if (payable.offer.expiresAt <= Math.floor(run.now() / 1000) + EXPIRY_MARGIN_SECONDS)
     return unpayable('expired', 'the invoice expired while it was being approved', payable.offer)
   const held = await reserve(run, hop, payable)
   if (held) return held
@@ -112,6 +114,11 @@ export async function payOpen(run: Run, open: PaymentRecord): Promise<Paid | und
   return await record(run, payment, await askToPay(run, wallet, { order, late }))
 }
 
+/** What could not be presented beside the user's own headers is not bought (rule C6). */
+function unsendable(run: Run, hop: Hop, { challenge, offer }: Payable): NotPaid | undefined {
+  return canCarry(run, hop, challenge.macaroon) ? undefined : ownAuthorization(offer)
+}
+
 /** The challenge against this very wallet: its network, whether it proves payments, and what it may cost in fees. */
 function fitted(run: Run, wallet: PaymentBackend, payable: Payable): Payable | NotPaid {
   const { offer, invoice, amountMsat } = payable
@@ -149,7 +156,7 @@ async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | 
   const intent: PaymentIntent = {
     paymentHash,
     origin: hop.url.origin,
-    host: hop.url.hostname,
+    host: hostOf(hop.url),
     method: hop.method,
     url: hop.url.href,
     bodyDigest: bodyDigestOf(hop),
@@ -160,7 +167,7 @@ async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | 
     maxFeeMsat,
     payee: offer.payee,
     createdAtMs: run.now(),
-    expiresAt: invoice.expiresAt,
+    expiresAt: offer.expiresAt,
     wallet: run.walletName,
     task: run.task,
   }

@@ -24,6 +24,20 @@ export async function prepareRequest(
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
     throw new TypeError(`expected an http or https URL, got ${url.protocol}`)
 
+  if (source === undefined && (given === undefined || given === null)) {
+    const plain = plainMethod(method)
+    if (plain !== undefined)
+      return {
+        url,
+        method: plain,
+        headers: new Headers(headers),
+        body: null,
+        replayable: true,
+        redirect: redirect ?? 'follow',
+        signal: signal ?? null,
+        init: rest,
+      }
+  }
   const stream = isStream(given) ? given : undefined
   const whole = stream ? (options.bufferStreams ? await bytesOf(stream) : null) : (given ?? null)
   const fromSource = given === undefined || given === null ? await bodyOf(source) : null
@@ -47,6 +61,14 @@ export async function prepareRequest(
     signal: signal ?? source?.signal ?? null,
     init: { ...settingsOf(source), ...rest },
   }
+}
+
+/** Methods that need no spelling. */
+const PLAIN = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'])
+
+/** The method as the platform spells it, where that needs no asking: a `Request` costs more than the rest of a call. */
+function plainMethod(method = 'GET'): string | undefined {
+  return PLAIN.has(method) ? method : undefined
 }
 
 /** A stream of the platform, or anything else that yields its bytes once. */

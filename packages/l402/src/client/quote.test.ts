@@ -103,6 +103,23 @@ describe('a quote', () => {
     expect(await payQuote(quote.id, '/old')).toMatchObject({ kind: 'served', url: `${seller.origin}/new` })
   })
 
+  it('is the one invoice that is paid, wherever the server leads to', async () => {
+    seller.behaviour = ({ paid }, response) => (paid ? response.writeHead(500).end() : undefined)
+    await get()
+    expect(wallet.paid).toHaveLength(1)
+    seller.behaviour = ({ url, paid }, response) => {
+      if (url === '/dear') return seller.charge(response) ?? 'charged'
+      return paid ? response.writeHead(302, { location: '/dear' }).end() : undefined
+    }
+    const again = { secondPurchase: true }
+    const owing = await quoted()
+    expect(await payQuote(owing.id, '/forecast', {}, again)).toMatchObject({ reason: 'quote_mismatch' })
+    expect(wallet.paid).toHaveLength(1)
+    const { id } = await quoted('/other')
+    expect(await payQuote(id, '/other', {}, again)).toMatchObject({ kind: 'not_served' })
+    expect(wallet.paid).toHaveLength(2)
+  })
+
   it('is nothing where nothing is charged, or cannot be paid', async () => {
     const ask = async () => buyer({ wallet, purse }).quote(await prepareRequest(seller.origin))
     seller.plan = { otherHash: true }

@@ -3,6 +3,7 @@
 import { encodeHex, equalBytes } from '../core/bytes.ts'
 import type { StoredQuote } from '../stores/purse.ts'
 import { refusedOutcome, startCall } from './call.ts'
+import { canCarry } from './carry.ts'
 import { nobodyToAsk, propose } from './consent.ts'
 import { namesRoute, readMacaroon } from './credential-facts.ts'
 import { follow } from './follow.ts'
@@ -11,6 +12,7 @@ import {
   checkPolicy,
   firstPayable,
   type NotPaid,
+  ownAuthorization,
   type Payable,
   refusedBy,
   unpayable,
@@ -18,9 +20,10 @@ import {
 import { heldFor } from './held.ts'
 import { bodyDigestOf, firstHop, type Hop, movedHop, nextHop } from './hop.ts'
 import { isOnBooks } from './pay.ts'
+import { challengeOfBooks } from './payment-scheme/charge.ts'
 import type { ProposedPurchase } from './proposal.ts'
 import type { Run } from './run.ts'
-import { scopeOf, shownUrl } from './scope.ts'
+import { hostOf, scopeOf, shownUrl } from './scope.ts'
 import { discard, send } from './send.ts'
 import type { FetchOutcome, PreparedRequest, Quote, QuoteOutcome } from './types.ts'
 import { visitQuoted } from './visit.ts'
@@ -62,9 +65,7 @@ async function priceOf(
   const refusal = await objection(run, { request, hop, payable, proposal })
   // A downgraded hop is not kept: its way there would be forgotten.
   if (!hop.downgraded) await run.purse.saveQuote(stored)
-  const held = hop.headers.has('authorization')
-    ? []
-    : await heldFor(run, hop, { tried: new Set(), owedOnly: false, locked: false })
+  const held = await heldFor(run, hop, { tried: new Set(), owedOnly: false, locked: false })
   const { method } = hop
   const likely = held.find(
     ({ macaroon, boughtFor }) =>
@@ -97,10 +98,7 @@ async function objection(
   }: { request: PreparedRequest; hop: Hop; payable: Payable; proposal: ProposedPurchase },
 ): Promise<NotPaid | undefined> {
   const { offer } = payable
-  if (hop.headers.has('authorization') && run.options.ownAuthorization !== 'macaroon-header')
-    return refusedBy('own_authorization', 'the request has its own Authorization, which is never replaced', {
-      offer,
-    })
+  if (!canCarry(run, hop, payable.challenge.macaroon)) return ownAuthorization(offer)
   if (!request.replayable)
     return refusedBy('not_replayable', 'the body is a stream, which cannot be sent again after paying', {
       offer,
@@ -119,14 +117,14 @@ function storedQuote(
     id: encodeHex(payable.invoice.paymentHash).slice(0, ID_LENGTH),
     requestUrl: request.url.href,
     origin: hop.url.origin,
-    host: hop.url.hostname,
+    host: hostOf(hop.url),
     method: hop.method,
     url: hop.url.href,
     bodyDigest: bodyDigestOf(hop),
     macaroon: payable.challenge.macaroon,
     invoice: payable.challenge.invoice,
     createdAtMs: run.now(),
-    expiresAt: payable.invoice.expiresAt,
+    expiresAt: payable.offer.expiresAt,
   }
 }
 
@@ -141,8 +139,9 @@ export async function fetchQuoted(run: Run, id: string, request: PreparedRequest
   const hop = hopOf(first, quote)
   if (!hop) return mismatch('the quote is for another URL or method')
   if (!sameDigest(bodyDigestOf(hop), quote.bodyDigest)) return mismatch('the quote is for another body')
-  const challenge = { scheme: 'L402', macaroon: quote.macaroon, invoice: quote.invoice } as const
-  return await follow(call, hop, () => visitQuoted(call, hop, challenge))
+  // Also where the server leads to somewhere else: what was agreed to is this invoice.
+  const only = { ...call, onlyInvoice: quote.invoice }
+  return await follow(only, hop, () => visitQuoted(only, hop, challengeOfBooks(quote)))
 }
 
 /** The request at the hop that was quoted; `undefined` where it is another one. */

@@ -50,6 +50,17 @@ describe('redirects (C7)', () => {
     await other[Symbol.asyncDispose]()
   })
 
+  it('lead to no other host by a dot at the end of its name', async () => {
+    const there: typeof globalThis.fetch = (url, init) =>
+      fetch(String(url).replace('http://api.example.', seller.origin), init)
+    const ask = () => get('http://api.example./x', { fetch: there })
+    await purse.setBudget({ overall: {}, hosts: {}, hostLists: { deny: ['api.example'] } })
+    expect(await ask()).toMatchObject({ reason: 'host_not_allowed' })
+    await purse.setBudget({ overall: {}, hosts: { 'api.example': { dayMsat: 10n } } })
+    expect(await ask()).toMatchObject({ reason: 'over_budget', overBudget: { limit: 'host day' } })
+    expect(wallet.paid).toEqual([])
+  })
+
   it('turn POST into GET as fetch does, and lose the body and its headers', async () => {
     seller.behaviour = (received, response) => {
       if (received.url === '/landed') return response.end('ok')

@@ -3,7 +3,9 @@
 import { encodeHex } from '../core/bytes.ts'
 import type { PaymentBackend } from '../lightning/backend.ts'
 import type { Budget, PurseStore } from '../stores/purse.ts'
+import type { ProofKey } from './dpop.ts'
 import { defaultFeeReserve, uncappedFeeReserve } from './fees.ts'
+import type { Copies } from './present.ts'
 import type { BuyerOptions, PurchaseEvent } from './types.ts'
 
 /** Payments are given up as unknown after this long. */
@@ -20,6 +22,11 @@ export interface Run {
   /** Purchases that one call may make. */
   readonly maxPurchases: number
   readonly fetch: typeof globalThis.fetch
+  readonly copies: Copies
+  /** By thumbprint. */
+  readonly proofKeys: Map<string, ProofKey>
+  /** Ids of credentials whose payment is known to be redeemed, or to be no payment of this purse. */
+  readonly redeemed: Set<string>
   now(): number
   emit(event: PurchaseEvent): void
   budget(): Promise<Budget>
@@ -60,6 +67,9 @@ export function startRun(options: BuyerOptions): Run {
     paymentTimeoutMs,
     maxRedirects,
     maxPurchases: options.secondPurchase ? 2 : 1,
+    copies: { made: new Map(), taken: new Map() },
+    proofKeys: new Map(),
+    redeemed: new Set(),
     // Called as a method of nothing: browsers insist.
     fetch: (input, init) => (options.fetch ?? globalThis.fetch)(input, init),
     now: () => (options.now ?? Date.now)(),

@@ -9,6 +9,11 @@ export function scopeOf(method: string, url: URL): string {
   return `${url.origin} ${method === 'HEAD' ? 'GET' : method} ${url.pathname}`
 }
 
+/** A host as limits and lists know it: punycode, without port, and without the dot at its end that makes it no other host. */
+export function hostOf(url: URL): string {
+  return url.hostname.replace(/\.+$/, '')
+}
+
 /** A URL to show: without query, fragment and user, which may hold secrets (rule C10). */
 export function shownUrl(url: URL): string {
   return url.origin + url.pathname

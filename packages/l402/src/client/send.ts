@@ -5,8 +5,10 @@ import { attenuateMacaroon } from '../core/chain.ts'
 import { formatCredential } from '../core/credential.ts'
 import { encodeMacaroon } from '../core/macaroon.ts'
 import type { StoredCredential } from '../stores/purse.ts'
-import { readMacaroon } from './credential-facts.ts'
-import { type Hop, isOneTime } from './hop.ts'
+import { boundKey, readMacaroon } from './credential-facts.ts'
+import { proofFor, proofKeyFor } from './dpop.ts'
+import { copyOf, type Hop, isOneTime } from './hop.ts'
+import { attachCharge } from './payment-scheme/carry.ts'
 import type { Run } from './run.ts'
 import { shownUrl } from './scope.ts'
 import type { PreparedRequest } from './types.ts'
@@ -21,8 +23,11 @@ export async function send(
   exchange: { readonly hop: Hop; readonly credential: StoredCredential | null },
 ): Promise<Response> {
   const { hop, credential } = exchange
-  const headers = new Headers(hop.headers)
-  if (credential) attach(headers, credential)
+  const headers = copyOf(hop.headers)
+  if (credential) {
+    attach(headers, credential)
+    await prove(run, { hop, headers, credential })
+  }
   const url = shownUrl(hop.url)
   run.emit({ type: 'request', method: hop.method, url, credentialId: credential?.id ?? null })
   const init: RequestInit & { duplex?: 'half' } = {
@@ -64,9 +69,37 @@ export async function discard(response: Response | null): Promise<void> {
   }
 }
 
+/** RFC 9449: a proof of its own for each request, where the credential is bound to a key. */
+async function prove(
+  run: Run,
+  { hop, headers, credential }: { hop: Hop; headers: Headers; credential: StoredCredential },
+): Promise<void> {
+  const thumbprint = boundKey(readMacaroon(credential.macaroon))
+  if (thumbprint === undefined) return
+  const key = await proofKeyFor(run, hop.url.origin, thumbprint)
+  if (!key) return
+  const { method, url } = hop
+  const beside = headers.get('macaroon')
+  const token = beside ?? headers.get('authorization')?.replace(/^\S+ +/, '') ?? null
+  headers.set('dpop', await proofFor(key, { method, url, token, nowMs: run.now() }))
+}
+
+/** Values of what was sent before, as long as the credential is the same object. */
+const values = new WeakMap<StoredCredential, string>()
+
+function headerValue(credential: StoredCredential): string {
+  let value = values.get(credential)
+  if (value === undefined) {
+    value = formatCredential(credential.macaroon, credential.preimage)
+    values.set(credential, value)
+  }
+  return value
+}
+
 function attach(headers: Headers, credential: StoredCredential): void {
+  if (attachCharge(headers, credential)) return
   if (!headers.has('authorization')) {
-    headers.set('authorization', formatCredential(credential.macaroon, credential.preimage))
+    headers.set('authorization', headerValue(credential))
     return
   }
   // protocol V3: beside the user's own Authorization, which is never replaced (rule C6).
@@ -86,7 +119,7 @@ async function shownRedirect(run: Run, hop: Hop, init: RequestInit): Promise<Res
     throw new TypeError('this platform hides redirects: ask for the URL that the server redirects to')
   const landed = await run.fetch(hop.url.href, {
     ...init,
-    headers: new Headers(hop.headers),
+    headers: copyOf(hop.headers),
     redirect: 'follow',
   })
   await discard(landed)

@@ -11,6 +11,19 @@ const REST_BYTES = 32 + 32 + 8 + 8 + 8
 const MOST_MACAROON = 8 * 1024
 const LENGTH_BYTES = 4
 
+/** Whether these bytes have the shape of a token file of lnget or Aperture; what is in it is not looked at. */
+export function isTokenFile(file: Uint8Array): boolean {
+  return macaroonEnd(file) !== undefined
+}
+
+/** Where the macaroon ends, in bytes of the right length. */
+function macaroonEnd(file: Uint8Array): number | undefined {
+  if (file.length <= LENGTH_BYTES + REST_BYTES) return undefined
+  const length = new DataView(file.buffer, file.byteOffset).getUint32(0)
+  const end = LENGTH_BYTES + length
+  return length <= MOST_MACAROON && file.length === end + REST_BYTES ? end : undefined
+}
+
 /**
  * Reads one token file as a credential for {@link PurseStore.addCredential}. The file does not say whose it is: `origin`
  * (scheme, host, port) does. What it cost was paid out of another purse and is kept as `costMsat` for show only.
@@ -27,11 +40,9 @@ export function readTokenFile(file: Uint8Array, { origin }: { readonly origin: s
   const url = URL.canParse(origin) ? new URL(origin) : undefined
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:'))
     throw new TypeError('expected an origin such as https://api.example.com')
+  const end = macaroonEnd(file)
+  if (end === undefined) throw malformed('expected a token file of lnget or Aperture')
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
-  const length = file.length >= LENGTH_BYTES ? view.getUint32(0) : 0
-  const end = LENGTH_BYTES + length
-  if (length === 0 || length > MOST_MACAROON || file.length !== end + REST_BYTES)
-    throw malformed('expected a token file of lnget or Aperture')
   const macaroon = encodeBase64(file.subarray(LENGTH_BYTES, end))
   const read = readMacaroon(macaroon)
   if (!read) throw malformed('the macaroon in the token file cannot be read')

@@ -4,6 +4,7 @@
  */
 
 import type { Network } from '../core/network.ts'
+import type { PaymentReceipt } from '../core/payment-scheme/receipt.ts'
 import type { PaymentBackend } from '../lightning/backend.ts'
 import type { Budget, OverBudget, PurseStore } from '../stores/purse.ts'
 import type { Approve, PaymentHook, ProposedPurchase } from './proposal.ts'
@@ -56,6 +57,16 @@ export interface BuyerOptions {
    * the credential beside it as `Macaroon:` (rule V3), which not every server reads.
    */
   readonly ownAuthorization?: 'refuse' | 'macaroon-header'
+  /**
+   * Sends a copy of the credential that is narrowed to the request: good for a minute, this method and this path. Default
+   * true. Where a server refuses such a copy, it gets the credential as it was bought, then and later.
+   */
+  readonly attenuate?: boolean
+  /**
+   * Binds what is bought to a key of the purse (RFC 9449) where the server offers that, so that a stolen credential is
+   * worth nothing. Default true. What is bound already is proven in any case.
+   */
+  readonly dpop?: boolean
   /** Reads a body that is a stream into memory first, so that it can be sent again (rule C6); default false. */
   readonly bufferStreams?: boolean
   /** Default: the platform's. It is called with a URL text and `redirect: 'manual'`. */
@@ -115,13 +126,15 @@ export type PolicyReason =
 
 /** Why a challenge is not payable: `fare` exit code 8 (rule C2). */
 export type ChallengeReason =
-  /** 402 without an L402 challenge in its header; one that stands only in the body is not paid. */
+  /** 402 without a challenge in its header that this purse pays; one that stands only in the body is not paid. */
   | 'no_challenge'
   | 'malformed'
   | 'wrong_network'
   | 'no_amount'
-  /** The invoice's payment hash is not the macaroon's. */
+  /** The invoice's payment hash is not the macaroon's, or not what the charge names. */
   | 'hash_mismatch'
+  /** A charge of the Payment scheme names another amount than its invoice. */
+  | 'amount_mismatch'
   /** The invoice, or the credential it would buy, ends too soon. */
   | 'expired'
   /** This invoice is on the books already: it is never paid twice. */
@@ -129,6 +142,8 @@ export type ChallengeReason =
 
 /** What a 402 asks for, decoded from its invoice; texts from outside hold no control characters. */
 export interface Offer {
+  /** What is bought: an L402 credential, or one call by a charge of the Payment scheme. */
+  readonly scheme: 'L402' | 'Payment'
   /** Lower-case hex. */
   readonly paymentHash: string
   readonly amountMsat: bigint
@@ -137,7 +152,7 @@ export interface Offer {
   /** Lower-case hex of the payee's public key. */
   readonly payee: string
   readonly network: Network
-  /** Unix seconds. */
+  /** Unix seconds when the invoice, or a charge before it, ends. */
   readonly expiresAt: number
   readonly description: string | null
   /** Caveats of the macaroon as text; empty where it is not a macaroon this library reads. */
@@ -174,6 +189,8 @@ export type FetchOutcome =
       readonly credentialId: string | null
       /** Whether that credential was bought before this call. */
       readonly reused: boolean
+      /** What the server says it was paid, where that is this payment; only beside an answer of 2xx. */
+      readonly receipt: PaymentReceipt | null
     })
   /** Paid, now or earlier, and not served (exit 6, rule C8). The credential is kept and presented first next time. */
   | (OutcomeBase & {

@@ -1,13 +1,18 @@
 /** One hop, from the credentials in the purse to a purchase and what the server makes of it. */
 
 import { encodeHex, equalBytes } from '../core/bytes.ts'
-import type { L402Challenge } from '../core/challenge.ts'
 import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
 import { answered, type Call, notServed, refusedOutcome, unpaidOutcome } from './call.ts'
-import { challengesOf, firstPayable, forbidden, type NotPaid, refusedBy } from './gate.ts'
-import { heldFor, owedPayment } from './held.ts'
+import { canCarry } from './carry.ts'
+import { servicesOf } from './credential-bounds.ts'
+import { readMacaroon } from './credential-facts.ts'
+import { boundChallenge } from './dpop-offer.ts'
+import { challengesOf, firstPayable, forbidden, type NotPaid, ownAuthorization, refusedBy } from './gate.ts'
+import { type HeldOptions, heldFor, owedPayment } from './held.ts'
 import type { Hop } from './hop.ts'
 import { pay, record } from './pay.ts'
+import type { PayableChallenge } from './payment-scheme/charge.ts'
+import { present } from './present.ts'
 import { finish, lockName } from './resume.ts'
 import { scopeOf, shownUrl } from './scope.ts'
 import { discard, send, sendPaid } from './send.ts'
@@ -17,14 +22,12 @@ import { lookUp } from './wallet-calls.ts'
 /** A 402 that is still to be dealt with: the answer (if anything was sent) and the challenges it makes. */
 interface Unpaid {
   readonly response: Response | null
-  readonly challenges: readonly L402Challenge[] | NotPaid
+  readonly challenges: readonly PayableChallenge[] | NotPaid
 }
 
 /** Fetches one hop. The outcome of a redirect is `served`; following it is the caller's business. */
 export async function visit(call: Call, hop: Hop): Promise<FetchOutcome> {
-  const presented = mayPresent(call, hop)
-    ? await presentHeld(call, hop, { owedOnly: false, locked: false })
-    : null
+  const presented = await presentHeld(call, hop, { owedOnly: false, locked: false })
   if (presented && presented.status !== 402) return presented.outcome
   const response = presented?.response ?? (await send(call.run, call.request, { hop, credential: null }))
   if (response.status !== 402) return await answered(call, hop, { response, credential: null })
@@ -32,14 +35,8 @@ export async function visit(call: Call, hop: Hop): Promise<FetchOutcome> {
 }
 
 /** Pays a quoted challenge, unless that has happened, and fetches. Nothing is sent before. */
-export async function visitQuoted(call: Call, hop: Hop, challenge: L402Challenge): Promise<FetchOutcome> {
+export async function visitQuoted(call: Call, hop: Hop, challenge: PayableChallenge): Promise<FetchOutcome> {
   return await purchase(call, hop, { response: null, challenges: [challenge] })
-}
-
-/** Whether a credential may go out beside what the user sends (rule C6), and whether it may be tried at all. */
-function mayPresent(call: Call, hop: Hop): boolean {
-  if (!hop.headers.has('authorization')) return true
-  return call.run.options.ownAuthorization === 'macaroon-header' && !hop.headers.has('macaroon')
 }
 
 type PresentedHeld =
@@ -50,7 +47,7 @@ type PresentedHeld =
 async function presentHeld(
   call: Call,
   hop: Hop,
-  which: { readonly owedOnly: boolean; readonly locked: boolean },
+  which: Omit<HeldOptions, 'tried'>,
 ): Promise<PresentedHeld | null> {
   const { run, request, tried } = call
   const held = await heldFor(run, hop, { tried, ...which })
@@ -58,7 +55,7 @@ async function presentHeld(
   // A stream can be sent once only.
   for (const credential of request.replayable ? held : held.slice(0, 1)) {
     await discard(last)
-    const response = await send(run, request, { hop, credential }).catch((cause: unknown) => ({ cause }))
+    const response = await present(call, hop, { credential, send }).catch((cause: unknown) => ({ cause }))
     if ('cause' in response)
       return { status: 0, outcome: await stillUnserved(call, hop, { credential, ...response }) }
     if (response.status !== 402)
@@ -91,9 +88,8 @@ async function reject(call: Call, hop: Hop, credential: StoredCredential): Promi
 }
 
 /** Why nothing is bought for this request, whatever the price. */
-function obstacle(call: Call, hop: Hop): NotPaid | undefined {
-  if (!mayPresent(call, hop))
-    return refusedBy('own_authorization', 'the request has its own Authorization, which is never replaced')
+function obstacle(call: Call, hop: Hop, text: string): NotPaid | undefined {
+  if (!canCarry(call.run, hop, text)) return ownAuthorization()
   if (!call.request.replayable)
     return refusedBy('not_replayable', 'the body is a stream, which cannot be sent again after paying')
   return forbidden(call.run, hop)
@@ -106,7 +102,7 @@ async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutc
   if ('ok' in challenges) return refusedOutcome(call, hop, { why: challenges, response })
   const first = firstPayable(run, hop, challenges)
   if (first.offer) run.emit({ type: 'challenge', url: shownUrl(hop.url), ...first.offer })
-  const hindrance = obstacle(call, hop)
+  const hindrance = obstacle(call, hop, first.ok ? first.challenge.macaroon : '')
   if (hindrance) {
     // What can be paid by nobody is the challenge's fault before it is policy's.
     const why = first.ok ? { ...hindrance, offer: first.offer } : first
@@ -120,7 +116,8 @@ async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutc
       const earlier = await finishOpen(call, hop, unpaid)
       if (earlier) return earlier
       // Another process may have bought meanwhile, or one of before may be paid now.
-      const presented = await presentHeld(call, hop, { owedOnly: response === null, locked: true })
+      const services = first.ok ? servicesIn(first.challenge.macaroon) : []
+      const presented = await presentHeld(call, hop, { owedOnly: response === null, locked: true, services })
       if (presented && presented.status !== 402) return presented.outcome
       if (!presented) return await buy(call, hop, first.ok ? await stillOpen(call, hop, unpaid) : unpaid)
       await discard(response)
@@ -129,6 +126,12 @@ async function purchase(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutc
     },
     request.signal ?? undefined,
   )
+}
+
+/** The services that a challenge sells. */
+function servicesIn(macaroonText: string): readonly string[] {
+  const macaroon = readMacaroon(macaroonText)
+  return macaroon ? servicesOf(macaroon) : []
 }
 
 /** The challenge, or a new one where it expired while another process held the lock. */
@@ -165,10 +168,19 @@ async function buy(call: Call, hop: Hop, start: Unpaid): Promise<FetchOutcome> {
   const owed = await owedPayment(run, hop)
   const owing = await debt(call, hop, { response, owed })
   if (owing) return owing
-  const most = owed ? 1 : run.maxPurchases
+  const most = owed ? 1 : mostPurchases(call)
   for (;;) {
-    const payable = 'ok' in challenges ? challenges : firstPayable(run, hop, challenges)
+    const asked = await boundChallenge(call, hop, { response, challenges })
+    const { payable } = asked
+    response = asked.response
     if (!payable.ok) return refusedOutcome(call, hop, { why: payable, response })
+    const { offer, challenge } = payable
+    if (call.onlyInvoice !== undefined && call.onlyInvoice !== challenge.invoice) {
+      const why = refusedBy('quote_mismatch', 'only the quoted invoice is paid, and this is another', {
+        offer,
+      })
+      return refusedOutcome(call, hop, { why, response })
+    }
     const paid = await pay(run, hop, { payable, signal: request.signal })
     if (!paid.ok) {
       if (paid.kind !== 'refused' && paid.kind !== 'unpayable') await discard(response)
@@ -192,7 +204,7 @@ async function deliver(
 ): Promise<{ readonly outcome: FetchOutcome; readonly again: Response | null }> {
   let response: Response
   try {
-    response = await sendPaid(call.run, call.request, { hop, credential })
+    response = await present(call, hop, { credential, send: sendPaid })
   } catch (cause) {
     const detail = 'the connection failed after paying'
     return { outcome: await notServed(call, hop, { credential, response: null, detail, cause }), again: null }
@@ -203,6 +215,11 @@ async function deliver(
   await reject(call, hop, credential)
   const detail = 'the server asks for money again after it was paid'
   return { outcome: await notServed(call, hop, { credential, response, detail }), again: response }
+}
+
+/** Purchases that this call may make: of a quote it is the one that was quoted. */
+function mostPurchases({ run, onlyInvoice }: Call): number {
+  return onlyInvoice === undefined ? run.maxPurchases : 1
 }
 
 /** Payments that this call has made itself. */
@@ -218,7 +235,7 @@ async function debt(
 ): Promise<FetchOutcome | undefined> {
   const { run, purchases } = call
   const last = purchases.findLast((one) => !one.resumed)
-  if (last && countBought(call) >= run.maxPurchases) {
+  if (last && countBought(call) >= mostPurchases(call)) {
     const { credentialId, paymentHash } = last
     const detail = 'the server asks for money again after it was paid'
     return { kind: 'not_served', url: hop.url.href, purchases, response, credentialId, paymentHash, detail }

@@ -69,6 +69,12 @@ export interface SettlementsFrom {
   readonly signal: AbortSignal
 }
 
+/** Amounts of single invoices, in millisatoshi, both > 0 and both within. Left out: no bound. */
+export interface AmountLimits {
+  readonly leastMsat?: bigint
+  readonly mostMsat?: bigint
+}
+
 /** What a seller's backend can do. */
 export interface InvoiceCapabilities {
   /** Makes invoices of exact millisatoshi amounts; else whole satoshis, rounded up. */
@@ -83,6 +89,8 @@ export interface InvoiceCapabilities {
   readonly cancels?: boolean
   /** Holds what is paid until it is settled or cancelled (`createHoldInvoice`, `settleHoldInvoice`). Left out: no. */
   readonly holds?: boolean
+  /** Which amounts it makes invoices for, where it has bounds of its own. As they were when it was opened. */
+  readonly amounts?: AmountLimits
 }
 
 /**
@@ -108,6 +116,13 @@ export interface InvoiceBackend {
   createHoldInvoice?(request: InvoiceRequest & { readonly paymentHash: Uint8Array }): Promise<CreatedInvoice>
   /** Takes what an accepted hold invoice holds. */
   settleHoldInvoice?(preimage: Uint8Array): Promise<void>
+  /**
+   * Millisatoshi that could come in over all channels together, before reserves and fees; one payment may find less. `null`
+   * where the node does not say, or the credential does not allow to ask.
+   */
+  receivableMsat?(): Promise<bigint | null>
+  /** What an operator should know of how it is set up: a credential that allows more than it has to. Left out: nothing. */
+  readonly warnings?: readonly string[]
   /** Throws `lightning_unavailable` when invoices could not be made right now. Cheap; for readiness probes. */
   ping(): Promise<void>
   close(): Promise<void>

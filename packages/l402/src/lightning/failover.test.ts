@@ -201,7 +201,7 @@ function waiting(backend: InvoiceBackend, wait: () => Promise<void>) {
   const asked = { creates: 0, pings: 0 }
   const slow: InvoiceBackend = {
     network: backend.network,
-    invoiceCapabilities: backend.invoiceCapabilities,
+    invoiceCapabilities: { exactMsat: true, looksUp: true },
     createInvoice: async (request) => {
       asked.creates++
       await wait()

@@ -1,4 +1,5 @@
 export type {
+  AmountLimits,
   CreatedInvoice,
   InvoiceBackend,
   InvoiceCapabilities,

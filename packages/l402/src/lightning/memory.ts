@@ -46,6 +46,8 @@ export interface MemoryLightningOptions {
   readonly feeMsat?: bigint | ((amountMsat: bigint) => bigint)
   /** What the buyer has at first, in millisatoshi; default 1 BTC. */
   readonly balanceMsat?: bigint
+  /** What the seller can receive in all, in millisatoshi; it does not say if left out. Nothing is refused for it. */
+  readonly receivableMsat?: bigint
   /** Decides how a payment goes; asked once for each payment that could be made. */
   readonly onPay?: (request: PayRequest) => MemoryPayScript | undefined | Promise<MemoryPayScript | undefined>
 }
@@ -60,6 +62,7 @@ export interface MemoryLightning extends InvoiceBackend, PaymentBackend {
   cancelInvoice(paymentHash: Uint8Array): Promise<InvoiceState>
   createHoldInvoice(request: HoldInvoiceRequest): Promise<CreatedInvoice>
   settleHoldInvoice(preimage: Uint8Array): Promise<void>
+  receivableMsat(): Promise<bigint | null>
   /** All that the seller has received. */
   sellerBalanceMsat(): Promise<bigint>
   /** Ends a payment that was left pending. */
@@ -166,6 +169,11 @@ class InMemoryLightning implements MemoryLightning {
     }
     this.#sales.cancel(paymentHash)
     return this.#sales.state(paymentHash)
+  }
+
+  async receivableMsat(): Promise<bigint | null> {
+    this.#assertReachable()
+    return this.#options.receivableMsat ?? null
   }
 
   async settleHoldInvoice(preimage: Uint8Array): Promise<void> {

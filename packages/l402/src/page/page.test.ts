@@ -3,6 +3,7 @@ import { decodeUnverifiedInvoice } from '../core/bolt11/index.ts'
 import { decodeBase64, decodeHex, encodeHex } from '../core/bytes.ts'
 import { attenuateMacaroon } from '../core/chain.ts'
 import { findL402Challenges } from '../core/challenge.ts'
+import { L402Error } from '../core/errors.ts'
 import { decodeMacaroon, encodeMacaroon } from '../core/macaroon.ts'
 import { type MemoryLightning, memoryLightning } from '../lightning/memory.ts'
 import { type Paywall, type PaywallOptions, paywall } from '../server/paywall.ts'
@@ -330,6 +331,21 @@ describe('what is bought on a page', () => {
     expect(states).toContain('open')
     expect(states).toContain('later')
     expect((await tab.ask('/forecast/oslo')).status).toBe(429)
+  })
+
+  it('opens without a question to the node about another invoice that was not paid', async () => {
+    const clock = { now: Date.parse('2026-01-01T00:00:00Z') }
+    const lightning = memoryLightning({ now: () => clock.now })
+    const { gate } = shop({ lightning, now: () => clock.now })
+    const tab = new Tab(gate)
+    await tab.ask('/forecast/oslo')
+    clock.now += 400_000
+    await pay(lightning, challengeIn(await tab.ask('/forecast/oslo')))
+    expect((await tab.ask('/forecast/oslo')).status).toBe(303)
+    // The one that nobody paid is still there.
+    expect(tab.jar.size).toBe(2)
+    lightning.lookupInvoice = () => Promise.reject(new L402Error('lightning_unavailable', 'down'))
+    for (let i = 0; i < 200; i++) expect((await tab.ask('/forecast/oslo')).status).toBe(200)
   })
 
   it('waits for a bounded number of invoices', async () => {

@@ -70,7 +70,15 @@ export function withPage(gate: Gate, parts: PageParts): Gate {
     if (browser.asks !== undefined) return status(browser, request)
     const reads = request.method === 'GET' || request.method === 'HEAD'
     const notice: { settled: boolean } = { settled: false }
-    if (pending.length > 0 && reads && browser.takes) {
+    const shows = browser.html && reads
+    const nonce = pending[0]?.nonce ?? randomBytes(NONCE_BYTES)
+    const asked = withCredentials(request, browser.lines)
+    const decide = async (): Promise<Decision> =>
+      gate.decide(shows ? { ...asked, asker: encodeHex(nonce) } : asked)
+    const looks = pending.length > 0 && reads && browser.takes
+    // What has been bought opens without a question to the node about another challenge, which may be out for long.
+    const first = looks && browser.lines.length === 0 ? undefined : await decide()
+    if (looks && (first === undefined || isUnpaid(first))) {
       const payment = await look(pending, request.clientAddress)
       if (payment.state === 'paid') return againAnswer(boughtCookies(payment, isSecure(request)))
       // No second invoice while nobody knows whether the first is paid.
@@ -84,11 +92,8 @@ export function withPage(gate: Gate, parts: PageParts): Gate {
         )
       notice.settled = payment.state === 'settled'
     }
-    const shows = browser.html && reads
-    const nonce = pending[0]?.nonce ?? randomBytes(NONCE_BYTES)
-    const asked = withCredentials(request, browser.lines)
-    const decision = await gate.decide(shows ? { ...asked, asker: encodeHex(nonce) } : asked)
-    if (!shows || decision.outcome !== 'refuse' || decision.status !== 402 || decision.grpc) return decision
+    const decision = first ?? (await decide())
+    if (!shows || !isUnpaid(decision) || decision.grpc) return decision
     return page(decision, { request, nonce, browser, settled: notice.settled })
   }
 
@@ -185,7 +190,7 @@ export function withPage(gate: Gate, parts: PageParts): Gate {
       const browser = browserOf(request)
       return gate.wantsDigest(browser === undefined ? request : withCredentials(request, browser.lines))
     },
-    balance: (headers) => gate.balance(headers),
+    balance: (headers, asked) => gate.balance(headers, asked),
     get cachedVerdicts() {
       return gate.cachedVerdicts
     },
@@ -260,6 +265,10 @@ function noticeOf(
 function servicePage(services: PageParts['services'], service: string): ServicePage {
   const page = services[service]?.page
   return page === undefined || page === false ? {} : page
+}
+
+function isUnpaid(decision: Decision): decision is Refused {
+  return decision.outcome === 'refuse' && decision.status === 402
 }
 
 function isSecure({ base }: { readonly base?: string | undefined }): boolean {

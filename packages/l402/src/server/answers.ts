@@ -156,6 +156,15 @@ export function priceUnavailable(request: GateRequest, { why, detail }: NoPrice)
   })
 }
 
+/** A price that no invoice can be made for is sold at no other one. */
+export function priceOutOfBounds(request: GateRequest): Refused {
+  return plainAnswer(request, {
+    reason: 'price_unavailable',
+    detail: 'what this request costs is outside the amounts that can be received here; nothing was charged',
+    retryAfterSeconds: 5,
+  })
+}
+
 const PROBLEM_HEADERS: HeaderLines = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store']
 
 interface PlainAnswer {

@@ -3,7 +3,7 @@ import { credentialText } from '../core/credential.ts'
 import { isL402Error } from '../core/errors.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
 import { type Refusal, refuse } from '../core/refusal.ts'
-import type { InvoiceBackend } from '../lightning/backend.ts'
+import type { AmountLimits, InvoiceBackend } from '../lightning/backend.ts'
 import type { PageOptions } from '../page/options.ts'
 import { withPage } from '../page/with-page.ts'
 import type { Ledger } from '../stores/ledger.ts'
@@ -30,6 +30,7 @@ import { HOLD_KEY } from './holds.ts'
 import { idempotencyKey } from './idempotency.ts'
 import type { KeyRing } from './keys.ts'
 import type { AddressLists } from './limits/address-lists.ts'
+import { amountBounds } from './limits/amount-bounds.ts'
 import type { LimitAuthority } from './limits/authority.ts'
 import { createFreebies } from './limits/freebies.ts'
 import { localLimits } from './limits/local-limits.ts'
@@ -38,7 +39,7 @@ import { asksOf, unpaidAsksOf } from './limits/rate-rules.ts'
 import { type ChallengeEconomics, createSelling } from './limits/selling.ts'
 import { shadowed } from './limits/shadow.ts'
 import { createThrottle } from './limits/throttle.ts'
-import { after, paymentDecider } from './payment-scheme/decide-payment.ts'
+import { after, paymentBesides, paymentDecider } from './payment-scheme/decide-payment.ts'
 import { createPaymentScheme, type PaymentSchemeMode } from './payment-scheme/scheme.ts'
 import { meter } from './pricing/meter-gate.ts'
 import type { PricedEvent } from './pricing/pricer.ts'
@@ -75,6 +76,8 @@ export interface GateOptions extends AddressLists {
   readonly limits?: LimitAuthority
   /** Seconds an invoice may be paid; 600 if left out. */
   readonly invoiceExpirySeconds?: number
+  /** Which amounts are sold at all, within those of the backend itself. Other prices are a 503, and not moved. */
+  readonly amounts?: AmountLimits
   /** Milliseconds a backend may take to make an invoice, or to look one up; 10,000 if left out. Then 503. */
   readonly challengeDeadlineMs?: number
   /**
@@ -106,6 +109,11 @@ export interface GateOptions extends AddressLists {
    * requests that hold `Accept-Payment`, `always` to all, and both take its credentials. `asked` if left out.
    */
   readonly payment?: PaymentSchemeMode
+  /**
+   * Binds that scheme's challenges for one call to the body of the request (`digest`), of up to 64 KiB: the body is then read
+   * before there is an answer, so nothing may have read it before. False if left out.
+   */
+  readonly bindBodies?: boolean
   /** A second challenge line, last, for clients that know the scheme `LSAT` alone (rule S3); false if left out. */
   readonly lsat?: boolean
   /** The page that browsers get with a 402 (rule S6); `false`: the problem in JSON, like everybody. See docs/page.md. */
@@ -188,6 +196,7 @@ export function createGate(options: GateOptions): Gate {
       : createPaymentScheme(options.keys, {
           network: options.lightning.network,
           always: options.payment === 'always',
+          bindBodies: options.bindBodies === true,
           now,
         })
   const demand = createDemand({
@@ -195,6 +204,7 @@ export function createGate(options: GateOptions): Gate {
     pricing,
     throttle,
     policyOf,
+    bounds: amountBounds(options.lightning.invoiceCapabilities, options.amounts),
     proofs: options.dpop,
     sales,
     payment,
@@ -275,7 +285,7 @@ export function createGate(options: GateOptions): Gate {
         admit(visit, i + 1, deferred(before, limited)),
       )
     }
-    return answer(request, denial)
+    return paymentBesides(payment, request, decideRoute) ?? answer(request, denial)
   }
 
   /** Strict mode: tries the credential again once the node calls its invoice settled; else the next one. */
@@ -424,10 +434,15 @@ export function createGate(options: GateOptions): Gate {
     wantsDigest(request) {
       const { free, hold, shadow } = request.route
       if (hold === true) return true
-      if (free || shadow === true || typeof idempotencyKey(request) !== 'string') return false
-      return credentialText(request.headers) !== undefined || payment?.present(request).state === 'unwrapped'
+      if (free || shadow === true || request.method === 'GET' || request.method === 'HEAD') return false
+      if (payment?.wantsBody(request) === true) return true
+      if (typeof idempotencyKey(request) !== 'string') return false
+      return credentialText(request.headers) !== undefined || payment?.open(request).state === 'unwrapped'
     },
-    async balance(headers) {
+    async balance(asked, { base = '' } = {}) {
+      const opened = payment?.open({ headers: asked, base }) ?? { state: 'none' }
+      if (opened.state === 'refused' && credentialText(asked) === undefined) return noBalance(opened.refusal)
+      const headers = opened.state === 'unwrapped' ? opened.headers : asked
       const text = credentialText(headers)
       if (text === undefined) return noBalance(MISSING)
       try {

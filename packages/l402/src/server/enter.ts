@@ -1,7 +1,7 @@
 /** From a request whose route is known to a pass or an answer: the way that all servers of this library go. */
 
 import { storeUnavailable } from './answers.ts'
-import { DIGEST_BYTES } from './content-digest.ts'
+import { DIGEST_BYTES, type Digests } from './content-digest.ts'
 import type { Entitlement, Gate, GateRequest } from './gate.ts'
 import type { Pricer } from './pricing/pricer.ts'
 import { problemAnswer, refusalAnswer, storedAnswer, type WholeAnswer } from './whole-answer.ts'
@@ -10,12 +10,13 @@ import { problemAnswer, refusalAnswer, storedAnswer, type WholeAnswer } from './
 export interface BodySource {
   /** What a pricer is told besides the request's head. `query` with its `?`. */
   priced(query: string, pricer: Pricer): Promise<Pick<GateRequest, 'query' | 'bodyBytes' | 'bodyHead'>>
-  /** `digestContent` of query and body; `null` for a body of more than `DIGEST_BYTES`. */
-  digest(query: string): Promise<Uint8Array | null>
+  /** `digestsOf` query and body; `null` for a body of more than `DIGEST_BYTES`. */
+  digest(query: string): Promise<Digests | null>
 }
 
 /** A request and its route. */
-export interface Matched extends Omit<GateRequest, 'contentDigest' | 'bodyBytes' | 'bodyHead' | 'query'> {
+export interface Matched
+  extends Omit<GateRequest, 'contentDigest' | 'bodyDigest' | 'bodyBytes' | 'bodyHead' | 'query'> {
   /** With its `?`; empty without one. */
   readonly query: string
   readonly body: BodySource
@@ -43,10 +44,10 @@ export async function enter(gate: Gate, matched: Matched): Promise<Entered | Ans
     ...head,
     ...(pricer === undefined ? {} : await body.priced(query, pricer)),
   }
-  const digest = gate.wantsDigest(asked) ? await body.digest(query) : undefined
-  if (digest === null)
+  const digests = gate.wantsDigest(asked) ? await body.digest(query) : undefined
+  if (digests === null)
     return answered(problemAnswer(asked, 'body_too_large', `expected at most ${DIGEST_BYTES} bytes`))
-  const decision = await gate.decide(digest === undefined ? asked : { ...asked, contentDigest: digest })
+  const decision = await gate.decide(digests === undefined ? asked : { ...asked, ...digests })
   if (decision.outcome === 'refuse') return answered(refusalAnswer(asked, decision))
   if (decision.outcome === 'replay') return answered(storedAnswer(asked, decision.answer))
   return {

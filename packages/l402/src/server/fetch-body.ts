@@ -1,4 +1,4 @@
-import { contentDigest } from './content-digest.ts'
+import { contentDigests } from './content-digest.ts'
 import type { BodySource } from './enter.ts'
 import { pricedParts } from './pricing/fetch-parts.ts'
 
@@ -6,6 +6,6 @@ import { pricedParts } from './pricing/fetch-parts.ts'
 export function fetchBody(request: Request): BodySource {
   return {
     priced: (query, pricer) => pricedParts(request, query, pricer),
-    digest: (query) => contentDigest(request, query),
+    digest: (query) => contentDigests(request, query),
   }
 }

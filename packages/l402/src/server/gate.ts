@@ -68,7 +68,10 @@ export interface RouteTerms {
     /** Whole caveats, `condition=value`, of conditions that the gate does not know. */
     readonly caveats?: readonly string[]
   }
-  /** The invoice's description; service and route name if left out. */
+  /**
+   * The invoice's description; service and route name if left out. `{service}`, `{route}`, `{method}`, `{path}` and `{host}`
+   * stand for those of the request; other braces are text. Requests whose memos differ share no invoice.
+   */
   readonly memo?: string
   /** What each client prefix has for nothing, where it has no valid credential. */
   readonly freebie?: Freebie
@@ -104,6 +107,8 @@ export interface GateRequest {
    * `Idempotency-Key` is not heeded.
    */
   readonly contentDigest?: Uint8Array
+  /** SHA-256 of the body alone, beside the other: what challenges of the Payment scheme are bound to. */
+  readonly bodyDigest?: Uint8Array
   /** Names the browser that a challenge is for: it is handed out again to no other one, its neighbours included. */
   readonly asker?: string
   /** The server's own, for a payment that its node holds: passes before it is settled, and is sold nothing. */
@@ -273,11 +278,15 @@ export interface Gate {
   decide(request: GateRequest): Decision | Promise<Decision>
   /**
    * Whether the request's outcome is to be kept, so that `decide` needs the digest of its body: an unsafe method with an
-   * `Idempotency-Key` and a credential, on a route that is not free; anything on one that is paid on delivery.
+   * `Idempotency-Key` and a credential, on a route that is not free; anything on one that is paid on delivery. Or whether a
+   * challenge of the Payment scheme is bound to its body, or would be.
    */
   wantsDigest(request: GateRequest): boolean
-  /** What is left of the credential in these headers; see {@link Balance}. Never throws for what a client sent. */
-  balance(headers: HeaderLines): Promise<Balance | Refused>
+  /**
+   * What is left of the credential in these headers; see {@link Balance}. Never throws for what a client sent. One of the
+   * Payment scheme is read where `base`, as in a request, is confidential.
+   */
+  balance(headers: HeaderLines, asked?: Pick<GateRequest, 'base'>): Promise<Balance | Refused>
   /** Answers the form of a payment page; `null`, or left out, where there are no pages. */
   submitPage?(form: PageForm): Refused | null
   /** How many credentials the verdict cache holds. */

@@ -43,7 +43,7 @@ export { callRefundAccount } from './call-refunds.ts'
 export type { ChallengeLimitOptions } from './challenge-limit.ts'
 export { clientPrefix } from './client-prefix.ts'
 export { type ConditionsOffer, readConditions } from './conditions-offer.ts'
-export { DIGEST_BYTES, digestContent } from './content-digest.ts'
+export { DIGEST_BYTES, digestContent, digestsOf } from './content-digest.ts'
 export {
   addCorsLines,
   applyCors,
@@ -76,6 +76,7 @@ export type {
 export { findHoldPreimage, type HeldSale } from './holds.ts'
 export { deriveRootKey, type KeyRing, keyRing, type MasterKey } from './keys.ts'
 export { type AddressLists, deniedBy } from './limits/address-lists.ts'
+export { type AmountBounds, amountBounds, type OutOfBounds } from './limits/amount-bounds.ts'
 export type { Allowance, LimitAsk, LimitAuthority } from './limits/authority.ts'
 export type { ChallengeReuseOptions } from './limits/challenge-reuse.ts'
 export type { Freebie } from './limits/freebies.ts'
@@ -89,6 +90,7 @@ export {
   withServicePolicy,
 } from './limits/route-policy.ts'
 export type { ChallengeEconomics } from './limits/selling.ts'
+export { isMemoTemplate, memoFault } from './memo.ts'
 export type { Charge, UnitRate, UsageRates } from './metering/charge.ts'
 export { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
 export { createMeter, type MeterOptions } from './metering/create-meter.ts'

@@ -6,6 +6,7 @@ import { answerResponse, headerLines } from './fetch-answers.ts'
 import { fetchBody } from './fetch-body.ts'
 import type { Entitlement, RouteTerms } from './gate.ts'
 import { type KeyRing, keyRing, type MasterKey } from './keys.ts'
+import { amountBounds, refuseUnsellable } from './limits/amount-bounds.ts'
 import { type ServicePolicyOffer, withServicePolicy } from './limits/route-policy.ts'
 import { type RouteOffer, routeTerms } from './route-terms.ts'
 import { compileRoutes } from './routes.ts'
@@ -108,6 +109,8 @@ export function paywall(options: PaywallOptions): Paywall {
     ),
   )
 
+  const bounds = amountBounds(rest.lightning.invoiceCapabilities, rest.amounts)
+  for (const { value } of routes.routes) refuseUnsellable(value, bounds)
   for (const { value } of routes.routes)
     if (value.pricer?.metered !== undefined)
       throw new RangeError(`invalid price of route "${value.name}": a metered price server needs the gateway`)

@@ -129,7 +129,7 @@ export const REASONS: Readonly<Record<RefusedReason, ReasonEntry>> = {
   price_unavailable: {
     ...UNAVAILABLE,
     meaning:
-      'The seller’s price for this request cannot be had right now: its pricer or its rate is out of reach.',
+      'The seller’s price for this request cannot be had right now: its pricer or its rate is out of reach, or it is outside the amounts that the seller can receive.',
     remedy:
       'Repeat the request after `Retry-After`; credentials that were bought before mostly go on working.',
   },

@@ -9,6 +9,7 @@ import { createGate, type GateOptions } from './create-gate.ts'
 import { type Answered, answered, type BodySource, type Entered, enter } from './enter.ts'
 import type { RouteTerms } from './gate.ts'
 import { type KeyRing, keyRing, type MasterKey } from './keys.ts'
+import { amountBounds, refuseUnsellable } from './limits/amount-bounds.ts'
 import { type ServicePolicyOffer, withServicePolicy } from './limits/route-policy.ts'
 import { type RouteOffer, routeTerms } from './route-terms.ts'
 import type { ServiceOptions } from './service-policies.ts'
@@ -70,6 +71,7 @@ export function routeGates(options: L402Options): (route: L402Route) => RouteGat
     throw new RangeError('invalid origin: expected scheme and authority, e.g. https://api.example.com')
   const ring = 'mintingKey' in keys ? keys : keyRing(keys)
   const gate = createGate({ ...rest, ledger: store, keys: ring, services })
+  const bounds = amountBounds(rest.lightning.invoiceCapabilities, rest.amounts)
   const names = Object.keys(services)
   const offers = new Map<string, string>()
 
@@ -82,6 +84,7 @@ export function routeGates(options: L402Options): (route: L402Route) => RouteGat
     const terms = withServicePolicy(routeTerms(service, name, offer), offered)
     if (terms.pricer?.metered !== undefined)
       throw new RangeError(`invalid price of route "${name}": a metered price server needs the gateway`)
+    refuseUnsellable(terms, bounds)
     refuseSecondOffer(offers, `${service} ${name}`, offer)
     return {
       terms,

@@ -5,6 +5,7 @@ import { parseDuration } from '../core/duration.ts'
 import { type ConditionsOffer, readConditions } from './conditions-offer.ts'
 import type { Grants, RouteTerms } from './gate.ts'
 import { type RoutePolicyOffer, routePolicy } from './limits/route-policy.ts'
+import { memoFault } from './memo.ts'
 import type { Charge } from './metering/charge.ts'
 import { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
 import { looksPriced } from './pricing/price-capability.ts'
@@ -35,6 +36,8 @@ export interface RouteOffer extends RoutePolicyOffer {
    */
   readonly anyCapability?: boolean
   readonly free?: boolean
+  /** The invoice's description, at most 639 bytes; see {@link RouteTerms.memo}. Braces hold those names alone. */
+  readonly memo?: string
 }
 
 /**
@@ -54,6 +57,8 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
       throw new RangeError(`invalid ${at}: expected either free or a price, got both`)
     if (offer.charge !== undefined || offer.conditions !== undefined)
       throw new RangeError(`invalid ${at}: a free route sells nothing, expected no charge and no conditions`)
+    if (offer.memo !== undefined)
+      throw new RangeError(`invalid ${at}: a free route sells nothing, expected no memo`)
     if (offer.freebie !== undefined || offer.skipInvoice === true)
       throw new RangeError(`invalid ${at}: expected neither freebie nor skipInvoice on a free route`)
     const policy = routePolicy(service, name, offer)
@@ -61,6 +66,8 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
   }
   if (offer.price === undefined && offer.skipInvoice !== true)
     throw new RangeError(`invalid ${at}: expected a price, e.g. 10 sat, or free: true`)
+  const fault = offer.memo === undefined ? undefined : memoFault(offer.memo)
+  if (fault !== undefined) throw new RangeError(`invalid memo of ${at}: ${fault}`)
   const pricer = typeof offer.price === 'object' ? offer.price : undefined
   if (pricer !== undefined) checkPricer(at, pricer, offer)
   const priceMsat = readPrice(offer.price)
@@ -80,6 +87,7 @@ export function routeTerms(service: string, name: string, offer: RouteOffer): Ro
     ...(charge === undefined ? {} : { charge }),
     ...(conditions === undefined ? {} : { conditions }),
     capability,
+    ...(offer.memo === undefined ? {} : { memo: offer.memo }),
     ...routePolicy(service, name, offer),
   }
 }

@@ -2,7 +2,7 @@ import { createServer, request as httpRequest, type IncomingMessage } from 'node
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { answerOf, listen, type Running } from '../../../test/matrix.ts'
-import { digestContent } from '../../server/content-digest.ts'
+import { type Digests, digestsOf } from '../../server/content-digest.ts'
 import type { Pricer } from '../../server/pricing/pricer.ts'
 import { nodeBody } from './node-body.ts'
 
@@ -34,9 +34,12 @@ async function ask(
   return text(await answerOf(req))
 }
 
-const hex = (bytes: Uint8Array | null): string =>
-  bytes === null ? 'null' : Buffer.from(bytes).toString('hex')
-const digestOf = (body: string): string => hex(digestContent('?q', Buffer.from(body)))
+const shown = (digests: Digests | null): string => {
+  if (digests === null) return 'null'
+  const { contentDigest, bodyDigest } = digests
+  return [contentDigest, bodyDigest].map((bytes) => Buffer.from(bytes).toString('hex')).join(' ')
+}
+const digestOf = (body: string): string => shown(digestsOf('?q', Buffer.from(body)))
 
 describe('what is read of a body before its handler has it', () => {
   it.each([
@@ -47,7 +50,7 @@ describe('what is read of a body before its handler has it', () => {
     const body = pieces.join('')
     const answer = await ask(pieces, async (req) => {
       const digest = await nodeBody(req).digest('?q')
-      return `${hex(digest)} ${(await text(req)) === body}`
+      return `${shown(digest)} ${(await text(req)) === body}`
     })
     expect(answer).toBe(`${digestOf(body)} true`)
   })
@@ -68,7 +71,7 @@ describe('what is read of a body before its handler has it', () => {
 
   it('is refused above its bound, and is no more than its head for a pricer', async () => {
     const large = 'x'.repeat(600_000)
-    const tooLarge = await ask([large, large], async (req) => hex(await nodeBody(req).digest('')))
+    const tooLarge = await ask([large, large], async (req) => shown(await nodeBody(req).digest('')))
     expect(tooLarge).toBe('null')
     const pricer = { readsBody: true } as Pricer
     const head = await ask([large], async (req) => {
@@ -81,7 +84,7 @@ describe('what is read of a body before its handler has it', () => {
   it('cannot be read where a parser has read it, and says so', async () => {
     const answer = await ask(['hello'], async (req) => {
       await text(req)
-      return hex(await nodeBody(req).digest(''))
+      return shown(await nodeBody(req).digest(''))
     })
     expect(answer).toContain('expected the paywall before anything that parses bodies')
   })

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { concatBytes } from '../../core/bytes.ts'
-import { DIGEST_BYTES, digestContent } from '../../server/content-digest.ts'
+import { DIGEST_BYTES, digestsOf } from '../../server/content-digest.ts'
 import type { BodySource } from '../../server/enter.ts'
 import { PRICED_BODY_BYTES } from '../../server/pricing/pricer.ts'
 
@@ -18,7 +18,7 @@ export function nodeBody(req: IncomingMessage): BodySource {
     },
     async digest(query) {
       const body = await peek(req, DIGEST_BYTES + 1)
-      return body.length > DIGEST_BYTES ? null : digestContent(query, body)
+      return body.length > DIGEST_BYTES ? null : digestsOf(query, body)
     },
   }
 }

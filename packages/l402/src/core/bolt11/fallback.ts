@@ -18,7 +18,8 @@ const ADDRESS_OF: Readonly<Record<Network, { p2pkh: number; p2sh: number; segwit
   simnet: { p2pkh: 0x3f, p2sh: 0x7b, segwit: 'sb' },
 }
 
-const base58check = createBase58check(sha256)
+// Made where it is needed: hardly any invoice has such an address.
+const base58check = (): ReturnType<typeof createBase58check> => createBase58check(sha256)
 
 /** One `f` field; `undefined` for a version that BOLT 11 has readers skip. */
 export function decodeFallback(words: Words, network: Network): FallbackAddress | undefined {
@@ -50,8 +51,8 @@ function fits(version: number, length: number): boolean {
 
 function formatAddress(version: number, program: Uint8Array, network: Network): string {
   const { p2pkh, p2sh, segwit } = ADDRESS_OF[network]
-  if (version === P2PKH) return base58check.encode(concatBytes(Uint8Array.of(p2pkh), program))
-  if (version === P2SH) return base58check.encode(concatBytes(Uint8Array.of(p2sh), program))
+  if (version === P2PKH) return base58check().encode(concatBytes(Uint8Array.of(p2pkh), program))
+  if (version === P2SH) return base58check().encode(concatBytes(Uint8Array.of(p2sh), program))
   const codec = version === 0 ? bech32 : bech32m // BIP-350
   return codec.encode(segwit, [version, ...bytesToWords(program)])
 }

@@ -14,18 +14,24 @@ import type { MemoryLightning } from '../memory.ts'
 import { btcpay, btcpayWallet } from './index.ts'
 
 const KEY = 'b'.repeat(40)
+const SELLER_KEY = 's'.repeat(40)
 const STORE = 'S'.repeat(44)
 const BASE = `/api/v1/stores/${STORE}/lightning/BTC/`
+let asked: StubRequest['body'] = {}
 const ok = (json: unknown): StubAnswer => ({ status: 200, json })
 
 async function api(request: StubRequest, lightning: MemoryLightning): Promise<StubAnswer> {
   const { method, path, headers, body } = request
-  if (headers['authorization'] !== `token ${KEY}`) return { status: 401, json: { code: 'unauthenticated' } }
+  const sells = headers['authorization'] === `token ${SELLER_KEY}`
+  if (!sells && headers['authorization'] !== `token ${KEY}`)
+    return { status: 401, json: { code: 'unauthenticated' } }
   const call = path.startsWith(BASE) ? path.slice(BASE.length) : ''
   const hash = decodeHex(call.split('/')[1] ?? '') ?? new Uint8Array(32)
+  if (call === 'balance' && sells) return { status: 403, json: { code: 'missing-permission' } }
   if (call === 'balance') return ok({ offchain: { local: String(await lightning.balanceMsat()) } })
   if (call === 'invoices' && method === 'GET') return ok([])
   if (call === 'invoices') {
+    asked = body
     const { invoice, paymentHash, expiresAt } = await lightning.createInvoice({
       amountMsat: BigInt(String(body['amount'])),
       memo: String(body['description']),
@@ -93,5 +99,19 @@ describe('BTCPay Server (fixture only)', () => {
 
   it('refuses an id of a store that would lead elsewhere', async () => {
     await expect(btcpay({ ...options(), store: '../../server' })).rejects.toThrow(TypeError)
+  })
+
+  it.each([undefined, true])(
+    'asks for hints for private channels only where told: %s',
+    async (routeHints) => {
+      const seller = await btcpay({ ...options(), ...(routeHints === undefined ? {} : { routeHints }) })
+      await seller.createInvoice({ amountMsat: 1_000n, memo: 'x', expirySeconds: 60 })
+      expect(asked['privateRouteHints']).toBe(routeHints)
+    },
+  )
+
+  it('warns a seller whose key can also pay', async () => {
+    expect((await btcpay(options())).warnings?.[0]).toContain('its API key can also pay')
+    expect((await btcpay({ ...options(), key: SELLER_KEY })).warnings).toEqual([])
   })
 })

@@ -19,7 +19,7 @@ import {
   type RestAnswer,
   restClient,
 } from '../lib/rest.ts'
-import { seller } from '../lib/seller.ts'
+import { mayAlsoPay, seller } from '../lib/seller.ts'
 import { hash32, listOf, objectOf, textOf, wholeOf } from '../lib/values.ts'
 import { btcpayInvoiceCapabilities, btcpayPaymentCapabilities } from './capabilities.ts'
 
@@ -38,6 +38,12 @@ export interface BtcpayOptions {
   readonly now?: () => number
 }
 
+/** {@link BtcpayOptions}, and what invoices are to be like. */
+export interface BtcpayInvoicesOptions extends BtcpayOptions {
+  /** Puts hints for private channels into invoices, where the node behind the server can. */
+  readonly routeHints?: boolean
+}
+
 const SELLS = {
   what: 'API key',
   hint: 'it needs btcpay.store.cancreatelightninginvoice and btcpay.store.canviewlightninginvoice for the store',
@@ -49,18 +55,22 @@ const PAYS = { what: 'API key', hint: 'it needs btcpay.store.canuselightningnode
  *
  * @throws TypeError for settings that cannot be meant, `lightning_unavailable` or `lightning_invalid`.
  */
-export async function btcpay(options: BtcpayOptions): Promise<InvoiceBackend> {
+export async function btcpay(options: BtcpayInvoicesOptions): Promise<InvoiceBackend> {
   const rest = client(options)
   const { now = Date.now } = options
   const network = expectNetwork(rest.who, await findNetwork(rest, SELLS), options.network)
+  // Shown only to keys that may use the node, which is to pay as well.
+  const tried = await rest.call('balance')
+  const mayPay = tried.kind === 'answered' && tried.status === 200
   // Most nodes call an invoice by its payment hash, and some by another name.
   const ids = new Book<{ readonly expiresAt: number; readonly id: string }>()
   return seller({
     who: rest.who,
     network,
+    warnings: mayPay ? [mayAlsoPay(rest.who, 'API key', 'one that makes and views Lightning invoices')] : [],
     capabilities: btcpayInvoiceCapabilities,
     async create(request) {
-      const made = await createInvoice(rest, request, SELLS)
+      const made = await createInvoice(rest, { ...request, routeHints: options.routeHints === true }, SELLS)
       const { paymentHash, expiresAt } = readInvoice(rest.who, made['BOLT11'])
       const key = encodeHex(paymentHash)
       const { id } = made
@@ -185,11 +195,17 @@ async function createInvoice(
     readonly memo: string
     readonly expirySeconds: number
     readonly signal?: AbortSignal
+    readonly routeHints?: boolean
   },
   key: typeof SELLS,
 ) {
-  const { amountMsat, memo, expirySeconds, signal } = terms
-  const json = { amount: String(amountMsat), description: memo, expiry: expirySeconds }
+  const { amountMsat, memo, expirySeconds, signal, routeHints } = terms
+  const json = {
+    amount: String(amountMsat),
+    description: memo,
+    expiry: expirySeconds,
+    ...(routeHints ? { privateRouteHints: true } : {}),
+  }
   const answer = answerOf(rest, await rest.call('invoices', { method: 'POST', json, signal }))
   return objectOf(expectOk(rest, answer, key).body)
 }

@@ -1,6 +1,6 @@
 /** Core Lightning's clnrest as its documentation describes it: fixture only. */
 
-import { afterAll, beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeConformance } from '../../../test/support/conformance.ts'
 import {
   payInMemory,
@@ -16,9 +16,18 @@ import { cln, clnWallet } from './index.ts'
 
 const SELLER = `${'s'.repeat(60)}=`
 const PAYER = `${'p'.repeat(60)}=`
+const WATCHER = `${'w'.repeat(60)}=`
+const SELLS = ['getinfo', 'invoice', 'listinvoices', 'delinvoice', 'waitanyinvoice', 'wait']
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  [SELLER]: ['getinfo', 'invoice', 'listinvoices', 'delinvoice', 'waitanyinvoice', 'wait'],
+  [SELLER]: SELLS,
+  [`${'e'.repeat(60)}=`]: [...SELLS, 'xpay'],
+  ...Object.fromEntries(SELLS.map((one, at) => [lacking(at), SELLS.filter((method) => method !== one)])),
+  [WATCHER]: [...SELLS, 'listpeerchannels'],
   [PAYER]: ['getinfo', 'xpay', 'listpays', 'listpeerchannels'],
+}
+
+function lacking(at: number): string {
+  return `${String(at).repeat(60)}=`
 }
 
 /** What the stub remembers beside Lightning in memory. */
@@ -28,6 +37,8 @@ class Node {
     { readonly label: string; readonly bolt11: string; pay_index?: number }
   >()
   #paid: string[] = []
+  /** The invoice that was asked for last. */
+  asked: StubRequest['body'] = {}
 
   readonly answer = async (request: StubRequest, lightning: MemoryLightning): Promise<StubAnswer> => {
     const { path, headers, body, method } = request
@@ -53,6 +64,8 @@ class Node {
       case 'getinfo':
         return { id: '02', network: 'regtest' }
       case 'invoice': {
+        if (body['label'] === undefined) return { code: -32602, message: 'missing required parameter: label' }
+        this.asked = body
         const made = await lightning.createInvoice({
           amountMsat: BigInt(Number(body['amount_msat'])),
           memo: String(body['description']),
@@ -75,6 +88,8 @@ class Node {
       case 'wait':
         return { subsystem: 'invoices', updated: this.#paid.length }
       case 'waitanyinvoice':
+        if (typeof body['lastpay_index'] !== 'number')
+          return { code: -32602, message: 'lastpay_index: invalid' }
         return await this.#next(Number(body['lastpay_index']), lightning)
       case 'xpay': {
         const invoice = String(body['invstring'])
@@ -90,7 +105,19 @@ class Node {
         return { pays: [{ ...amount, status: 'complete', preimage: encodeHex(outcome.preimage) }] }
       }
       default:
-        return { channels: [{ spendable_msat: Number(await lightning.balanceMsat()) }] }
+        return {
+          channels: [
+            {
+              state: 'CHANNELD_NORMAL',
+              peer_connected: true,
+              spendable_msat: Number(await lightning.balanceMsat()),
+              receivable_msat: 2_000,
+            },
+            { state: 'CHANNELD_NORMAL', peer_connected: true, spendable_msat: 0, receivable_msat: 500 },
+            { state: 'CHANNELD_NORMAL', peer_connected: false, spendable_msat: 0, receivable_msat: 7_000 },
+            { state: 'CLOSINGD_COMPLETE', peer_connected: true, spendable_msat: 0, receivable_msat: 9_000 },
+          ],
+        }
     }
   }
 
@@ -143,8 +170,9 @@ function paidFields(invoice: string): Record<string, unknown> {
 
 describe('Core Lightning (fixture only)', () => {
   let stub: StubNode
+  const node = new Node()
   beforeAll(async () => {
-    stub = await startStub(new Node().answer)
+    stub = await startStub(node.answer)
   })
   afterAll(() => stub.close())
 
@@ -175,4 +203,30 @@ describe('Core Lightning (fixture only)', () => {
     },
     close: async () => {},
   }))
+
+  it.each(SELLS)('names %s where the rune lacks it, and how to make one that does not', async (method) => {
+    const rune = lacking(SELLS.indexOf(method))
+    await expect(cln({ url: stub.url, rune })).rejects.toThrow(
+      `refused the rune for ${method}: Not permitted: method not allowed; make one with: lightning-cli createrune restrictions='[[${SELLS.map((one) => `"method=${one}"`).join(',')}]]'`,
+    )
+  })
+
+  it('warns a seller whose rune can also pay', async () => {
+    expect((await cln({ url: stub.url, rune: `${'e'.repeat(60)}=` })).warnings?.[0]).toContain(
+      'its rune can also pay',
+    )
+    expect((await cln({ url: stub.url, rune: SELLER })).warnings).toEqual([])
+  })
+
+  it('says what can be received over the channels that work, with a rune that allows to ask', async () => {
+    expect(await (await cln({ url: stub.url, rune: WATCHER })).receivableMsat?.()).toBe(2_500n)
+    expect(await (await cln({ url: stub.url, rune: SELLER })).receivableMsat?.()).toBeNull()
+  })
+
+  it.each([undefined, true, false])('asks for hints as it is told: %s', async (routeHints) => {
+    const more = routeHints === undefined ? {} : { routeHints }
+    const seller = await cln({ url: stub.url, rune: SELLER, ...more })
+    await seller.createInvoice({ amountMsat: 1_000n, memo: 'x', expirySeconds: 60 })
+    expect(node.asked['exposeprivatechannels']).toBe(routeHints)
+  })
 })

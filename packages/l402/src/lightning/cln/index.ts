@@ -1,3 +1,3 @@
 export type { ClnOptions } from './client.ts'
-export { cln } from './invoices.ts'
+export { type ClnInvoicesOptions, cln } from './invoices.ts'
 export { clnWallet } from './wallet.ts'

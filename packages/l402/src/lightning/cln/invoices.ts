@@ -4,27 +4,55 @@ import { encodeHex } from '../../core/bytes.ts'
 import { L402Error } from '../../core/errors.ts'
 import type { InvoiceBackend, InvoiceState, Settlement, SettlementsFrom } from '../backend.ts'
 import { expectNetwork } from '../lib/networks.ts'
-import type { Rest } from '../lib/rest.ts'
-import { seller } from '../lib/seller.ts'
+import { answerOf, failCall } from '../lib/rest.ts'
+import { mayAlsoPay, seller } from '../lib/seller.ts'
 import { hash32, type JsonObject, listOf, objectOf, wholeOf } from '../lib/values.ts'
 import { clnInvoiceCapabilities } from './capabilities.ts'
-import { type ClnOptions, callCln, clnClient, clnNetwork } from './client.ts'
+import {
+  type Cln,
+  type ClnOptions,
+  callCln,
+  checkMethods,
+  clnClient,
+  clnNetwork,
+  isRuneDenied,
+} from './client.ts'
+
+const METHODS = ['getinfo', 'invoice', 'listinvoices', 'delinvoice', 'waitanyinvoice', 'wait']
 
 /** One wait for the next settlement; then it is asked again. */
 const WAIT_SECONDS = 60
 
+/** {@link ClnOptions}, and what invoices are to be like. */
+export interface ClnInvoicesOptions extends ClnOptions {
+  /**
+   * Puts hints for private channels into invoices. Left out, the node does so by itself where it has no public ones;
+   * `false`: never.
+   */
+  readonly routeHints?: boolean
+}
+
 /**
- * Invoices of a Core Lightning node. A rune for `getinfo`, `invoice`, `listinvoices`, `delinvoice` and `waitanyinvoice`
- * is enough.
+ * Invoices of a Core Lightning node. A rune for `getinfo`, `invoice`, `listinvoices`, `delinvoice`, `waitanyinvoice`
+ * and `wait` is enough; with `listpeerchannels` it tells what can be received.
  *
  * @throws TypeError for settings that cannot be meant, `lightning_unavailable` or `lightning_invalid`.
  */
-export async function cln(options: ClnOptions): Promise<InvoiceBackend> {
-  const rest = clnClient(options)
+export async function cln(options: ClnInvoicesOptions): Promise<InvoiceBackend> {
+  const rest = clnClient(options, METHODS)
   const { now = Date.now } = options
   const network = expectNetwork(rest.who, await clnNetwork(rest), options.network)
   const find = (paymentHash: Uint8Array): Promise<JsonObject | undefined> => findInvoice(rest, paymentHash)
   await find(new Uint8Array(32))
+  // Each lacks something that the method needs.
+  await checkMethods(rest, {
+    invoice: {},
+    delinvoice: {},
+    waitanyinvoice: { lastpay_index: 'none' },
+    wait: {},
+  })
+  const tried = await rest.call('v1/xpay', { method: 'POST', json: { invstring: 'none' } })
+  const mayPay = tried.kind === 'answered' && tried.status !== 404 && !isRuneDenied(tried)
   const stateOf = (invoice: JsonObject | undefined): InvoiceState => {
     if (invoice === undefined) return 'unknown'
     if (invoice['status'] === 'paid') return 'settled'
@@ -35,9 +63,15 @@ export async function cln(options: ClnOptions): Promise<InvoiceBackend> {
   const base = seller({
     who: rest.who,
     network,
+    warnings: mayPay ? [mayAlsoPay(rest.who, 'rune', 'one that is restricted to its methods')] : [],
     capabilities: clnInvoiceCapabilities,
     async create({ amountMsat, memo, expirySeconds, signal }) {
-      const terms = { amount_msat: Number(amountMsat), description: memo, expiry: expirySeconds }
+      const terms = {
+        amount_msat: Number(amountMsat),
+        description: memo,
+        expiry: expirySeconds,
+        ...(options.routeHints === undefined ? {} : { exposeprivatechannels: options.routeHints }),
+      }
       const label = `turnpike-${crypto.randomUUID()}`
       const made = await callCln(rest, 'invoice', { ...terms, label }, { signal })
       return { invoice: made['bolt11'], paymentHash: hash32(made['payment_hash']) }
@@ -57,6 +91,7 @@ export async function cln(options: ClnOptions): Promise<InvoiceBackend> {
       }
     },
     ping: async () => void (await find(new Uint8Array(32))),
+    receivable: () => receivableMsat(rest),
   })
   return {
     ...base,
@@ -74,7 +109,20 @@ export async function cln(options: ClnOptions): Promise<InvoiceBackend> {
   }
 }
 
-async function findInvoice(rest: Rest, paymentHash: Uint8Array): Promise<JsonObject | undefined> {
+/** Over the channels that work; a rune need not allow to ask. */
+async function receivableMsat(rest: Cln): Promise<bigint | null> {
+  const answer = answerOf(rest, await rest.call('v1/listpeerchannels', { method: 'POST', json: {} }))
+  if (isRuneDenied(answer)) return null
+  const { channels } = objectOf(answer.body)
+  if ((answer.status !== 200 && answer.status !== 201) || !Array.isArray(channels))
+    return failCall(rest, answer)
+  return channels
+    .map(objectOf)
+    .filter(({ state, peer_connected }) => state === 'CHANNELD_NORMAL' && peer_connected !== false)
+    .reduce((sum, one) => sum + (wholeOf(one['receivable_msat']) ?? 0n), 0n)
+}
+
+async function findInvoice(rest: Cln, paymentHash: Uint8Array): Promise<JsonObject | undefined> {
   const body = await callCln(rest, 'listinvoices', { payment_hash: encodeHex(paymentHash) })
   const { invoices } = body
   if (!Array.isArray(invoices))
@@ -82,7 +130,7 @@ async function findInvoice(rest: Rest, paymentHash: Uint8Array): Promise<JsonObj
   return invoices.length === 0 ? undefined : objectOf(invoices[0])
 }
 
-async function* settlements(rest: Rest, { after, signal }: SettlementsFrom): AsyncGenerator<Settlement> {
+async function* settlements(rest: Cln, { after, signal }: SettlementsFrom): AsyncGenerator<Settlement> {
   if (after !== undefined && !/^\d{1,15}$/.test(after))
     throw new RangeError("after: expected the cursor of one of Core Lightning's settlements")
   let index = after === undefined ? await lastIndex(rest) : Number(after)
@@ -107,7 +155,7 @@ async function* settlements(rest: Rest, { after, signal }: SettlementsFrom): Asy
 }
 
 /** Where settlements stand now: the newest few are asked, never the whole history. */
-async function lastIndex(rest: Rest): Promise<number> {
+async function lastIndex(rest: Cln): Promise<number> {
   const { updated } = await callCln(rest, 'wait', {
     subsystem: 'invoices',
     indexname: 'updated',

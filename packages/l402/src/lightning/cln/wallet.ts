@@ -4,10 +4,12 @@ import { encodeHex } from '../../core/bytes.ts'
 import type { PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
 import { buyerWallet } from '../lib/buyer.ts'
 import { expectNetwork } from '../lib/networks.ts'
-import { errorText, lookupAnswer, notUnderstood, paymentAnswer, type Rest } from '../lib/rest.ts'
+import { errorText, lookupAnswer, notUnderstood, paymentAnswer } from '../lib/rest.ts'
 import { hash32, type JsonObject, listOf, objectOf, textOf, wholeOf } from '../lib/values.ts'
 import { clnPaymentCapabilities } from './capabilities.ts'
-import { type ClnOptions, callCln, checkRune, clnClient, clnNetwork } from './client.ts'
+import { type Cln, type ClnOptions, callCln, checkRune, clnClient, clnNetwork } from './client.ts'
+
+const METHODS = ['getinfo', 'xpay', 'listpays', 'listpeerchannels']
 
 /**
  * A wallet on a Core Lightning node. A rune for `getinfo`, `xpay`, `listpays` and `listpeerchannels` is enough.
@@ -15,7 +17,7 @@ import { type ClnOptions, callCln, checkRune, clnClient, clnNetwork } from './cl
  * @throws like {@link cln}.
  */
 export async function clnWallet(options: ClnOptions): Promise<PaymentBackend> {
-  const rest = clnClient(options)
+  const rest = clnClient(options, METHODS)
   const network = expectNetwork(rest.who, await clnNetwork(rest), options.network)
   await checkMayPay(rest)
   const find = (paymentHash: Uint8Array): Promise<PaymentOutcome> => lookup(rest, paymentHash)
@@ -38,7 +40,7 @@ export async function clnWallet(options: ClnOptions): Promise<PaymentBackend> {
 }
 
 async function send(
-  rest: Rest,
+  rest: Cln,
   { invoice, maxFeeMsat, timeoutMs, paymentHash }: PayRequest,
   find: (paymentHash: Uint8Array) => Promise<PaymentOutcome>,
 ): Promise<PaymentOutcome> {
@@ -67,7 +69,7 @@ function paidOf(body: JsonObject): PaymentOutcome | undefined {
   return { status: 'paid', preimage, feeMsat: sent > amount ? sent - amount : 0n }
 }
 
-async function lookup(rest: Rest, paymentHash: Uint8Array): Promise<PaymentOutcome> {
+async function lookup(rest: Cln, paymentHash: Uint8Array): Promise<PaymentOutcome> {
   const call = { method: 'POST', json: { payment_hash: encodeHex(paymentHash) } } as const
   const answer = lookupAnswer(await rest.call('v1/listpays', call))
   if ('detail' in answer) return answer
@@ -84,7 +86,7 @@ async function lookup(rest: Rest, paymentHash: Uint8Array): Promise<PaymentOutco
 }
 
 /** Asks for a payment that nobody made, and pays an invoice that is none: the rune comes first. */
-async function checkMayPay(rest: Rest): Promise<void> {
+async function checkMayPay(rest: Cln): Promise<void> {
   await callCln(rest, 'listpays', { payment_hash: encodeHex(new Uint8Array(32)) })
   const answer = lookupAnswer(await rest.call('v1/xpay', { method: 'POST', json: { invstring: 'none' } }))
   if (!('detail' in answer)) checkRune(rest, 'xpay', answer)

@@ -1,6 +1,6 @@
 /** Eclair as its documentation describes it: fixture only. */
 
-import { afterAll, beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeConformance } from '../../../test/support/conformance.ts'
 import {
   payInMemory,
@@ -14,6 +14,8 @@ import type { MemoryLightning } from '../memory.ts'
 import { eclair, eclairWallet } from './index.ts'
 
 const PASSWORD = 'e'.repeat(40)
+const CHANNELS = ['a'.repeat(64), 'b'.repeat(64)]
+let asked: StubRequest['body'] = {}
 const ok = (json: unknown): StubAnswer => ({ status: 200, json })
 
 async function api({ path, headers, body }: StubRequest, lightning: MemoryLightning): Promise<StubAnswer> {
@@ -24,6 +26,7 @@ async function api({ path, headers, body }: StubRequest, lightning: MemoryLightn
     case '/getinfo':
       return ok({ version: '0.12.0', nodeId: '02', network: 'regtest' })
     case '/createinvoice': {
+      asked = body
       const { invoice, paymentHash } = await lightning.createInvoice({
         amountMsat: BigInt(String(body['amountMsat'])),
         memo: String(body['description']),
@@ -49,7 +52,10 @@ async function api({ path, headers, body }: StubRequest, lightning: MemoryLightn
       return ok([{ status: { type: 'sent', paymentPreimage: encodeHex(outcome.preimage), feesPaid: 0 } }])
     }
     default:
-      return ok([{ canSend: Number(await lightning.balanceMsat()) }])
+      return ok([
+        { canSend: Number(await lightning.balanceMsat()), canReceive: 3_000 },
+        { canSend: 0, canReceive: 400 },
+      ])
   }
 }
 
@@ -87,4 +93,20 @@ describe('Eclair (fixture only)', () => {
     },
     close: async () => {},
   }))
+
+  it('says what can be received', async () => {
+    expect(await (await eclair({ url: stub.url, password: PASSWORD })).receivableMsat?.()).toBe(3_400n)
+  })
+
+  it('asks for hints of the private channels that it is told, and of no others', async () => {
+    const terms = { amountMsat: 1_000n, memo: 'x', expirySeconds: 60 }
+    const hinting = await eclair({ url: stub.url, password: PASSWORD, routeHints: CHANNELS })
+    await hinting.createInvoice(terms)
+    expect(asked['privateChannelIds']).toBe(CHANNELS.join(','))
+    await (await eclair({ url: stub.url, password: PASSWORD })).createInvoice(terms)
+    expect(asked).not.toHaveProperty('privateChannelIds')
+    await expect(eclair({ url: stub.url, password: PASSWORD, routeHints: ['true'] })).rejects.toThrow(
+      'routeHints: expected ids of private channels',
+    )
+  })
 })

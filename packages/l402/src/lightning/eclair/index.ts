@@ -33,6 +33,12 @@ export interface EclairOptions {
   readonly now?: () => number
 }
 
+/** {@link EclairOptions}, and what invoices are to be like. */
+export interface EclairInvoicesOptions extends EclairOptions {
+  /** Ids of private channels that invoices give hints for, each 64 hex digits; for Eclair 0.11 or newer. */
+  readonly routeHints?: readonly string[]
+}
+
 const PASSWORD = { what: 'password', hint: 'expected eclair.api.password of eclair.conf' }
 
 /**
@@ -40,15 +46,17 @@ const PASSWORD = { what: 'password', hint: 'expected eclair.api.password of ecla
  *
  * @throws TypeError for settings that cannot be meant, `lightning_unavailable` or `lightning_invalid`.
  */
-export async function eclair(options: EclairOptions): Promise<InvoiceBackend> {
+export async function eclair(options: EclairInvoicesOptions): Promise<InvoiceBackend> {
   const rest = client(options)
+  const hints = hintsOf(options.routeHints)
   const network = expectNetwork(rest.who, await networkOf(rest), options.network)
   return seller({
     who: rest.who,
     network,
     capabilities: eclairInvoiceCapabilities,
     async create({ amountMsat, memo, expirySeconds, signal }) {
-      const form = { amountMsat: String(amountMsat), description: memo, expireIn: String(expirySeconds) }
+      const terms = { amountMsat: String(amountMsat), description: memo, expireIn: String(expirySeconds) }
+      const form = { ...terms, ...hints }
       const outcome = await rest.call('createinvoice', { method: 'POST', form, signal })
       const made = objectOf(expectOk(rest, answerOf(rest, outcome), PASSWORD).body)
       return { invoice: made['serialized'], paymentHash: hash32(made['paymentHash']) }
@@ -73,6 +81,7 @@ export async function eclair(options: EclairOptions): Promise<InvoiceBackend> {
       }
     },
     ping: async () => void (await networkOf(rest)),
+    receivable: () => usable(rest, 'canReceive'),
   })
 }
 
@@ -90,17 +99,25 @@ export async function eclairWallet(options: EclairOptions): Promise<PaymentBacke
     capabilities: eclairPaymentCapabilities,
     lookup: (paymentHash) => lookup(rest, paymentHash),
     send: (request) => send(rest, request),
-    async balance() {
-      const answer = answerOf(rest, await rest.call('usablebalances', { method: 'POST', form: {} }))
-      expectOk(rest, answer, PASSWORD)
-      return listOf(answer.body).reduce<bigint>(
-        (sum, one) => sum + (wholeOf(objectOf(one)['canSend']) ?? 0n),
-        0n,
-      )
-    },
+    balance: () => usable(rest, 'canSend'),
     ping: async () => void (await networkOf(rest)),
     now: options.now,
   })
+}
+
+/** Eclair gives hints for the channels that it is told, and for no others. */
+function hintsOf(ids: readonly string[] = []): { readonly privateChannelIds?: string } {
+  if (ids.some((id) => hash32(id) === undefined))
+    throw new TypeError('eclair: routeHints: expected ids of private channels, each 64 hex digits')
+  return ids.length === 0 ? {} : { privateChannelIds: ids.join(',') }
+}
+
+/** What can go one way over the channels that work, in millisatoshi. */
+async function usable(rest: Rest, way: 'canSend' | 'canReceive'): Promise<bigint> {
+  const answer = answerOf(rest, await rest.call('usablebalances', { method: 'POST', form: {} }))
+  const { body } = expectOk(rest, answer, PASSWORD)
+  if (!Array.isArray(body)) return failCall(rest, answer)
+  return body.reduce<bigint>((sum, one) => sum + (wholeOf(objectOf(one)[way]) ?? 0n), 0n)
 }
 
 async function send(rest: Rest, request: PayRequest): Promise<PaymentOutcome> {

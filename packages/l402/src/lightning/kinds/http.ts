@@ -19,10 +19,16 @@ export const clnKind: BackendKind = {
     COMMON.tlsCert,
     COMMON.proxy,
     COMMON.network,
+    COMMON.routeHints,
   ],
   async openInvoices(values, context) {
     const { cln } = await import('../cln/index.ts')
-    return await cln({ ...(await common(values, context)), rune: await secretOf(values, 'rune') })
+    const { routeHints } = values
+    return await cln({
+      ...(await common(values, context)),
+      ...(routeHints === undefined ? {} : { routeHints: routeHints === 'true' }),
+      rune: await secretOf(values, 'rune'),
+    })
   },
   async openWallet(values, context) {
     const { clnWallet } = await import('../cln/index.ts')
@@ -43,10 +49,20 @@ export const eclairKind: BackendKind = {
     COMMON.tlsCert,
     COMMON.proxy,
     COMMON.network,
+    {
+      ...COMMON.routeHints,
+      type: 'text',
+      what: 'ids of private channels that invoices give hints for (64 hex digits each), commas between them',
+    },
   ],
   async openInvoices(values, context) {
     const { eclair } = await import('../eclair/index.ts')
-    return await eclair({ ...(await common(values, context)), password: await secretOf(values, 'password') })
+    const routeHints = values['routeHints']?.split(',').map((id) => id.trim())
+    return await eclair({
+      ...(await common(values, context)),
+      ...(routeHints === undefined ? {} : { routeHints }),
+      password: await secretOf(values, 'password'),
+    })
   },
   async openWallet(values, context) {
     const { eclairWallet } = await import('../eclair/index.ts')

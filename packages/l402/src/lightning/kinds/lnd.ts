@@ -22,12 +22,7 @@ export const lndKind: BackendKind = {
     COMMON.tlsCert,
     COMMON.proxy,
     COMMON.network,
-    {
-      name: 'routeHints',
-      type: 'flag',
-      what: 'hints for private channels in invoices',
-      only: 'receive',
-    },
+    COMMON.routeHints,
   ],
   async openInvoices(values, context) {
     const { lnd } = await import('../lnd/index.ts')

@@ -98,11 +98,14 @@ export const btcpayKind: BackendKind = {
     COMMON.tlsCert,
     COMMON.proxy,
     COMMON.network,
+    COMMON.routeHints,
   ],
   async openInvoices(values, context) {
     const { btcpay } = await import('../btcpay/index.ts')
     const store = values['store'] ?? ''
-    return await btcpay({ ...(await common(values, context)), store, key: await secretOf(values, 'key') })
+    const routeHints = values['routeHints'] === 'true'
+    const key = await secretOf(values, 'key')
+    return await btcpay({ ...(await common(values, context)), store, key, routeHints })
   },
   async openWallet(values, context) {
     const { btcpayWallet } = await import('../btcpay/index.ts')

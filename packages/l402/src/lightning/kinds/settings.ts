@@ -136,10 +136,16 @@ async function fetchOf(values: SettingValues): Promise<{ readonly fetch?: typeof
 }
 
 /** Settings that many kinds share. */
-export const COMMON: Readonly<Record<'tlsCert' | 'proxy' | 'network', Setting>> = {
+export const COMMON: Readonly<Record<'tlsCert' | 'proxy' | 'network' | 'routeHints', Setting>> = {
   tlsCert: { name: 'tlsCertFile', type: 'file', what: "the file of the node's TLS certificate" },
   proxy: { name: 'proxy', type: 'text', what: 'a SOCKS 5 proxy such as socks5h://127.0.0.1:9050' },
   network: { name: 'network', type: 'text', what: 'mainnet, testnet, signet or regtest', only: 'pay' },
+  routeHints: {
+    name: 'routeHints',
+    type: 'flag',
+    what: 'hints for private channels in invoices',
+    only: 'receive',
+  },
 }
 
 /** The network a wallet must be on. Throws `TypeError` for what is none. */

@@ -8,6 +8,11 @@ function refusedCredential(rest: Rest, what: string, hint: string): L402Error {
   return new L402Error('lightning_unavailable', `${rest.who} refused the ${what}: ${hint}`)
 }
 
+/** Whether a credential was refused. */
+export function isRefused({ status }: RestAnswer): boolean {
+  return status === 401 || status === 403
+}
+
 /** Throws where an answer is not a success: 401 and 403 name the credential. */
 export function expectOk(
   rest: Rest,
@@ -16,7 +21,7 @@ export function expectOk(
 ): RestAnswer {
   const { status, body } = answer
   if (status >= 200 && status < 300) return answer
-  if (status === 401 || status === 403) {
+  if (isRefused(answer)) {
     const why = errorText(body)
     throw refusedCredential(
       rest,

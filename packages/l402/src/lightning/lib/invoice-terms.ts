@@ -5,7 +5,7 @@ import { L402Error } from '../../core/errors.ts'
 import type { InvoiceRequest } from '../backend.ts'
 
 /** All the bitcoin there will be. */
-const MAX_MSAT = 2_100_000_000_000_000_000n
+export const MAX_MSAT = 2_100_000_000_000_000_000n
 const MAX_MEMO_BYTES = 639
 const MAX_EXPIRY_SECONDS = 366 * 24 * 3600
 

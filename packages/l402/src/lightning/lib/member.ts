@@ -8,6 +8,8 @@ import type {
   InvoiceDetails,
   InvoiceRequest,
   InvoiceState,
+  Settlement,
+  SettlementsFrom,
 } from '../backend.ts'
 
 /** See `FailoverOptions`. */
@@ -21,6 +23,14 @@ interface MemberSettings {
   readonly onEvent: (message: string) => void
 }
 
+/** Makes an invoice with a backend; `undefined` where it makes none of this kind. */
+export type Maker = (
+  backend: InvoiceBackend,
+  request: InvoiceRequest & { readonly signal: AbortSignal },
+) => Promise<CreatedInvoice> | undefined
+
+const RETRY_MS = [500, 2_000, 10_000, 30_000]
+
 export class Member {
   backend: InvoiceBackend | undefined
   readonly #of: { readonly name: string; readonly open: () => Promise<InvoiceBackend> }
@@ -33,6 +43,7 @@ export class Member {
   #tried = false
   #pinging: Promise<void> | undefined
   #closed = false
+  readonly #ended = new AbortController()
 
   constructor(
     of: { readonly name: string; readonly open: () => Promise<InvoiceBackend> },
@@ -55,8 +66,11 @@ export class Member {
     }
   }
 
-  /** `undefined` where it rests, is being tried after a rest, or has enough to do. */
-  async createInvoice(request: InvoiceRequest, network: Network): Promise<CreatedInvoice | undefined> {
+  /** `undefined` where it rests, is being tried after a rest, has enough to do, or makes none of this kind. */
+  async createInvoice(
+    request: InvoiceRequest,
+    { network, make }: { readonly network: Network; readonly make: Maker },
+  ): Promise<CreatedInvoice | undefined> {
     const { atOnce, patienceMs, failuresToOpen } = this.#settings
     if (this.#rests() || this.#busy >= atOnce) return undefined
     const trial = this.#failures >= failuresToOpen
@@ -65,7 +79,11 @@ export class Member {
     const patience = AbortSignal.timeout(patienceMs)
     const signal = request.signal === undefined ? patience : AbortSignal.any([patience, request.signal])
     try {
-      const created = await abortable(this.#make({ ...request, signal }, network), signal, this.#of.name)
+      const created = await abortable(
+        this.#make({ ...request, signal }, { network, make }),
+        signal,
+        this.#of.name,
+      )
       this.#worked()
       return created
     } catch (error) {
@@ -80,18 +98,13 @@ export class Member {
   /** Counts as busy until it has really ended, also where nobody waits for it any more. */
   async #make(
     request: InvoiceRequest & { readonly signal: AbortSignal },
-    network: Network,
-  ): Promise<CreatedInvoice> {
+    { network, make }: { readonly network: Network; readonly make: Maker },
+  ): Promise<CreatedInvoice | undefined> {
     this.#busy++
     try {
-      const backend = await this.#opened()
-      if (backend.network !== network)
-        throw new L402Error(
-          'lightning_invalid',
-          `${this.#of.name} is on ${backend.network}, expected ${network}`,
-        )
+      const backend = await this.#openedOn(network)
       if (request.signal.aborted) throw late(this.#of.name)
-      return await backend.createInvoice(request)
+      return await make(backend, request)
     } finally {
       this.#busy--
     }
@@ -108,6 +121,55 @@ export class Member {
       return { state: await backend.lookupInvoice(paymentHash) }
     }
     return await this.#timely(ask())
+  }
+
+  async cancelInvoice(paymentHash: Uint8Array): Promise<InvoiceState> {
+    const cancel = async (): Promise<InvoiceState> =>
+      (await (await this.#opened()).cancelInvoice?.(paymentHash)) ?? this.#cannot('take invoices back')
+    return await this.#timely(cancel())
+  }
+
+  async settleHoldInvoice(preimage: Uint8Array): Promise<void> {
+    const settle = async (): Promise<void> => {
+      const backend = await this.#opened()
+      if (backend.settleHoldInvoice === undefined) return this.#cannot('hold payments')
+      await backend.settleHoldInvoice(preimage)
+    }
+    await this.#timely(settle())
+  }
+
+  /** `null` where it does not say, or is not there. */
+  async receivableMsat(): Promise<bigint | null> {
+    const ask = async (): Promise<bigint | null> => (await (await this.#opened()).receivableMsat?.()) ?? null
+    return await this.#timely(ask()).catch(() => null)
+  }
+
+  /** Goes on after its last one when the connection is lost, as long as the signal lets it. */
+  async *settlements({ after, signal }: SettlementsFrom, network: Network): AsyncGenerator<Settlement> {
+    const { onEvent } = this.#settings
+    const either = AbortSignal.any([signal, this.#ended.signal])
+    let cursor = after
+    for (let failures = 0; !either.aborted; failures++) {
+      try {
+        const backend = await abortable(this.#openedOn(network), either, this.#of.name)
+        if (backend.settlements === undefined) return
+        const from = { ...(cursor === undefined ? {} : { after: cursor }), signal: either }
+        for await (const settlement of backend.settlements(from)) {
+          failures = 0
+          cursor = settlement.cursor
+          yield settlement
+        }
+      } catch (error) {
+        if (either.aborted) return
+        // A cursor that this backend cannot have made.
+        if (error instanceof RangeError) cursor = undefined
+        else if (!isL402Error(error)) throw error
+        const why = isL402Error(error) ? error.message : 'it does not know where it was'
+        if (failures === 0)
+          onEvent(`Lightning backend ${this.#of.name}: does not tell of settlements right now; ${why}`)
+      }
+      await pause(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] ?? 0, either)
+    }
   }
 
   async ping(): Promise<void> {
@@ -128,6 +190,7 @@ export class Member {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#ended.abort()
     if (this.backend !== undefined) return await this.backend.close()
     // What is opened later than this closes itself.
     if (this.#opening !== undefined) await this.#timely(this.#opening).catch(() => undefined)
@@ -142,6 +205,13 @@ export class Member {
     return await this.#opening
   }
 
+  async #openedOn(network: Network): Promise<InvoiceBackend> {
+    const backend = await this.#opened()
+    if (backend.network === network) return backend
+    const { name } = this.#of
+    throw new L402Error('lightning_invalid', `${name} is on ${backend.network}, expected ${network}`)
+  }
+
   async #open(): Promise<InvoiceBackend> {
     const backend = await this.#of.open()
     if (this.#closed) {
@@ -149,7 +219,12 @@ export class Member {
       throw this.#isClosed()
     }
     this.backend = backend
+    for (const warning of backend.warnings ?? []) this.#settings.onEvent(warning)
     return backend
+  }
+
+  #cannot(what: string): never {
+    throw new L402Error('lightning_unavailable', `${this.#of.name}: cannot ${what}`)
   }
 
   #isClosed(): L402Error {
@@ -192,5 +267,18 @@ function abortable<T>(work: Promise<T>, signal: AbortSignal, name: string): Prom
     if (signal.aborted) giveUp()
     signal.addEventListener('abort', giveUp, { once: true })
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
+  })
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal.addEventListener('abort', end, { once: true })
+    if (signal.aborted) end()
   })
 }

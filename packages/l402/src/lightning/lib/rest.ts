@@ -88,7 +88,7 @@ export function restClient(options: RestOptions): Rest {
       } catch (error) {
         const certificate = certificateFault(error)
         if (certificate !== undefined) return { kind: 'refused', detail: certificate }
-        if (wasRefused(error)) return { kind: 'refused', detail: 'nothing answers there' }
+        if (wasRefused(error)) return { kind: 'refused', detail: whyRefused(error) }
         if (late.aborted) return { kind: 'lost', detail: `no answer within ${timeoutMs} ms` }
         if (call.signal?.aborted) return { kind: 'lost', detail: 'the call was aborted' }
         return { kind: 'lost', detail: 'the connection was lost' }
@@ -147,7 +147,10 @@ export function failCall(rest: Rest, answer: RestAnswer): never {
   const why = errorText(body)
   if (status >= 200 && status < 300)
     throw new L402Error('lightning_invalid', `${rest.who}: an answer that is not understood (HTTP ${status})`)
-  throw new L402Error('lightning_unavailable', `${rest.who}: HTTP ${status}${why === '' ? '' : ` ${why}`}`)
+  // A reverse proxy in between says its own faults in its own words.
+  const elsewhere = body === undefined && status < 500 ? ' without JSON: expected the address of its API' : ''
+  const words = why === '' ? elsewhere : ` ${why}`
+  throw new L402Error('lightning_unavailable', `${rest.who}: HTTP ${status}${words}`)
 }
 
 /** What an error body says of itself. */
@@ -215,14 +218,26 @@ async function* chunksOf(body: ReadableStream<Uint8Array> | null): AsyncGenerato
   }
 }
 
+/** Why no connection came about. */
+function whyRefused(error: unknown): string {
+  for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
+    if (at.message.startsWith('SOCKS proxy: ')) return `its ${textOf(at.message)}`
+    if ('code' in at && (at.code === 'ENOTFOUND' || at.code === 'EAI_AGAIN')) return 'there is no such host'
+  }
+  return 'nothing answers there'
+}
+
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TLS|ERR_SSL/
+const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/
 
 /** What is wrong with the server's certificate; nothing is sent before it has been checked. */
 function certificateFault(error: unknown): string | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
     if (!('code' in at) || !CERTIFICATE.test(String(at.code))) continue
+    if (NO_TLS.test(String(at.code))) return 'it speaks no TLS there, expected another port, or http://'
     if (at.code === 'CERT_HAS_EXPIRED') return 'its TLS certificate has expired'
-    return `its TLS certificate is not the expected one (${textOf(at.code)})`
+    const expected = 'expected the one of tlsCertFile, or without that one that an authority has signed'
+    return `its TLS certificate is not the expected one (${textOf(at.code)}), ${expected}`
   }
   return undefined
 }

@@ -1,5 +1,7 @@
 /** A seller's backend out of two functions: what a small HTTP API can do, with everything else that the contract asks. */
 
+import { equalBytes } from '../../core/bytes.ts'
+import { sha256 } from '../../core/hash.ts'
 import type { Network } from '../../core/network.ts'
 import type {
   CreatedInvoice,
@@ -10,7 +12,7 @@ import type {
   InvoiceState,
 } from '../backend.ts'
 import { checkCreated, roundUpToSat } from './invoice-facts.ts'
-import { assertOpen, beginInvoice } from './invoice-terms.ts'
+import { assertOpen, beginInvoice, MAX_MSAT } from './invoice-terms.ts'
 
 /** What a kind brings. */
 export interface SellerParts {
@@ -25,6 +27,9 @@ export interface SellerParts {
   /** The state, or with it what came in and when (unix seconds), where the API says so. */
   readonly lookup: (paymentHash: Uint8Array) => Promise<InvoiceState | FoundInvoice>
   readonly ping: () => Promise<void>
+  /** What could come in over its channels, in millisatoshi; left out where the API never says. */
+  readonly receivable?: () => Promise<bigint | null>
+  readonly warnings?: readonly string[]
   readonly close?: () => void
 }
 
@@ -41,7 +46,7 @@ type DetailedBackend = InvoiceBackend & Required<Pick<InvoiceBackend, 'invoiceDe
 
 /** See {@link SellerParts}. */
 export function seller(parts: SellerParts): DetailedBackend {
-  const { who, network, capabilities } = parts
+  const { who, network, capabilities, receivable } = parts
   const ended = new AbortController()
   const find = async (paymentHash: Uint8Array): Promise<FoundInvoice> => {
     assertOpen(who, ended.signal)
@@ -51,6 +56,7 @@ export function seller(parts: SellerParts): DetailedBackend {
   return {
     network,
     invoiceCapabilities: capabilities,
+    ...(parts.warnings === undefined ? {} : { warnings: parts.warnings }),
     async createInvoice(request): Promise<CreatedInvoice> {
       beginInvoice(who, request, ended.signal)
       // protocol S7
@@ -59,7 +65,15 @@ export function seller(parts: SellerParts): DetailedBackend {
       return checkCreated(who, invoice, { amountMsat, network, paymentHash })
     },
     lookupInvoice: async (paymentHash) => (await find(paymentHash)).state,
-    invoiceDetails: async (paymentHash) => detailsOf(await find(paymentHash)),
+    invoiceDetails: async (paymentHash) => detailsOf(await find(paymentHash), paymentHash),
+    ...(receivable === undefined
+      ? {}
+      : {
+          async receivableMsat(): Promise<bigint | null> {
+            assertOpen(who, ended.signal)
+            return await receivable()
+          },
+        }),
     async ping() {
       assertOpen(who, ended.signal)
       await parts.ping()
@@ -71,15 +85,30 @@ export function seller(parts: SellerParts): DetailedBackend {
   }
 }
 
-/** Details as the contract has them: what came in counts only once it is there. */
-export function detailsOf({ state, amountMsat, settledAt, preimage }: FoundInvoice): InvoiceDetails {
+/** Unix seconds of the last day that a date can be written of in four digits. */
+const LAST_SECOND = 253_402_300_799n
+
+/**
+ * Details as the contract has them: what came in counts only once it is there. A preimage of another payment is none, an amount
+ * beyond all bitcoin and a time beyond all calendars are not known: nodes are taken as hostile.
+ */
+export function detailsOf(
+  { state, amountMsat = 0n, settledAt = 0n, preimage }: FoundInvoice,
+  paymentHash: Uint8Array,
+): InvoiceDetails {
   const paid = state === 'settled' || state === 'accepted'
+  const proves = preimage !== undefined && equalBytes(sha256(preimage), paymentHash)
   return {
     state,
-    ...(paid && amountMsat !== undefined && amountMsat > 0n ? { amountMsat } : {}),
-    ...(state === 'settled' && settledAt !== undefined && settledAt > 0n
+    ...(paid && amountMsat > 0n && amountMsat <= MAX_MSAT ? { amountMsat } : {}),
+    ...(state === 'settled' && settledAt > 0n && settledAt <= LAST_SECOND
       ? { settledAt: Number(settledAt) }
       : {}),
-    ...(state === 'settled' && preimage !== undefined ? { preimage } : {}),
+    ...(state === 'settled' && proves ? { preimage } : {}),
   }
+}
+
+/** For a seller whose credential could also spend what comes in. */
+export function mayAlsoPay(who: string, credential: string, enough: string): string {
+  return `${who}: its ${credential} can also pay; ${enough} is enough to sell, and whoever steals it can spend nothing`
 }

@@ -5,7 +5,7 @@ import { L402Error } from '../../core/errors.ts'
 import type { Network } from '../../core/network.ts'
 import type { InvoiceBackend, PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
 import { buyerWallet } from '../lib/buyer.ts'
-import { expectOk } from '../lib/denied.ts'
+import { expectOk, isRefused } from '../lib/denied.ts'
 import { readInvoice } from '../lib/invoice-facts.ts'
 import { expectNetwork } from '../lib/networks.ts'
 import {
@@ -17,9 +17,10 @@ import {
   paymentAnswer,
   type Rest,
   type RestAnswer,
+  type RestOutcome,
   restClient,
 } from '../lib/rest.ts'
-import { seller } from '../lib/seller.ts'
+import { mayAlsoPay, seller } from '../lib/seller.ts'
 import { hash32, type JsonObject, listOf, objectOf, textOf, wholeOf } from '../lib/values.ts'
 import { lnbitsInvoiceCapabilities, lnbitsPaymentCapabilities } from './capabilities.ts'
 
@@ -49,8 +50,11 @@ export async function lnbits(options: LnbitsOptions): Promise<InvoiceBackend> {
   const { now = Date.now } = options
   await readWallet(rest, INVOICE_KEY)
   const network = expectNetwork(rest.who, await findNetwork(rest), options.network)
+  const tried = await tryToPay(rest)
+  const mayPay = tried.kind === 'answered' && tried.status !== 404 && !isRefused(tried)
   return seller({
     who: rest.who,
+    warnings: mayPay ? [mayAlsoPay(rest.who, 'admin key', 'the invoice key of the wallet')] : [],
     network,
     capabilities: lnbitsInvoiceCapabilities,
     async create({ amountMsat, memo, expirySeconds, signal }) {
@@ -159,10 +163,13 @@ async function readWallet(rest: Rest, key: typeof ADMIN_KEY): Promise<JsonObject
 }
 
 /** Pays an invoice that is none: the server looks at the key first. */
+async function tryToPay(rest: Rest): Promise<RestOutcome> {
+  return await rest.call('api/v1/payments', { method: 'POST', json: { out: true, bolt11: 'none' } })
+}
+
 async function checkMayPay(rest: Rest): Promise<void> {
-  const json = { out: true, bolt11: 'none' }
-  const answer = answerOf(rest, await rest.call('api/v1/payments', { method: 'POST', json }))
-  if (answer.status === 401 || answer.status === 403) expectOk(rest, answer, ADMIN_KEY)
+  const answer = answerOf(rest, await tryToPay(rest))
+  if (isRefused(answer)) expectOk(rest, answer, ADMIN_KEY)
 }
 
 /** The newest payment's invoice tells the network, and the first one ever is made for it. */

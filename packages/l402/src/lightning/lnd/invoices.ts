@@ -16,10 +16,18 @@ import type {
 import { checkCreated, readInvoice } from '../lib/invoice-facts.ts'
 import { assertOpen, beginInvoice } from '../lib/invoice-terms.ts'
 import { answerOf, errorText, failCall, type Rest, type RestAnswer } from '../lib/rest.ts'
-import { detailsOf } from '../lib/seller.ts'
+import { detailsOf, mayAlsoPay } from '../lib/seller.ts'
 import { hash32Base64, type JsonObject, listOf, objectOf, wholeOf } from '../lib/values.ts'
 import { lndInvoiceCapabilities } from './capabilities.ts'
-import { denied, expectNetwork, isDenied, type LndOptions, lndClient, networkByInfo } from './client.ts'
+import {
+  denied,
+  expectNetwork,
+  isDenied,
+  type LndOptions,
+  lndClient,
+  networkByInfo,
+  tryToPay,
+} from './client.ts'
 
 /** {@link LndOptions}, and what invoices are to be like. */
 export interface LndInvoicesOptions extends LndOptions {
@@ -32,7 +40,12 @@ export type LndInvoices = InvoiceBackend &
   Required<
     Pick<
       InvoiceBackend,
-      'settlements' | 'invoiceDetails' | 'cancelInvoice' | 'createHoldInvoice' | 'settleHoldInvoice'
+      | 'settlements'
+      | 'invoiceDetails'
+      | 'cancelInvoice'
+      | 'createHoldInvoice'
+      | 'settleHoldInvoice'
+      | 'receivableMsat'
     >
   >
 
@@ -55,18 +68,28 @@ export async function lnd(options: LndInvoicesOptions): Promise<LndInvoices> {
   const rest = await lndClient(options)
   const network = expectNetwork(rest.who, await findNetwork(rest), options.network)
   await checkMayWrite(rest)
-  return new Invoices(rest, network, options)
+  const tried = await tryToPay(rest)
+  const mayPay = tried.kind === 'answered' && tried.status !== 404 && !isDenied(tried)
+  const warnings = mayPay ? [mayAlsoPay(rest.who, 'macaroon', "lnd's invoice.macaroon")] : []
+  return new Invoices(rest, network, { ...options, warnings })
 }
 
 class Invoices implements LndInvoices {
   readonly invoiceCapabilities = lndInvoiceCapabilities
+  readonly warnings: readonly string[]
   readonly network: Network
   readonly #rest: Rest
   readonly #now: () => number
   readonly #more: JsonObject
   readonly #ended = new AbortController()
 
-  constructor(rest: Rest, network: Network, { now = Date.now, routeHints = false }: LndInvoicesOptions) {
+  constructor(
+    rest: Rest,
+    network: Network,
+    options: LndInvoicesOptions & { readonly warnings: readonly string[] },
+  ) {
+    const { now = Date.now, routeHints = false } = options
+    this.warnings = options.warnings
     this.#rest = rest
     this.network = network
     this.#now = now
@@ -97,7 +120,7 @@ class Invoices implements LndInvoices {
     const [amountMsat, settledAt] = [wholeOf(invoice['amt_paid_msat']), wholeOf(invoice['settle_date'])]
     const preimage = hash32Base64(invoice['r_preimage'])
     const state = this.#stateOf(invoice) ?? failCall(this.#rest, answer)
-    return detailsOf({ state, amountMsat, settledAt, preimage })
+    return detailsOf({ state, amountMsat, settledAt, preimage }, paymentHash)
   }
 
   #stateOf(invoice: JsonObject): InvoiceState | undefined {
@@ -155,6 +178,15 @@ class Invoices implements LndInvoices {
     if ((await this.lookupInvoice(sha256(preimage))) !== 'settled') failCall(this.#rest, answer)
   }
 
+  async receivableMsat(): Promise<bigint | null> {
+    assertOpen(this.#rest.who, this.#ended.signal)
+    const answer = answerOf(this.#rest, await this.#rest.call('v1/balance/channels'))
+    // An invoice.macaroon does not allow to ask.
+    if (isDenied(answer)) return null
+    const balance = wholeOf(objectOf(objectOf(answer.body)['remote_balance'])['msat'])
+    return answer.status === 200 && balance !== undefined ? balance : failCall(this.#rest, answer)
+  }
+
   async ping(): Promise<void> {
     assertOpen(this.#rest.who, this.#ended.signal)
     const answer = answerOf(this.#rest, await this.#rest.call(`v1/invoice/${'00'.repeat(32)}`))
@@ -197,7 +229,7 @@ function isNoInvoice({ status, body }: RestAnswer): boolean {
 
 /** An invoice-only macaroon may not ask for the network: the newest invoice tells, and the first one ever is made for it. */
 async function findNetwork(rest: Rest): Promise<Network> {
-  const told = await networkByInfo(rest)
+  const told = await networkByInfo(rest, NEEDS)
   if (told !== undefined) return told
   const listed = answerOf(rest, await rest.call('v1/invoices?num_max_invoices=1&reversed=true'))
   if (isDenied(listed)) throw denied(rest, listed, { ...NEEDS, lacks: 'invoices:read' })

@@ -17,7 +17,15 @@ import {
 } from '../lib/rest.ts'
 import { hash32, type JsonObject, objectOf, textOf, wholeOf } from '../lib/values.ts'
 import { lndPaymentCapabilities } from './capabilities.ts'
-import { denied, expectNetwork, isDenied, type LndOptions, lndClient, networkByInfo } from './client.ts'
+import {
+  denied,
+  expectNetwork,
+  isDenied,
+  type LndOptions,
+  lndClient,
+  networkByInfo,
+  tryToPay,
+} from './client.ts'
 
 const URIS = [
   '/lnrpc.Lightning/GetInfo',
@@ -38,7 +46,7 @@ const LEAST_SECONDS = 5
  */
 export async function lndWallet(options: LndOptions): Promise<PaymentBackend> {
   const rest = await lndClient(options)
-  const told = await networkByInfo(rest)
+  const told = await networkByInfo(rest, { lacks: URIS[0] ?? '', bake })
   const network = told ?? options.network
   if (network === undefined) {
     const answer: RestAnswer = { kind: 'answered', status: 500, body: { message: 'permission denied' } }
@@ -164,9 +172,9 @@ function sendFault(answer: RestAnswer): PaymentOutcome {
   return { status: 'unknown', detail: textOf(error, `HTTP ${answer.status}`) }
 }
 
-/** Sends a payment that names nobody, and tracks one that nobody sent: lnd looks at the macaroon first. */
+/** Tries to pay nobody, and tracks a payment that nobody sent: lnd looks at the macaroon first. */
 async function checkMayPay(rest: Rest): Promise<void> {
-  const answer = answerOf(rest, await rest.call('v2/router/send', { method: 'POST', json: {} }))
+  const answer = answerOf(rest, await tryToPay(rest))
   if (isDenied(answer)) throw denied(rest, answer, { lacks: URIS[2] ?? '', bake })
   const hash = encodeBase64(new Uint8Array(32)).replaceAll('+', '-').replaceAll('/', '_')
   const tracked = lookupAnswer(await rest.call(`v2/router/track/${hash}`))

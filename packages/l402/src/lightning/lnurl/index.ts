@@ -47,7 +47,10 @@ export async function lnurl(options: LnurlOptions): Promise<InvoiceBackend> {
   return seller({
     who,
     network,
-    capabilities: lnurlInvoiceCapabilities,
+    capabilities: {
+      ...lnurlInvoiceCapabilities,
+      amounts: { leastMsat: terms.leastMsat, mostMsat: terms.mostMsat },
+    },
     async create({ amountMsat, memo, signal }) {
       if (nowSeconds() - readAt >= TERMS_SECONDS) {
         terms = await service.terms()

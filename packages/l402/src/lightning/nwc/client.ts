@@ -32,6 +32,8 @@ export interface NwcWallet {
   readonly who: string
   readonly client: NwcClient
   readonly network: Network
+  /** What the connection allows, where the wallet says so. */
+  readonly methods: readonly unknown[]
 }
 
 /** How long a wallet may take to answer anything but a payment. */
@@ -59,7 +61,7 @@ export async function openNwc(options: NwcOptions, methods: readonly string[]): 
       const allow = 'allow it in the wallet, where the connection was made'
       throw new L402Error('lightning_unavailable', `${who} refused: the connection lacks ${method}; ${allow}`)
     }
-    return { who, client, network }
+    return { who, client, network, methods: Array.isArray(can) ? can : [] }
   } catch (error) {
     client.close()
     throw error

@@ -4,7 +4,7 @@ import { encodeHex } from '../../core/bytes.ts'
 import { L402Error } from '../../core/errors.ts'
 import type { InvoiceBackend, PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
 import { buyerWallet } from '../lib/buyer.ts'
-import { seller } from '../lib/seller.ts'
+import { mayAlsoPay, seller } from '../lib/seller.ts'
 import { hash32, type JsonObject, objectOf, wholeOf } from '../lib/values.ts'
 import { nwcInvoiceCapabilities, nwcPaymentCapabilities } from './capabilities.ts'
 import {
@@ -29,9 +29,11 @@ export async function nwc(options: NwcOptions): Promise<InvoiceBackend> {
   const wallet = await openNwc(options, ['make_invoice', 'lookup_invoice'])
   const { who, client, network } = wallet
   const { now = Date.now } = options
+  const mayPay = wallet.methods.includes('pay_invoice')
   return seller({
     who,
     network,
+    warnings: mayPay ? [mayAlsoPay(who, 'connection', 'one that makes and looks up invoices')] : [],
     capabilities: nwcInvoiceCapabilities,
     async create({ amountMsat, memo, expirySeconds }) {
       const terms = { amount: Number(amountMsat), description: memo, expiry: expirySeconds }

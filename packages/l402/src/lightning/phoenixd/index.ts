@@ -4,7 +4,7 @@ import { encodeBase64, encodeHex, encodeUtf8 } from '../../core/bytes.ts'
 import type { Network } from '../../core/network.ts'
 import type { InvoiceBackend, PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
 import { buyerWallet } from '../lib/buyer.ts'
-import { expectOk } from '../lib/denied.ts'
+import { expectOk, isRefused } from '../lib/denied.ts'
 import { readInvoice } from '../lib/invoice-facts.ts'
 import { expectNetwork, networkNamed } from '../lib/networks.ts'
 import {
@@ -17,7 +17,7 @@ import {
   type Rest,
   restClient,
 } from '../lib/rest.ts'
-import { seller } from '../lib/seller.ts'
+import { mayAlsoPay, seller } from '../lib/seller.ts'
 import { hash32, objectOf, textOf, wholeOf } from '../lib/values.ts'
 import { phoenixdInvoiceCapabilities, phoenixdPaymentCapabilities } from './capabilities.ts'
 
@@ -46,8 +46,12 @@ export async function phoenixd(options: PhoenixdOptions): Promise<InvoiceBackend
   const rest = client(options)
   const { now = Date.now } = options
   const network = expectNetwork(rest.who, await networkOf(rest, LIMITED), options.network)
+  // An invoice that is none: it looks at the password first.
+  const tried = await rest.call('payinvoice', { method: 'POST', form: { invoice: 'none' } })
+  const mayPay = tried.kind === 'answered' && tried.status !== 404 && !isRefused(tried)
   return seller({
     who: rest.who,
+    warnings: mayPay ? [mayAlsoPay(rest.who, 'password', 'http-password-limited-access')] : [],
     network,
     capabilities: phoenixdInvoiceCapabilities,
     async create({ amountMsat, memo, expirySeconds, signal }) {
@@ -105,7 +109,7 @@ export async function phoenixdWallet(options: PhoenixdOptions): Promise<PaymentB
   })
 }
 
-async function send(rest: Rest, { invoice, timeoutMs }: PayRequest): Promise<PaymentOutcome> {
+async function send(rest: Rest, { invoice, timeoutMs, paymentHash }: PayRequest): Promise<PaymentOutcome> {
   const call = { method: 'POST', form: { invoice }, timeoutMs: timeoutMs + 30_000 } as const
   const answer = paymentAnswer(rest, await rest.call('payinvoice', call))
   if ('detail' in answer) return answer
@@ -116,9 +120,11 @@ async function send(rest: Rest, { invoice, timeoutMs }: PayRequest): Promise<Pay
   const feeSat = wholeOf(body['routingFeeSat'])
   if (preimage !== undefined && feeSat !== undefined)
     return { status: 'paid', preimage, feeMsat: feeSat * 1000n }
-  // A payment that has failed for certain is told as `reason`.
+  // A payment that has failed is told as `reason`, and so is one that was sent before and is under way: its books know.
   const reason = textOf(body['reason'])
-  return reason === '' ? notUnderstood(answer) : { status: 'failed', detail: reason }
+  if (reason === '') return notUnderstood(answer)
+  const known = await lookup(rest, paymentHash)
+  return known.status === 'not_found' ? { status: 'failed', detail: reason } : known
 }
 
 async function lookup(rest: Rest, paymentHash: Uint8Array): Promise<PaymentOutcome> {

@@ -44,7 +44,8 @@ interface Held {
 }
 
 /**
- * Whose challenge it is and what it sells: all that goes into macaroon and invoice. The address is whole, not a prefix: what
+ * Whose challenge it is and what it sells: all that goes into macaroon and invoice, the memo as it was filled in for this
+ * request. The address is whole, not a prefix: what
  * is handed out again goes to the same client alone.
  */
 export function wantedBy(route: RouteTerms, buyer: ChallengeFor): Wanted {

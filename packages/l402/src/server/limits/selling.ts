@@ -7,6 +7,7 @@ import type { ChallengeLimitOptions } from '../challenge-limit.ts'
 import type { ChallengeFor, Challenger, IssuedChallenge } from '../challenger.ts'
 import { clientPrefix } from '../client-prefix.ts'
 import type { GateRequest, Refused } from '../gate.ts'
+import { withMemo } from '../memo.ts'
 import { withDeadline } from '../with-deadline.ts'
 import { checkAllowance, type LimitAsk, type LimitAuthority } from './authority.ts'
 import { type ChallengeReuseOptions, challengeReuse, wantedBy } from './challenge-reuse.ts'
@@ -105,7 +106,8 @@ export function createSelling(options: SellingOptions): Selling {
   }
 
   return {
-    async sell(request, buyer) {
+    async sell(asked, buyer) {
+      const request = { ...asked, route: withMemo(asked) }
       const free = exempt(request.clientAddress)
       try {
         // Who is not known by an address is many. What is paid on delivery is for one request alone.

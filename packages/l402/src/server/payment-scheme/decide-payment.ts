@@ -40,6 +40,23 @@ export function paymentDecider(
   }
 }
 
+/**
+ * Decides on a request whose L402 credentials open nothing: one of the other scheme beside them may (V2: any valid one is
+ * enough). `undefined` where there is none.
+ */
+export function paymentBesides(
+  payment: PaymentScheme | undefined,
+  request: GateRequest,
+  decide: OfTheGate['decide'],
+): Decided | undefined {
+  const presented = payment?.present(request)
+  if (payment === undefined || presented?.state !== 'unwrapped') return undefined
+  const { headers, challengeId } = presented
+  return after(decide({ ...request, headers }), (decision) =>
+    decision.outcome === 'refuse' ? decision : payment.answered(decision, challengeId),
+  )
+}
+
 /** What comes of a decision, whenever it comes. */
 export function after(decision: Decided, then: (decision: Decision) => Decision): Decided {
   return 'then' in decision ? decision.then(then) : then(decision)

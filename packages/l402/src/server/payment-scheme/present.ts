@@ -3,6 +3,7 @@
 import { decodeHex } from '../../core/bytes.ts'
 import { formatCredential } from '../../core/credential.ts'
 import type { HeaderLines } from '../../core/header-lines.ts'
+import { formatBodyDigest } from '../../core/payment-scheme/digest.ts'
 import { decodeJsonObject } from '../../core/payment-scheme/encoding.ts'
 import {
   isPaymentChallengeId,
@@ -13,7 +14,8 @@ import {
 import { type Refusal, refuse } from '../../core/refusal.ts'
 import type { GateRequest, RouteTerms } from '../gate.ts'
 import type { KeyRing } from '../keys.ts'
-import { CHALLENGE_KEY, isConfidential } from './offer.ts'
+import { CHALLENGE_KEY } from './challenge-key.ts'
+import { isConfidentialRequest } from './confidential.ts'
 
 /** What was unwrapped. */
 interface Unwrapped {
@@ -39,25 +41,38 @@ export type PaymentProblem =
   | 'verification-failed'
   | 'payment-required'
 
-const NONE: Presented = { state: 'none' }
+const NONE = { state: 'none' } as const
 
-/** Finds and unwraps. `now` in milliseconds. Never throws for what a client sent. */
-export function presentedPayment(request: GateRequest, keys: KeyRing, now: number): Presented {
-  const { headers } = request
+/** An envelope that was opened, and the challenge that stood in it. */
+type Opened =
+  | Exclude<Presented, { state: 'unwrapped' }>
+  | (Extract<Presented, { state: 'unwrapped' }> & { readonly challenge: PaymentChallenge })
+
+/** Where a credential of this scheme stands in the lines; -1 for nowhere, -2 for several places. */
+export function paymentLine(headers: HeaderLines): number {
   let found = -1
   for (let i = 0; i < headers.length; i += 2) {
-    if ((headers[i] ?? '').toLowerCase() !== 'authorization' || !isPaymentScheme(headers[i + 1] ?? ''))
-      continue
-    if (found >= 0)
-      return refused(
-        'malformed',
-        'expected one Payment credential in a request',
-        'lightning/malformed-credential',
-      )
+    const name = headers[i] as string
+    if (name.length !== 13 || name.toLowerCase() !== 'authorization') continue
+    if (!isPaymentScheme(headers[i + 1] ?? '')) continue
+    if (found !== -1) return -2
     found = i
   }
+  return found
+}
+
+/** Finds and unwraps, for whatever the credential was sold. Never throws for what a client sent. */
+export function openEnvelope(asked: Pick<GateRequest, 'headers' | 'base'>, keys: KeyRing): Opened {
+  const { headers } = asked
+  const found = paymentLine(headers)
+  if (found === -2)
+    return refused(
+      'malformed',
+      'expected one Payment credential in a request',
+      'lightning/malformed-credential',
+    )
   // Over plain HTTP the scheme does not exist: the preimage in it would be everybody's.
-  if (found < 0 || !isConfidential(request)) return NONE
+  if (found < 0 || !isConfidentialRequest(asked)) return NONE
   const credential = parsePaymentCredential(headers[found + 1] ?? '')
   if (credential === undefined)
     return refused(
@@ -80,15 +95,35 @@ export function presentedPayment(request: GateRequest, keys: KeyRing, now: numbe
       'expected a payload with a preimage of 64 hex digits',
       'lightning/malformed-credential',
     )
-  if (isSingle(request.route) && !(Date.parse(challenge.expires ?? '') >= now))
+  const lines = [...headers]
+  lines[found + 1] = formatCredential(macaroon, preimage)
+  return { state: 'unwrapped', headers: lines, challengeId: challenge.id, challenge }
+}
+
+/** Finds and unwraps what may open this request. `now` in milliseconds. Never throws for what a client sent. */
+export function presentedPayment(request: GateRequest, keys: KeyRing, now: number): Presented {
+  const opened = openEnvelope(request, keys)
+  if (opened.state !== 'unwrapped') return opened
+  const { challenge, ...unwrapped } = opened
+  if (buysOneCall(request.route) && !(Date.parse(challenge.expires ?? '') >= now))
     return refused(
       'expired',
       'the challenge has ended; what was paid for it is still there for "Authorization: L402 <macaroon>:<preimage>" with the macaroon in its opaque',
       'payment-expired',
     )
-  const lines = [...headers]
-  lines[found + 1] = formatCredential(macaroon, preimage)
-  return { state: 'unwrapped', headers: lines, challengeId: challenge.id }
+  if (challenge.digest !== undefined && !isDigestOf(challenge.digest, request))
+    return refused(
+      'caveat_failed',
+      'the challenge was made for another body: expected the very body that it answered',
+      'verification-failed',
+      'digest',
+    )
+  return unwrapped
+}
+
+/** A body that was not read is not the one. */
+function isDigestOf(digest: string, { bodyDigest }: GateRequest): boolean {
+  return bodyDigest !== undefined && digest === formatBodyDigest(bodyDigest)
 }
 
 /** Whether any active key made the id. */
@@ -97,11 +132,17 @@ function ours(challenge: PaymentChallenge, keys: KeyRing): boolean {
   return false
 }
 
-/** What buys one request ends with its challenge; what buys more ends when it says so itself. */
-function isSingle({ grants, charge }: RouteTerms): boolean {
+/** What buys one request ends with its challenge, and is for its body; what buys more ends when it says so itself. */
+export function buysOneCall({ grants, charge }: RouteTerms): boolean {
   return charge === undefined && grants.calls === 1
 }
 
-function refused(reason: Refusal['reason'], detail: string, problem: PaymentProblem): Presented {
-  return { state: 'refused', refusal: refuse(reason, detail), problem }
+function refused(
+  reason: Refusal['reason'],
+  detail: string,
+  problem: PaymentProblem,
+  condition?: string,
+): Extract<Presented, { state: 'refused' }> {
+  const extra = condition === undefined ? {} : { condition }
+  return { state: 'refused', refusal: refuse(reason, detail, extra), problem }
 }

@@ -119,6 +119,23 @@ describe('what is offered', () => {
     },
   )
 
+  it.each([
+    ['a weight of nothing, however it is written', 'lightning/charge; Q=0.000', 0],
+    ['a weight that is none', 'lightning/charge;q=2, tempo/charge', 0],
+    ['a weight with a sign', 'lightning/charge;q=-1, tempo/charge', 0],
+    ['a weight with four decimals', 'lightning/charge;q=0.0001, tempo/charge', 0],
+    ['a weight in letters, and another range that lets it in', 'lightning/charge;q=NaN, */*;q=0.001', 1],
+    ['the more exact range, against a wider one', '*/*, lightning/*;q=0', 0],
+    ['the more exact range, whatever its place', 'lightning/charge;q=0.5, lightning/*;q=0', 1],
+    ['capitals', 'LIGHTNING/CHARGE;q=0', 0],
+    ['quotes and commas in a parameter', 'lightning/charge;x="a,b";q=0, x', 1],
+    ['a flood of ranges', `${'a/b,'.repeat(5_000)}lightning/charge;q=0`, 1],
+    ['a flood of parameters', `lightning/charge${';x=1'.repeat(900)};q=0`, 0],
+    ['names of properties', '__proto__/constructor, toString/valueOf', 0],
+  ])('reads %s', async (_, value, times) => {
+    expect(await offered(await shop().ask('/call', { 'accept-payment': value }))).toHaveLength(times)
+  })
+
   it.each(['lightning/charge', 'lightning/*;q=0.1', '*/*', 'x', '', 'lightning/session, */*;q=0.1'])(
     'is there for Accept-Payment: %s',
     async (value) => {
@@ -170,6 +187,16 @@ describe('a credential', () => {
     expect(second.headers.get('ratelimit')).toBe('"calls";r=0')
     expect(second.headers.get('payment-receipt')).toBeNull()
     expect((await ask('/bundle', { authorization: line })).status).toBe(402)
+  })
+
+  it('opens beside an L402 credential that does not', async () => {
+    const gate = shop()
+    const { line } = await gate.pay(await gate.challenge('/call'))
+    const spent = { Macaroon: '02'.repeat(60) }
+    const opened = await gate.ask('/call', { ...spent, Authorization: line })
+    expect([opened.status, opened.headers.has('payment-receipt')]).toEqual([200, true])
+    const again = await gate.ask('/call', { ...spent, Authorization: line })
+    expect([again.status, (await again.json()).code]).toEqual([402, 'exhausted'])
   })
 
   it('has no receipt beside an answer that is no success, and is given back for a failure', async () => {

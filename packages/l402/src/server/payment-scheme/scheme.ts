@@ -1,5 +1,6 @@
 /** The gate's side of the Payment scheme (protocol §6): what its requests are told besides. */
 
+import { credentialText } from '../../core/credential.ts'
 import type { HeaderLines } from '../../core/header-lines.ts'
 import type { Network } from '../../core/network.ts'
 import { formatPaymentReceipt } from '../../core/payment-scheme/index.ts'
@@ -7,12 +8,22 @@ import type { Reason } from '../../core/refusal.ts'
 import type { Decision, Entitlement, GateRequest, Refused, RefusedReason } from '../gate.ts'
 import type { KeyRing } from '../keys.ts'
 import { createPaymentOffers, type PaymentOffers } from './offer.ts'
-import { type PaymentProblem, type Presented, presentedPayment } from './present.ts'
+import {
+  openEnvelope,
+  type PaymentProblem,
+  type Presented,
+  paymentLine,
+  presentedPayment,
+} from './present.ts'
 
 /** See {@link createPaymentScheme}. */
 export interface PaymentScheme {
   readonly offers: PaymentOffers
   present(request: GateRequest): Presented
+  /** A credential in these lines, whatever it was sold for; for the balance, which uses nothing of it. */
+  open(asked: Pick<GateRequest, 'headers' | 'base'>): Presented
+  /** Whether the request's body is to be read first: a challenge is bound to it, or would be. */
+  wantsBody(request: GateRequest): boolean
   /** What the gate decided about an unwrapped credential, in this scheme's words. */
   answered(decision: Decision, challengeId: string): Decision
 }
@@ -28,6 +39,8 @@ export interface PaymentSchemeOptions {
   readonly network: Network
   /** Also to requests without `Accept-Payment`. */
   readonly always: boolean
+  /** Whether challenges are bound to bodies. */
+  readonly bindBodies: boolean
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
@@ -35,9 +48,17 @@ export interface PaymentSchemeOptions {
 /** The scheme over the gate's own keys. */
 export function createPaymentScheme(keys: KeyRing, options: PaymentSchemeOptions): PaymentScheme {
   const { now } = options
+  const offers = createPaymentOffers(keys, options)
   return {
-    offers: createPaymentOffers(keys, options),
+    offers,
     present: (request) => presentedPayment(request, keys, now()),
+    open: (asked) => openEnvelope(asked, keys),
+    wantsBody(request) {
+      if (paymentLine(request.headers) === -1)
+        return offers.binds(request) && credentialText(request.headers) === undefined
+      const opened = openEnvelope(request, keys)
+      return opened.state === 'unwrapped' && opened.challenge.digest !== undefined
+    },
     answered(decision, challengeId) {
       switch (decision.outcome) {
         case 'refuse':

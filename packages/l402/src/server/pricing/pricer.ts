@@ -40,7 +40,9 @@ export type PriceFailure =
   | 'invalid'
   /** The rate it needs is too old. */
   | 'stale'
-  /** Above the most that the route may cost. */
+  /** Below what can be received. */
+  | 'too_low'
+  /** Above the most that the route may cost, or that can be received. */
   | 'too_high'
   /** Too many questions are waiting for it. */
   | 'busy'

@@ -8,8 +8,10 @@ import { DatabaseSync } from 'node:sqlite'
 import { encodeHex, encodeUtf8 } from '../../core/bytes.ts'
 import { sha256 } from '../../core/hash.ts'
 import { type LockQueue, lockQueue } from '../lib/lock-queue.ts'
+import { pause } from '../lib/pause.ts'
+import { makeFile, makeFolder } from '../lib/private-files.ts'
 import { isBusy } from '../lib/write-ahead-log.ts'
-import { makeFile, makeFolder, storeFault } from './open.ts'
+import { storeFault } from './open.ts'
 
 /** How often a lock that another process holds is tried again. */
 const RETRY_MS = 15
@@ -67,19 +69,4 @@ function tryLock(db: DatabaseSync): boolean {
     if (isBusy(error)) return false
     throw error
   }
-}
-
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason)
-    const leave = (): void => {
-      clearTimeout(timer)
-      reject(signal?.reason)
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', leave)
-      resolve()
-    }, ms)
-    signal?.addEventListener('abort', leave, { once: true })
-  })
 }

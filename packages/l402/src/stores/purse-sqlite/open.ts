@@ -1,10 +1,11 @@
 /** Opening a purse's database: who may read it, what it must be, and its faults in this library's words. */
 
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { chmodSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isL402Error, L402Error } from '../../core/errors.ts'
 import { readMarks } from '../lib/file-marks.ts'
+import { makeFile, makeFolder } from '../lib/private-files.ts'
 import { transaction } from '../lib/transaction.ts'
 import { sqliteCode, useWriteAheadLog } from '../lib/write-ahead-log.ts'
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
@@ -55,34 +56,6 @@ export function openPurse(file: string): DatabaseSync {
   } catch (error) {
     db?.close()
     throw storeFault(error, file)
-  }
-}
-
-/** Makes a folder and those above it, 0700. Node's own `recursive` never returns where none can be made (`/proc`). */
-export function makeFolder(folder: string): void {
-  const attempt = (): string => {
-    try {
-      mkdirSync(folder, { mode: 0o700 })
-      return ''
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-      if (code === 'EEXIST' || (code === 'ENOENT' && dirname(folder) !== folder)) return code
-      throw error
-    }
-  }
-  if (attempt() !== 'ENOENT') return
-  makeFolder(dirname(folder))
-  mkdirSync(folder, { mode: 0o700 })
-}
-
-/** Makes an empty file, 0600, where there is none. */
-export function makeFile(file: string): boolean {
-  try {
-    closeSync(openSync(file, 'wx', 0o600))
-    return true
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
-    return false
   }
 }
 
