@@ -77,6 +77,7 @@ suite('the first purchase', 'npm', ['start', '--', '--once'])
 vitest('lab', 'npm', ['run', '--silent', 'lab', '--'])
 optional('pages in a browser', 'npm', ['run', '--silent', 'e2e'])
 optional('library on other runtimes', 'npm', ['run', '--silent', 'test:runtimes'])
+optional('packages as they are installed', 'npm', ['run', '--silent', 'test:packed'])
 
 rmSync(scratch, { recursive: true, force: true })
 console.log('')

@@ -39,8 +39,6 @@ export function accessOf({ values }: Pick<HandlerContext, 'values'>): L402Access
  * import { memoryLightning } from '@turnpike/l402/lightning/memory'
  * import { memoryStore } from '@turnpike/l402/store/memory'
  *
- * declare const routes: (router: ConnectRouter) => void
- *
  * const toll = l402({
  *   lightning: memoryLightning(),
  *   store: memoryStore(),
@@ -48,7 +46,9 @@ export function accessOf({ values }: Pick<HandlerContext, 'values'>): L402Access
  *   services: { weather: {} },
  * })
  *
- * createServer(toll({ '/weather.Weather/Forecast': { price: '10 sat', grants: { calls: 50 } } }, { routes }))
+ * const methods = { '/weather.Weather/Forecast': { price: '10 sat', grants: { calls: 50 } } }
+ *
+ * export const serve = (routes: (router: ConnectRouter) => void) => createServer(toll(methods, { routes }))
  * ```
  *
  * @throws RangeError, TypeError or L402Error `malformed` at set-up, for options out of range.
