@@ -15,6 +15,7 @@ import {
   type LabNetwork,
   type LabNode,
   startNetwork,
+  versionOf,
 } from './lib/lightning.ts'
 
 if (!hasLab) console.log('SKIPPED: there is no lab with real lnd nodes (TURNPIKE_LAB)')
@@ -23,9 +24,11 @@ describe.skipIf(!hasLab)(hasLab ? 'lnd' : 'SKIPPED: no lab', () => {
   const folder = mkdtempSync(join(tmpdir(), 'turnpike-lnd-'))
   let network: LabNetwork
   let payMacaroon = ''
+  let version = ''
   beforeAll(async () => {
     network = await startNetwork()
     payMacaroon = await bakePayMacaroon(network.nodes.buyer, folder)
+    version = await versionOf(network.nodes.seller)
   }, 400_000)
   afterAll(async () => {
     await network?.close()
@@ -52,7 +55,13 @@ describe.skipIf(!hasLab)(hasLab ? 'lnd' : 'SKIPPED: no lab', () => {
     return copy
   }
 
-  describeConformance('as a seller, with the invoice.macaroon', async (faults) => {
+  const selling = {
+    name: 'as a seller, with the invoice.macaroon',
+    backend: 'lnd',
+    role: 'receive',
+    on: () => version,
+  } as const
+  describeConformance(selling, async (faults) => {
     const { seller, buyer } = network.nodes
     const options = optionsOf(seller, seller.invoiceMacaroon)
     return {
@@ -72,7 +81,13 @@ describe.skipIf(!hasLab)(hasLab ? 'lnd' : 'SKIPPED: no lab', () => {
     }
   })
 
-  describeConformance('as a wallet, with a macaroon that can only pay', async (faults) => {
+  const paying = {
+    name: 'as a wallet, with a macaroon that can only pay',
+    backend: 'lnd',
+    role: 'pay',
+    on: () => version,
+  } as const
+  describeConformance(paying, async (faults) => {
     const { seller, buyer } = network.nodes
     const options = optionsOf(buyer, payMacaroon)
     return {

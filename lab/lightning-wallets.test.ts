@@ -13,8 +13,9 @@ import {
   hasLab,
   type LabNetwork,
   startNetwork,
+  versionOf,
 } from './lib/lightning.ts'
-import { hasLnbits, type LabLnbits, noLnbits, startLnbits } from './lib/lnbits.ts'
+import { hasLnbits, type LabLnbits, lnbitsVersion, noLnbits, startLnbits } from './lib/lnbits.ts'
 import { type LabNwc, startNwc } from './lib/nwc.ts'
 
 if (!hasLab) console.log('SKIPPED: there is no lab with real lnd nodes (TURNPIKE_LAB)')
@@ -24,9 +25,11 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
   const folder = mkdtempSync(join(tmpdir(), 'turnpike-wallets-'))
   let network: LabNetwork
   let payMacaroon = ''
+  let version = ''
   beforeAll(async () => {
     network = await startNetwork()
     payMacaroon = await bakePayMacaroon(network.nodes.buyer, folder)
+    version = await versionOf(network.nodes.seller)
   }, 400_000)
   afterAll(async () => {
     await network?.close()
@@ -44,6 +47,7 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
     })
 
   describe('Nostr Wallet Connect', () => {
+    const on = (): string => `a wallet service over a relay, on ${version}`
     let service: { readonly seller: LabNwc; readonly buyer: LabNwc }
     beforeAll(async () => {
       service = { seller: await startNwc(network.nodes.seller), buyer: await startNwc(network.nodes.buyer) }
@@ -53,7 +57,13 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
       await service?.buyer.close()
     })
 
-    describeConformance('as a seller, with a connection that cannot pay', async () => {
+    const selling = {
+      name: 'as a seller, with a connection that cannot pay',
+      backend: 'nwc',
+      role: 'receive',
+      on,
+    } as const
+    describeConformance(selling, async () => {
       const connection = await service.seller.connection(['get_info', 'make_invoice', 'lookup_invoice'])
       return {
         subject: 'invoices',
@@ -68,7 +78,8 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
       }
     })
 
-    describeConformance('as a wallet', async () => {
+    const paying = { name: 'as a wallet', backend: 'nwc', role: 'pay', on } as const
+    describeConformance(paying, async () => {
       const connection = await service.buyer.connection()
       return {
         subject: 'payments',
@@ -94,6 +105,7 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
   })
 
   describe.skipIf(!hasLnbits)(hasLnbits ? 'LNbits' : `SKIPPED: LNbits (${noLnbits})`, () => {
+    const on = (): string => `${lnbitsVersion} on ${version}`
     let servers: { readonly seller: LabLnbits; readonly buyer: LabLnbits }
     beforeAll(async () => {
       servers = {
@@ -106,7 +118,13 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
       await servers?.buyer.close()
     })
 
-    describeConformance('as a seller, with the invoice key', async (faults) => {
+    const selling = {
+      name: 'as a seller, with the invoice key',
+      backend: 'lnbits',
+      role: 'receive',
+      on,
+    } as const
+    describeConformance(selling, async (faults) => {
       const { url, wallet, restart } = servers.seller
       const { inkey } = await wallet('seller')
       const fetch = faults.wrap(globalThis.fetch)
@@ -126,7 +144,8 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
       }
     })
 
-    describeConformance('as a wallet, with the admin key', async (faults) => {
+    const paying = { name: 'as a wallet, with the admin key', backend: 'lnbits', role: 'pay', on } as const
+    describeConformance(paying, async (faults) => {
       const { url, wallet, restart } = servers.buyer
       const { adminkey, inkey } = await wallet('buyer')
       // A fresh wallet is empty: the seller's node pays it in.

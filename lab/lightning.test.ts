@@ -12,6 +12,7 @@ import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { closeUpstreams, startUpstream, type Upstream } from '../packages/gateway/test/e2e/upstream.ts'
 import { bakePayMacaroon, hasLab, type LabNetwork, lab, startNetwork } from './lib/lightning.ts'
+import { recordPairs } from './lib/lightning-record.ts'
 import { hasLnbits, type LabLnbits, noLnbits, startLnbits } from './lib/lnbits.ts'
 import { type LabNwc, startNwc } from './lib/nwc.ts'
 
@@ -47,6 +48,8 @@ describe.skipIf(!hasLab)(hasLab ? 'purchases on real channels' : 'SKIPPED: no la
   let upstream: Upstream
   const lightningOf = new Map<string, string>()
   const gateways = new Map<string, Promise<Gateway>>()
+  /** Wallets that have bought, by seller. */
+  const came = new Map<string, readonly string[]>()
 
   const secret = (name: string, text: string): string => {
     const file = join(folder, name)
@@ -79,6 +82,7 @@ describe.skipIf(!hasLab)(hasLab ? 'purchases on real channels' : 'SKIPPED: no la
     if (hasLnbits) await addLnbits()
   }, 400_000)
   afterAll(async () => {
+    for (const [seller, buys] of came) recordPairs(seller, buys)
     for (const one of await Promise.allSettled(gateways.values()))
       if (one.status === 'fulfilled') await one.value.stop()
     for (const child of children) child.kill('SIGKILL')
@@ -202,6 +206,7 @@ services:
     const bought = await fare('get', '--wallet', wallet, '--json', `${url}/forecast/${wallet}`)
     expect(bought.err).toBe('')
     expect(JSON.parse(bought.out)).toMatchObject({ ok: true, status: 200, paid: true })
+    came.set(seller, [...(came.get(seller) ?? []), wallet])
   })
 
   it('fare buys from the real Aperture', async () => {
@@ -222,6 +227,7 @@ services:
           `${aperture.url}/forecast/${wallet}`,
         )
         expect(JSON.parse(bought.out), bought.err).toMatchObject({ ok: true, status: 200 })
+        came.set('Aperture', [...(came.get('Aperture') ?? []), wallet])
       }
     } finally {
       await aperture.close()

@@ -11,6 +11,8 @@ interface Entry {
   readonly budgetGzipKiB: number
   /** Path parts that must not be among the bundle's inputs. */
   readonly without: readonly string[]
+  /** Packages that are the user's own. */
+  readonly external?: readonly string[]
 }
 
 /** Some 13 of them are the payment page and its QR codes. */
@@ -49,6 +51,25 @@ const entries: Entry[] = [
   },
 ]
 
+// What is before the gate is small, and the client it stands in never comes along.
+for (const name of ['undici', 'grpc', 'connect'])
+  entries.push({
+    name: `client: ${name}`,
+    code: `export { payingInterceptor } from '@turnpike/l402/client/${name}'`,
+    budgetGzipKiB: 44,
+    without: ['/server/', '/stores/purse-', '/lightning/sandbox', '/lightning/lib/files'],
+    external: ['@grpc/grpc-js', '@connectrpc/connect'],
+  })
+for (const [name, maker] of [
+  ['indexeddb', 'indexedDbPurse'],
+  ['durable-object', 'durableObjectPurse'],
+])
+  entries.push({
+    name: `purse: ${name}`,
+    code: `export { ${maker} } from '@turnpike/l402/purse/${name}'`,
+    budgetGzipKiB: 14,
+    without: ['/server/', '/client/', '/stores/purse-sqlite', '/stores/purse-file', '/lightning/'],
+  })
 entries.push({
   name: 'MCP: payingTools',
   code: "export { payingTools } from '@turnpike/l402/mcp'",
@@ -79,7 +100,7 @@ for (const name of ['node', 'express', 'fastify', 'koa'])
   })
 
 let failures = 0
-for (const { name, code, budgetGzipKiB, without } of entries) {
+for (const { name, code, budgetGzipKiB, without, external = [] } of entries) {
   const result = await build({
     stdin: { contents: code, resolveDir: import.meta.dirname },
     bundle: true,
@@ -90,6 +111,7 @@ for (const { name, code, budgetGzipKiB, without } of entries) {
     platform: 'neutral',
     mainFields: ['module', 'main'],
     conditions: ['turnpike:source', 'import', 'browser'],
+    external: [...external],
     logLevel: 'silent',
   }).catch((error: Error) => {
     console.log(`FAILED ${name}: ${error.message}`)

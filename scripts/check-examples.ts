@@ -1,4 +1,4 @@
-/** Compiles every `@example` of the library and every `ts` block of the README against the library's own types. */
+/** Compiles every `@example` of the library and every `ts` block of the README and docs/clients.md against the library's own types. */
 import { spawnSync } from 'node:child_process'
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -50,7 +50,11 @@ function moduleOf(code: string): string {
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 const files: string[] = []
-for (const source of ['README.md', ...globSync('packages/l402/src/**/*.ts', { cwd: root })].sort())
+for (const source of [
+  'README.md',
+  'docs/clients.md',
+  ...globSync('packages/l402/src/**/*.ts', { cwd: root }),
+].sort())
   for (const [i, code] of examplesOf(source).entries()) {
     const name = `${source.replaceAll(/[^a-z0-9]+/gi, '-')}-${i + 1}.ts`
     writeFileSync(join(folder, name), moduleOf(code))

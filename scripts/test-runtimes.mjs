@@ -1,7 +1,7 @@
 // `npm run test:runtimes`: the built library on other runtimes than the repository's own. Exits 0 when all that could be
 // had passed, 1 when one failed, 77 when none could be had. Plain JavaScript: it starts on the machine's own Node.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { installed } from './runtimes/installed.mjs'
@@ -27,10 +27,14 @@ const vectors = {
 }
 
 await attempt('Node of this machine', machineNode)
+await attempt('Node 20', () => npmNode('20.20.2'))
 await attempt('Node 22', () => npmNode('22.23.3'))
 await attempt('Node 24', () => npmNode('24.21.0'))
+await attempt('Node 26', () => onProcess(process.execPath))
 await attempt('Bun', bun)
+await attempt('Deno', deno)
 await attempt('Workers (workerd, by miniflare)', workers)
+await attempt('Chromium', chromium)
 
 for (const skip of skips) console.log(`SKIPPED (not passed): ${skip}`)
 console.log(`${passed} runtimes passed, ${failed} failed, ${skips.length} skipped`)
@@ -97,17 +101,38 @@ function bun() {
   return existsSync(binary) ? onProcess(binary) : { skip: `there is no Bun for ${platform}` }
 }
 
+function deno() {
+  const { ok, folder, why } = installed(cache, 'deno', '2.9.6')
+  if (!ok) return { skip: why }
+  // As with Bun: the binary is in the package of the platform.
+  const modules = join(folder, 'node_modules', '@deno')
+  const file = process.platform === 'win32' ? 'deno.exe' : 'deno'
+  const binary = (existsSync(modules) ? readdirSync(modules) : [])
+    .filter((name) => name.startsWith(platform))
+    .map((name) => join(modules, name, file))
+    .find((path) => existsSync(path))
+  return binary === undefined
+    ? { skip: `there is no Deno for ${platform}` }
+    : onProcess(binary, ['run', '--allow-all', '--node-modules-dir=manual'])
+}
+
 /** A runtime that is a program: it runs an entry file and prints the report. */
-function onProcess(program) {
+function onProcess(program, args = []) {
   const entry = join(cache, 'entry.mjs')
   writeFileSync(
     entry,
-    `import { runSuite } from ${JSON.stringify(pathToFileURL(suite).href)}
-console.log(JSON.stringify(await runSuite(${JSON.stringify(vectors)})))
+    `import { rmSync } from 'node:fs'
+// Deno takes what stands in node_modules for a package: what is outside is not imported before it runs.
+const { diskPurses } = await import(${JSON.stringify(new URL('runtimes/disk-purses.mjs', import.meta.url).href)})
+const { runSuite } = await import(${JSON.stringify(pathToFileURL(suite).href)})
+const { folder, purses } = await diskPurses()
+const report = await runSuite(${JSON.stringify(vectors)}, purses)
+rmSync(folder, { recursive: true })
+console.log(JSON.stringify(report))
 `,
   )
   const version = versionOf(program)
-  const { status, signal, stdout, stderr, error } = spawnSync(program, [entry], {
+  const { status, signal, stdout, stderr, error } = spawnSync(program, [...args, entry], {
     cwd: root,
     encoding: 'utf8',
     timeout: 120_000,
@@ -129,11 +154,13 @@ async function workers() {
   const { build } = await import('esbuild')
   const bundle = await build({
     stdin: {
-      contents: `import { runSuite } from ${JSON.stringify(suite)}
-export default { async fetch() { return Response.json(await runSuite(${JSON.stringify(vectors)})) } }
+      contents: `import { worker } from './worker.mjs'
+export { Purse } from './worker.mjs'
+export default worker
 `,
-      resolveDir: root,
+      resolveDir: join(root, 'scripts', 'runtimes'),
     },
+    external: ['cloudflare:workers'],
     bundle: true,
     write: false,
     format: 'esm',
@@ -150,15 +177,25 @@ export default { async fetch() { return Response.json(await runSuite(${JSON.stri
     script: bundle.outputFiles[0].text,
     compatibilityDate: '2026-07-01',
     cf: false,
+    durableObjects: { PURSE: { className: 'Purse', useSQLite: true } },
+    kvNamespaces: ['KV'],
   })
   try {
-    const response = await miniflare.dispatchFetch('http://suite.example/')
+    const response = await miniflare.dispatchFetch('http://suite.example/', {
+      method: 'POST',
+      body: JSON.stringify(vectors),
+    })
     const text = await response.text()
     if (response.status !== 200) throw new Error(`workerd answered ${response.status}: ${text}`)
     return { version, report: JSON.parse(text) }
   } finally {
     await miniflare.dispose()
   }
+}
+
+async function chromium() {
+  const { runInChromium } = await import('./runtimes/chromium.mjs')
+  return await runInChromium(vectors)
 }
 
 function versionOf(program) {

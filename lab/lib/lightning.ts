@@ -3,8 +3,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type ConformanceCase, lightningCases, type MakeLightning } from '@turnpike/l402/lightning/testing'
-import { describe, it } from 'vitest'
+import { lightningCases, type MakeLightning } from '@turnpike/l402/lightning/testing'
+import { afterAll, describe, it } from 'vitest'
+import { type CameOf, recordKit, type TestedKind } from './lightning-record.ts'
 
 /** One lnd node. */
 export interface LabNode {
@@ -22,7 +23,7 @@ export interface LabNode {
 /** Nodes with channels. */
 export interface LabNetwork {
   readonly dir: string
-  readonly nodes: { readonly seller: LabNode; readonly buyer: LabNode }
+  readonly nodes: { readonly seller: LabNode; readonly buyer: LabNode } & Readonly<Record<string, LabNode>>
   pay(node: string, invoice: string): Promise<{ readonly preimage: string }>
   stop(name: string): Promise<void>
   kill(name: string): Promise<void>
@@ -38,25 +39,28 @@ export const lab: string = resolve(
 )
 export const hasLab: boolean = existsSync(join(lab, 'lightning.mjs'))
 
-/** Starts a network; about a minute. */
-export async function startNetwork(): Promise<LabNetwork> {
+/** Starts a network; about a minute. Each further node has a channel with the seller. */
+export async function startNetwork(...more: readonly string[]): Promise<LabNetwork> {
   const module = (await import(pathToFileURL(join(lab, 'lightning.mjs')).href)) as {
-    startLightning(): Promise<LabNetwork>
+    startLightning(options: { readonly nodes: readonly string[] }): Promise<LabNetwork>
   }
-  return await module.startLightning()
+  return await module.startLightning({ nodes: ['seller', 'buyer', ...more] })
 }
 
-/** Bakes a macaroon that can pay, and nothing else; answers its file. */
-export async function bakePayMacaroon(node: LabNode, folder: string): Promise<string> {
-  const uris = [
-    '/lnrpc.Lightning/GetInfo',
-    '/lnrpc.Lightning/ChannelBalance',
-    '/routerrpc.Router/SendPaymentV2',
-    '/routerrpc.Router/TrackPaymentV2',
-  ]
-  const permissions = uris.map((action) => ({ entity: 'uri', action }))
+/** What a macaroon that can pay allows. */
+export const PAY_URIS = [
+  '/lnrpc.Lightning/GetInfo',
+  '/lnrpc.Lightning/ChannelBalance',
+  '/routerrpc.Router/SendPaymentV2',
+  '/routerrpc.Router/TrackPaymentV2',
+] as const
+
+/** Bakes a macaroon that can pay, and nothing else; answers its file. `without`: not even that. */
+export async function bakePayMacaroon(node: LabNode, folder: string, without?: string): Promise<string> {
+  const permissions = PAY_URIS.filter((uri) => uri !== without).map((action) => ({ entity: 'uri', action }))
   const { macaroon } = await node.call('POST', '/v1/macaroon', { permissions })
-  const file = join(folder, `${node.name}-pay.macaroon`)
+  const lacks = without === undefined ? '' : `-without-${without.split('/').at(-1)}`
+  const file = join(folder, `${node.name}-pay${lacks}.macaroon`)
   writeFileSync(file, Buffer.from(String(macaroon), 'hex'), { mode: 0o600 })
   return file
 }
@@ -64,14 +68,34 @@ export async function bakePayMacaroon(node: LabNode, folder: string): Promise<st
 /** The hex of a secret file: what no message may hold. */
 export const hexOf = (file: string): string => readFileSync(file).toString('hex')
 
+/** What the kit is run on. */
+interface Conformance extends Pick<TestedKind, 'backend' | 'role'> {
+  readonly name: string
+  /** The program with its version, once it runs. */
+  readonly on: () => string
+}
+
 /** Runs the kit on a backend. A case that does not apply is named as skipped, with its reason. */
-export function describeConformance(name: string, make: MakeLightning): void {
+export function describeConformance({ name, on, ...kind }: Conformance, make: MakeLightning): void {
   describe(name, () => {
-    for (const one of lightningCases(make)) it(one.name, (context) => runCase(one, context.skip))
+    const cases = lightningCases(make)
+    const came = new Map<string, CameOf>()
+    for (const one of cases)
+      it(one.name, async (context) => {
+        came.set(one.name, 'failed')
+        const reason = await one.run()
+        came.set(one.name, reason === undefined ? null : { notFor: reason })
+        if (reason !== undefined) context.skip(reason)
+      })
+    afterAll(() => {
+      // A part of the kit (`-t`) says nothing.
+      if (came.size === cases.length) recordKit({ ...kind, on: on() }, Object.fromEntries(came))
+    })
   })
 }
 
-async function runCase(one: ConformanceCase, skip: (reason: string) => void): Promise<void> {
-  const reason = await one.run()
-  if (reason !== undefined) skip(reason)
+/** The version of a node's lnd, such as `lnd 0.21.0-beta`. */
+export async function versionOf(node: LabNode): Promise<string> {
+  const { version } = await node.call('GET', '/v1/getinfo')
+  return `lnd ${/^[\w.-]+/.exec(String(version))?.[0] ?? 'of an unknown version'}`
 }

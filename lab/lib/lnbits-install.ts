@@ -25,6 +25,13 @@ export function findLnbits(): FoundLnbits {
   return install()
 }
 
+/** Such as `LNbits 1.6.2`. */
+export function versionIn(folder: string): string {
+  const asked = ['-c', 'from importlib.metadata import version; print(version("lnbits"))']
+  const { stdout } = spawnSync(join(folder, 'bin', 'python'), asked, { encoding: 'utf8' })
+  return `LNbits ${stdout.trim()}`
+}
+
 function install(): FoundLnbits {
   mkdirSync(dirname(CACHED), { recursive: true })
   // Whole or not at all: the name that is looked for is given last, and other runs may be at it too.

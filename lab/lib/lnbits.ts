@@ -5,7 +5,7 @@ import { mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, vi } from 'vitest'
 import type { LabNode } from './lightning.ts'
-import { findLnbits } from './lnbits-install.ts'
+import { findLnbits, versionIn } from './lnbits-install.ts'
 import { freePort } from './programs.ts'
 
 const found = findLnbits()
@@ -13,6 +13,9 @@ const venv = found.folder ?? ''
 export const hasLnbits: boolean = found.folder !== undefined
 /** Why there is none; empty where there is one. */
 export const noLnbits: string = found.folder === undefined ? found.why : ''
+
+/** Such as `LNbits 1.6.2`. */
+export const lnbitsVersion: string = found.folder === undefined ? '' : versionIn(found.folder)
 
 /** A server with wallets of its own. */
 export interface LabLnbits {

@@ -63,7 +63,7 @@ export const FAULTS: Readonly<Record<L402ErrorCode, FaultEntry>> = {
       'Repeat later: the credential is kept and presented first. Ask the seller, naming the payment hash.',
   },
   not_replayable: {
-    thrownBy: ['client'],
+    thrownBy: ['client', 'client-wrappers'],
     meaning:
       'The request could not be sent again after paying (a one-time stream as its body), so it was not paid.',
     remedy: 'Give the body as bytes, or let the client buffer it.',

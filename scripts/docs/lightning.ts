@@ -2,24 +2,25 @@
 
 import { readFileSync } from 'node:fs'
 import { type BackendKind, backendKinds, settingKeys } from '@turnpike/l402/lightning/kinds'
+import { foundByKit, foundByPairs, testedOn } from './lightning-record.ts'
 
 const yes = (value: boolean | undefined): string => (value ? 'yes' : 'no')
 
-function sellsRow({ name, title, tested, receives }: BackendKind): string {
+function sellsRow(kind: BackendKind): string {
+  const { name, title, receives } = kind
   if (receives === undefined) return ''
   const { exactMsat, looksUp, subscribes, cancels, holds } = receives
   const cells = [`\`${name}\``, title, exactMsat ? 'msat' : 'sat, rounded up']
-  return row([...cells, yes(looksUp), yes(subscribes), yes(cancels), yes(holds), shown(tested)])
+  return row([...cells, yes(looksUp), yes(subscribes), yes(cancels), yes(holds), testedOn(kind, 'receive')])
 }
 
-function paysRow({ name, title, tested, pays }: BackendKind): string {
+function paysRow(kind: BackendKind): string {
+  const { name, title, pays } = kind
   if (pays === undefined) return ''
   const { returnsPreimage, capsFees, looksUp } = pays
-  return row([`\`${name}\``, title, yes(returnsPreimage), yes(capsFees), yes(looksUp), shown(tested)])
+  return row([`\`${name}\``, title, yes(returnsPreimage), yes(capsFees), yes(looksUp), testedOn(kind, 'pay')])
 }
 
-const shown = (tested: BackendKind['tested']): string =>
-  tested === 'real' ? 'the real program' : '*fixture only*'
 const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |\n`
 const table = (head: readonly string[], rows: readonly string[]): string =>
   row(head) + row(head.map(() => '---')) + rows.join('')
@@ -76,5 +77,9 @@ ${table(sells, backendKinds.map(sellsRow))}
 Buyers (\`fare wallet add\`):
 
 ${table(pays, backendKinds.map(paysRow))}
+## What was found on real programs
+
+${foundByKit()}
+${foundByPairs()}
 ${parts.join('\n')}`
 }

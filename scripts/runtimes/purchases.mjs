@@ -46,9 +46,16 @@ function openShop() {
   }
 }
 
-/** The cases by name. */
-export function purchases(equal) {
+/**
+ * The cases by name. `purses`: stores by name; each makes a new one and answers how to open it, any number of times.
+ */
+export function purchases(equal, purses) {
+  const kept = Object.entries(purses).map(([name, store]) => [
+    `payingFetch with the ${name} purse: two buyers at once buy once, within the budget, and the books are kept`,
+    () => keepsBooks(equal, store),
+  ])
   return {
+    ...Object.fromEntries(kept),
     'the paywall: free, 402, paid, reused, narrowed, exhausted': async () => {
       const { lightning, visit } = openShop()
       const status = async (path, init) => (await visit(SHOP + path, init)).status
@@ -94,4 +101,47 @@ export function purchases(equal) {
       equal((await purse.credentials(SHOP)).length, 3, 'credentials in the purse')
     },
   }
+}
+
+/** Two openings of one store, as of two processes, tabs or isolates. */
+async function keepsBooks(equal, store) {
+  const { lightning, visit } = openShop()
+  const open = await store()
+  const purses = [await open(), await open()]
+  const [one, two] = purses.map((purse) => payingFetch({ wallet: lightning, purse, fetch: visit }))
+  const spent = async () => (await lightning.sellerBalanceMsat()).toString()
+  const answers = await Promise.all([one, two, one, two].map((fetch) => fetch(`${SHOP}/pass/paris`)))
+  equal(answers.map(({ status }) => status).join(), '200,200,200,200', 'four at once')
+  equal(await spent(), '10000', 'spent for one pass')
+  await purses[0].setBudget({ overall: { totalMsat: 20_000n }, hosts: {} })
+  const refused = await two(`${SHOP}/calls`, { method: 'POST', body: 'x' }).catch((error) => error)
+  equal(refused.code, 'payment_refused', 'beyond the budget')
+  const intent = (n) => ({
+    ...{
+      paymentHash: new Uint8Array(32).fill(n),
+      origin: SHOP,
+      host: 'shop.example',
+      method: 'GET',
+      url: SHOP,
+    },
+    ...{
+      bodyDigest: null,
+      scope: 's',
+      macaroon: 'm',
+      invoice: 'i',
+      amountMsat: 4_000n,
+      maxFeeMsat: 0n,
+      payee: '',
+    },
+    ...{ task: '', createdAtMs: Date.now(), expiresAt: 0, wallet: '' },
+  })
+  const limits = await purses[1].budget()
+  const held = await Promise.all([1, 2, 3, 4].map((n) => purses[n % 2].reserve(intent(n), limits)))
+  equal(held.filter(({ ok }) => ok).length, 2, 'reserved at once')
+  const later = await open()
+  equal((await later.payments(9)).length, 3, 'payments on the books')
+  equal((await later.credentials(SHOP)).length, 1, 'credentials in the purse')
+  const unpaid = payingFetch({ wallet: lightning, purse: later, fetch: visit, noPay: true })
+  equal((await unpaid(`${SHOP}/pass/paris`)).status, 200, 'the pass, later')
+  for (const purse of [...purses, later]) await purse.close()
 }

@@ -15,10 +15,11 @@ import {
   mintMacaroon,
   verifyChain,
 } from '@turnpike/l402'
+import { memoryPurse } from '@turnpike/l402/purse/memory'
 import { purchases } from './purchases.mjs'
 
-/** The cases by name. `vectors` are the files of `vectors/`. */
-function cases({ macaroons, goMacaroons, invoices }) {
+/** The cases by name. */
+function cases({ macaroons, goMacaroons, invoices }, purses) {
   return {
     'macaroons of the vectors: bytes, identifier, chain': () => {
       for (const vector of macaroons.macaroons) readsVector(vector)
@@ -64,8 +65,13 @@ function cases({ macaroons, goMacaroons, invoices }) {
           name,
         )
     },
-    ...purchases(equal),
+    ...purchases(equal, purses),
   }
+}
+
+async function memoryStore() {
+  const purse = memoryPurse()
+  return () => purse
 }
 
 function readsVector({
@@ -114,11 +120,14 @@ function equal(got, expected, what) {
   throw new Error(`${what}: expected ${shown(expected)}, got ${shown(got)}`)
 }
 
-/** Runs every case; answers how many passed, and what was wrong with the others. Never throws. */
-export async function runSuite(vectors) {
+/**
+ * Runs every case; answers how many passed, and what was wrong with the others. Never throws. `vectors` are the files of
+ * `vectors/`, `purses` the stores of the runtime beside the one in memory.
+ */
+export async function runSuite(vectors, purses = {}) {
   const failures = []
   let passed = 0
-  for (const [name, run] of Object.entries(cases(vectors))) {
+  for (const [name, run] of Object.entries(cases(vectors, { memory: memoryStore, ...purses }))) {
     try {
       await run()
       passed++

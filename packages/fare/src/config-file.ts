@@ -2,6 +2,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { checkSettings, findKind, kindsFor, type SettingValues } from '@turnpike/l402/lightning/kinds'
+import { type RatesConfig, readRates } from './books/rate-config.ts'
+import { type FeesConfig, readFees } from './policy/fees.ts'
 import { type ApprovalConfig, type HookConfig, readApproval, readHook } from './policy/policy-config.ts'
 
 /** Loaded where there is a file to read or write. */
@@ -23,11 +25,17 @@ export interface FareConfig {
   readonly approval: ApprovalConfig
   /** What sees every purchase before it is paid. */
   readonly hook: HookConfig | undefined
-  /** The tables `approval` and `hook` as they stand in the file, to be written back. */
+  /** Most that a payment may cost in fees; one percent, and one satoshi at least, where nothing is said. */
+  readonly fees: FeesConfig | undefined
+  /** Whether credentials go out as copies narrowed to one request. */
+  readonly attenuate: boolean
+  /** Where the books learn what a bitcoin costs. */
+  readonly rates: RatesConfig | undefined
+  /** The tables `approval`, `hook`, `fees`, `rates` and `attenuate` as they stand in the file, to be written back. */
   readonly policyTables: Readonly<Record<string, unknown>>
 }
 
-const KEYS = '"wallet", "wallets", "approval" and "hook"'
+const KEYS = '"wallet", "wallets", "approval", "hook", "fees", "rates" and "attenuate"'
 
 /** What a wallet may be called. */
 export const WALLET_NAME: RegExp = /^[a-z0-9][a-z0-9._-]{0,31}$/i
@@ -40,6 +48,9 @@ const EMPTY: FareConfig = {
   wallets: new Map(),
   approval: { by: 'terminal' },
   hook: undefined,
+  fees: undefined,
+  attenuate: true,
+  rates: undefined,
   policyTables: {},
 }
 
@@ -56,10 +67,11 @@ export function readConfig(file: string): FareConfig {
     throw new ConfigError(`${file}: ${what}`)
   }
   if (!isTable(value)) return fail(`expected a table with ${KEYS}`)
-  const { wallet, wallets = {}, approval, hook, ...rest } = value
+  const { wallet, wallets = {}, approval, hook, fees, rates, attenuate = true, ...rest } = value
   const [unknown] = Object.keys(rest)
   if (unknown !== undefined) fail(`unknown key "${unknown}", expected ${KEYS}`)
   if (wallet !== undefined && typeof wallet !== 'string') fail('wallet: expected the name of a wallet')
+  if (typeof attenuate !== 'boolean') return fail('attenuate: expected true or false')
   if (!isTable(wallets)) return fail('wallets: expected a table of wallets by name')
   const read = new Map<string, WalletEntry>()
   for (const [name, entry] of Object.entries(wallets)) {
@@ -81,7 +93,16 @@ export function readConfig(file: string): FareConfig {
     wallets: read,
     approval: readApproval(approval, fail),
     hook: readHook(hook, fail),
-    policyTables: { ...(approval !== undefined && { approval }), ...(hook !== undefined && { hook }) },
+    fees: readFees(fees, fail),
+    attenuate,
+    rates: readRates(rates, fail),
+    policyTables: {
+      ...(approval !== undefined && { approval }),
+      ...(hook !== undefined && { hook }),
+      ...(fees !== undefined && { fees }),
+      ...(rates !== undefined && { rates }),
+      ...(!attenuate && { attenuate }),
+    },
   }
 }
 

@@ -1,7 +1,15 @@
 import { dirname } from 'node:path'
 import { L402Error, parseDuration } from '@turnpike/l402'
-import { type Approve, type Buyer, type BuyerOptions, buyer, type PurseStore } from '@turnpike/l402/client'
+import {
+  type Approve,
+  type Buyer,
+  type BuyerOptions,
+  buyer,
+  type PurchaseEvent,
+  type PurseStore,
+} from '@turnpike/l402/client'
 import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
+import { rateKeeper } from './books/rate-keeper.ts'
 import { UsageError } from './cli/usage-error.ts'
 import { readConfig } from './config-file.ts'
 import { configFile, purseFile } from './paths.ts'
@@ -53,11 +61,19 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
       if (own) closers.unshift(own.close)
       const fetch = run.fetch ?? own?.fetch ?? globalThis.fetch
       const places = { configFile: configFile(env), folder: dirname(purseFile(env)) }
-      const { approve: configured, ...policy } = policyOf(readConfig(places.configFile), places)
+      const config = readConfig(places.configFile)
+      const { approve: configured, ...policy } = policyOf(config, places)
+      const keeper = config.rates && rateKeeper(config.rates, { purse, env })
+      if (keeper) closers.unshift(keeper.close)
+      const tell = (event: PurchaseEvent): void => {
+        keeper?.onEvent(event)
+        run.onEvent?.(event)
+      }
       const approve = run.approve === undefined ? configured : (run.approve ?? undefined)
       return buyer({
         ...policy,
         ...(approve && { approve }),
+        attenuate: config.attenuate,
         wallet: async () => {
           const opened = await wallet.open()
           // Its connections would keep this process from ending.
@@ -74,7 +90,7 @@ export function openSession(env: NodeJS.ProcessEnv): Session {
         ...(run.payAgain ? { secondPurchase: true } : {}),
         ...(run.maxRedirects === undefined ? {} : { maxRedirects: run.maxRedirects }),
         ...(run.task === undefined ? {} : { task: taskTag(run.task) }),
-        ...(run.onEvent === undefined ? {} : { onEvent: run.onEvent }),
+        ...(run.onEvent === undefined && keeper === undefined ? {} : { onEvent: tell }),
       })
     },
     async close() {

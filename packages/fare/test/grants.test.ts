@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { askRaw, newGrant, startDaemon } from './support/daemon.ts'
@@ -40,6 +41,29 @@ describe('a spend grant', () => {
     expect(existsSync(join(holder.file, '..', 'own'))).toBe(false)
     const shown = await holder.fare('grant', 'show')
     expect(shown.out).toContain('90 sat of 100 sat')
+  })
+
+  it('leads no name of its hosts into the private network of the daemon, unless that was allowed', async () => {
+    const buyer = newBuyer(gateway.admin)
+    const daemon = await startDaemon(buyer)
+    // A name that this machine resolves to an address of its own, as one whose owner points it here would be.
+    const name = `${hostname()}:${new URL(gateway.url).port}`
+    const terms = ['--total', '100sat', '--hosts', name, ...until]
+    const holder = await newGrant(buyer, ...terms)
+    const refused = await holder.fare(`http://${name}/forecast/rome`)
+    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('not a public address') })
+    await daemon.stop()
+    await startDaemon(buyer, '--allow-network', '127.0.0.0/8')
+    expect((await holder.fare(`http://${name}/forecast/rome`)).code).toBe(0)
+  })
+
+  it('keeps the payments under the tag of the grant', async () => {
+    const buyer = newBuyer(gateway.admin)
+    await startDaemon(buyer)
+    const terms = ['--total', '100sat', '--hosts', hostOf(gateway.url), '--task', 'nightly', ...until]
+    const holder = await newGrant(buyer, ...terms)
+    expect((await holder.fare(`${gateway.url}/forecast/rome`)).code).toBe(0)
+    expect(await buyer.inPurse((purse) => purse.payments(9))).toMatchObject([{ task: 'nightly' }])
   })
 
   it('sends method, headers and body on, and hands every byte back', async () => {

@@ -156,7 +156,7 @@ export function buildGate(
   if (sellsOnDelivery(config) && parts.lightning.invoices.invoiceCapabilities.holds !== true)
     throw new CommandError(
       exitCode.config,
-      'turnpike: a route has "hold: true", and this Lightning backend holds no payments: expected one that does, such as one lnd node',
+      'turnpike: a route has "hold: true", and this Lightning backend holds no payments: expected one that does, such as lnd',
     )
   checkSellable(config, parts.lightning.invoices)
   return createGate({

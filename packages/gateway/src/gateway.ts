@@ -22,7 +22,8 @@ import type { TlsConfig } from './config/tls.ts'
 import { startControl } from './control.ts'
 import { type ForwardAuth, startForwardAuth } from './forward-auth/index.ts'
 import type { HoldDesk } from './holds/hold-desk.ts'
-import { openHoldDesk } from './holds/open.ts'
+import type { HoldJournal } from './holds/hold-journal.ts'
+import { holdJournalOf, openHoldDesk } from './holds/open.ts'
 import { listenOn } from './listen.ts'
 import { describeError } from './log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
@@ -63,6 +64,8 @@ interface GatewayHost {
   readonly limits: LimitAuthority
   /** Told of what this process sells. */
   readonly sales: SalesWatcher
+  /** Where payments on delivery are written down. */
+  readonly holds: HoldJournal
   /** Of the built-in sample API, where a service uses it. */
   sampleUrl(): string | undefined
 }
@@ -102,6 +105,7 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
   let loadedAt = Date.now()
   let draining = false
   let holds: HoldDesk | undefined
+  let keysInForce = keys
   try {
     const metrics: Metrics = createMetrics({
       inFlight: () => plane.inFlight(),
@@ -165,14 +169,15 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
       tracer: tracing,
     })
     closers.add(() => plane.close())
-    const holdings =
-      host === undefined && sellsOnDelivery(config)
-        ? await openHoldDesk(config, { lightning: invoices, keys, plane: () => plane, warn }).catch(
-            unavailable,
-          )
-        : undefined
-    holds = holdings
-    closers.add(async () => holdings?.stop())
+    if (sellsOnDelivery(config)) {
+      const journal = host?.holds ?? (await holdJournalOf(config).catch(unavailable))
+      const desk = openHoldDesk(journal, {
+        ...{ lightning: invoices, plane: () => plane, warn },
+        keys: () => keysInForce,
+      })
+      holds = desk
+      closers.add(() => desk.stop())
+    }
 
     const material = config.tls === undefined ? undefined : tlsMaterial(config.tls)
     const servers = config.listen.map(({ tls }) =>
@@ -239,6 +244,7 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
         certificates.follow(next.tls)
         log.level = next.log.level
         config = next
+        keysInForce = nextKeys
         proxies = trustedProxies(next)
         denied = deniedAddresses(next.access)
         loadedAt = Date.now()

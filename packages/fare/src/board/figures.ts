@@ -1,6 +1,7 @@
 /** The sums behind the board. */
 
 import type { Budget, BudgetLimits, PaymentRecord, PurseStore } from '@turnpike/l402/client'
+import { type Fiat, fiatOf, sumFiat } from '../books/fiat.ts'
 import { costMsatOf, type Summary, summarise } from '../books/filters.ts'
 
 const DAY_MS = 86_400_000
@@ -24,7 +25,9 @@ export interface Figures {
   /** Most spent first; the rest together as `others`. */
   readonly hosts: readonly { readonly host: string; readonly msat: bigint; readonly payments: number }[]
   readonly usage: readonly Usage[]
-  readonly latest: readonly PaymentRecord[]
+  readonly latest: readonly (PaymentRecord & { readonly fiat: Fiat | null })[]
+  /** What the payments of {@link DAYS} were worth then, by currency. */
+  readonly fiat: readonly Pick<Fiat, 'currency' | 'amount'>[]
   readonly summary: Summary
   /** The daily limit over all hosts, for a line in the chart; `null` without one. */
   readonly dayLimitMsat: bigint | null
@@ -55,7 +58,10 @@ export async function figures(purse: PurseStore, nowMs: number): Promise<Figures
     })),
     hosts: topHosts(perHost),
     usage: await usageOf(purse, budget),
-    latest: all.slice(0, 20),
+    latest: await Promise.all(
+      all.slice(0, 20).map(async (record) => ({ ...record, fiat: await fiatOf(purse, record) })),
+    ),
+    fiat: sumFiat(await Promise.all(recent.map((record) => fiatOf(purse, record)))),
     summary: summarise(recent),
     dayLimitMsat: budget.overall.dayMsat ?? null,
   }

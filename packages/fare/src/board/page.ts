@@ -27,6 +27,7 @@ export function boardPage(
   const { summary, hosts, usage, latest } = shown
   const facts = [
     ['spent or held', formatAmount(summary.spentMsat)],
+    ...shown.fiat.map(({ currency, amount }) => [`in ${currency}, at the time`, money(amount)]),
     ['payments', String(summary.payments)],
     ['served', String(summary.served)],
     ['for each answer', summary.msatPerServed === null ? '–' : formatAmount(summary.msatPerServed)],
@@ -55,6 +56,7 @@ ${latest.length === 0 ? none : latestTable(latest)}
 
 function latestTable(latest: Figures['latest']): string {
   const tagged = latest.some((record) => taskOf(record) !== '')
+  const priced = latest.some(({ fiat }) => fiat !== null)
   const rows = latest.map((record) => {
     const { createdAtMs, state, served, host, method, url } = record
     const lost = state === 'settled' && served === 'not_served'
@@ -62,8 +64,15 @@ function latestTable(latest: Figures['latest']): string {
     const said = (state === 'settled' ? served : state).replace('_', ' ')
     const texts = [host, `${method} ${new URL(url).pathname}`, ...(tagged ? [taskOf(record)] : [])]
     const cells = texts.map((text) => `<td class="t" title="${escapeText(text)}">${escapeText(text)}</td>`)
-    return `<tr><td>${timeText(createdAtMs)}</td><td class="n">${formatAmount(costMsatOf(record))}</td><td class="${kind}">${said}</td>${cells.join('')}</tr>`
+    const fiat = record.fiat && `${record.fiat.amount} ${record.fiat.currency}`
+    const worth = priced ? `<td class="n">${escapeText(fiat ?? '–')}</td>` : ''
+    return `<tr><td>${timeText(createdAtMs)}</td><td class="n">${formatAmount(costMsatOf(record))}</td>${worth}<td class="${kind}">${said}</td>${cells.join('')}</tr>`
   })
   const task = tagged ? '<th>Task</th>' : ''
-  return `<div class="wide"><table><tr><th>Time</th><th class="n">Cost</th><th>State</th><th>Host</th><th>For</th>${task}</tr>${rows.join('')}</table></div>`
+  return `<div class="wide"><table><tr><th>Time</th><th class="n">Cost</th>${priced ? '<th class="n">Worth</th>' : ''}<th>State</th><th>Host</th><th>For</th>${task}</tr>${rows.join('')}</table></div>`
+}
+
+/** An amount of money with the two digits that people read; more where it is less than a cent. */
+function money(amount: string): string {
+  return Number(amount) >= 0.01 ? Number(amount).toFixed(2) : amount
 }

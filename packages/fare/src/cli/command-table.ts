@@ -282,7 +282,7 @@ export const COMMAND_TABLE: readonly CommandEntry[] = [
     name: 'daemon',
     forms: [
       {
-        usage: '[--listen 127.0.0.1:PORT]',
+        usage: '[--listen 127.0.0.1:PORT] [--allow-network CIDR]',
         text: 'fetch and pay for whoever holds a grant; the wallet stays in here',
       },
     ],
@@ -296,6 +296,11 @@ export const COMMAND_TABLE: readonly CommandEntry[] = [
             long: 'listen',
             value: '127.0.0.1:PORT',
             text: 'loopback HTTP, where there is no Unix socket',
+          },
+          {
+            long: 'allow-network',
+            value: 'CIDR',
+            text: "private addresses that names of a grant's hosts may lead to; any number",
           },
           JSON_FLAG,
         ],

@@ -107,6 +107,7 @@ const DAEMON = {
   ...COMMON,
   wallet: { type: 'string' },
   listen: { type: 'string' },
+  'allow-network': { type: 'string', multiple: true },
 } as const satisfies ParseArgsOptionsConfig
 const BOARD = { ...COMMON, listen: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
 const RECOVER = { ...COMMON, wallet: { type: 'string' } } as const satisfies ParseArgsOptionsConfig

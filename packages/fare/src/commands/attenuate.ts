@@ -4,7 +4,14 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { writeSecretFile } from '../grants/grant-file.ts'
 import { plainFetch } from '../plain-fetch.ts'
 import { enforcedConditions, isListed } from '../tokens/enforced.ts'
-import { macaroonOf, type Narrowing, narrowed, serviceToNarrow, typedNarrowing } from '../tokens/narrow.ts'
+import {
+  isBoundToKey,
+  macaroonOf,
+  type Narrowing,
+  narrowed,
+  serviceToNarrow,
+  typedNarrowing,
+} from '../tokens/narrow.ts'
 import { type TokensAction, typedToken } from './tokens.ts'
 
 /**
@@ -16,6 +23,11 @@ export async function attenuate(given: TokensAction): Promise<ExitCode> {
   const conditions = typedNarrowing(values)
   const credential = await typedToken(given)
   const macaroon = macaroonOf(credential.macaroon)
+  if (isBoundToKey(macaroon))
+    throw new L402Error(
+      'payment_refused',
+      'Nothing was handed out: this credential is bound to a key that stays in this purse (dpop_jkt), so a copy would open for nobody',
+    )
   const service = serviceToNarrow(macaroon, values.service)
   if (!values.force) await assertEnforced({ ...given, origin: credential.origin, service, conditions })
   const copy = narrowed(macaroon, { service, conditions })

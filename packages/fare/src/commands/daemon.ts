@@ -6,11 +6,13 @@ import { OPTIONS, parseOptions } from '../cli/options.ts'
 import { toldToEnd } from '../cli/signals.ts'
 import type { Streams } from '../cli/streams.ts'
 import { UsageError } from '../cli/usage-error.ts'
+import { readConfig } from '../config-file.ts'
 import { listenOnLoopback, listenOnSocket } from '../daemon/listen.ts'
 import { type DaemonParts, serveGrant } from '../daemon/serve-grant.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { openGrantBook } from '../grants/grant-book.ts'
-import { grantsFile, purseFile, socketFile } from '../paths.ts'
+import { addressGuard } from '../net/ssrf-guard.ts'
+import { configFile, grantsFile, purseFile, socketFile } from '../paths.ts'
 import { plainFetch } from '../plain-fetch.ts'
 import { paymentTimeout } from '../session.ts'
 import { chooseWallet } from '../wallet.ts'
@@ -28,9 +30,18 @@ export async function daemon(
   if (positionals.length > 0) throw new UsageError(`fare daemon takes no argument, got "${positionals[0]}"`)
   const wallet = chooseWallet({ sandbox: values.sandbox ?? false, name: values.wallet }, env)
   const paymentTimeoutMs = paymentTimeout(env)
+  const { attenuate } = readConfig(configFile(env))
+  const allowAddresses = values['allow-network'] ?? []
+  try {
+    addressGuard({ allow: allowAddresses })
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`--allow-network: ${error.message}`)
+    throw error
+  }
   const purse = sqlitePurse({ file: purseFile(env) })
   const book = openGrantBook(grantsFile(env))
-  const { fetch, close } = plainFetch({ insecure: false })
+  const direct = plainFetch({ insecure: false })
+  const publicOnly = plainFetch({ insecure: false, publicOnly: true, allowAddresses })
   const opened = oneWallet(wallet.open)
   let host: string | undefined
   const parts: DaemonParts = {
@@ -40,7 +51,8 @@ export async function daemon(
     walletName: wallet.name,
     networks: wallet.networks,
     paymentTimeoutMs,
-    fetch,
+    fetches: { direct: direct.fetch, publicOnly: publicOnly.fetch },
+    attenuate,
     host: () => host,
   }
   const running = new Set<Promise<void>>()
@@ -66,7 +78,7 @@ export async function daemon(
     server.closeAllConnections()
     return EXIT.fetched
   } finally {
-    await close()
+    await Promise.all([direct.close(), publicOnly.close()])
     await opened.close()
     book.close()
     await purse.close()

@@ -1,6 +1,7 @@
 import { encodeHex, formatAmount } from '@turnpike/l402'
 import type { PaymentRecord } from '@turnpike/l402/client'
 import { toCsv } from '../books/csv.ts'
+import { type Fiat, fiatOf, sumFiat } from '../books/fiat.ts'
 import { costMsatOf, type Summary, summarise, taskOf, typedFilters } from '../books/filters.ts'
 import { paint } from '../cli/colour.ts'
 import { toJson } from '../cli/json.ts'
@@ -31,8 +32,10 @@ export async function payments(
   try {
     const found = await session.purse.payments(filter === undefined ? limit : MOST_LOOKED_AT)
     const records = (filter === undefined ? found : found.filter(filter)).slice(0, limit)
-    const summary = summarise(records)
-    const shown = records.map(describe)
+    const shown = await Promise.all(
+      records.map(async (record) => ({ ...describe(record), fiat: await fiatOf(session.purse, record) })),
+    )
+    const summary = { ...summarise(records), fiat: sumFiat(shown.map(({ fiat }) => fiat)) }
     if (values.json) await streams.out(toJson({ ok: true, payments: shown, summary }))
     else if (values.csv) await streams.out(asCsv(shown))
     else if (shown.length === 0)
@@ -44,24 +47,27 @@ export async function payments(
   }
 }
 
-type Shown = ReturnType<typeof describe>
+type Shown = ReturnType<typeof describe> & { readonly fiat: Fiat | null }
 
 function asTable(shown: readonly Shown[], streams: Streams): string {
   const tagged = shown.some(({ task }) => task !== '')
+  const priced = shown.some(({ fiat }) => fiat !== null)
   const head = [
     'TIME',
     'AMOUNT',
     'FEE',
+    ...(priced ? ['WORTH'] : []),
     'STATE',
     'SERVED',
     'PAYMENT HASH',
     ...(tagged ? ['TASK'] : []),
     'FOR',
   ]
-  const rows = shown.map(({ paymentHash, at, state, served, amountMsat, feeMsat, request, task }) => [
+  const rows = shown.map(({ paymentHash, at, state, served, amountMsat, feeMsat, request, task, fiat }) => [
     at,
     formatAmount(amountMsat),
     formatAmount(feeMsat),
+    ...(priced ? [fiat === null ? '–' : `${fiat.amount} ${fiat.currency}`] : []),
     state,
     served,
     paymentHash.slice(0, 16),
@@ -93,6 +99,9 @@ function asCsv(shown: readonly Shown[]): string {
     'payee',
     'status',
     'payment_hash',
+    'fiat',
+    'currency',
+    'fiat_per_btc',
   ]
   const rows = shown.map((one) => [
     one.at,
@@ -107,13 +116,20 @@ function asCsv(shown: readonly Shown[]): string {
     one.payee,
     one.lastStatus,
     one.paymentHash,
+    one.fiat?.amount ?? null,
+    one.fiat?.currency ?? null,
+    one.fiat?.rate ?? null,
   ])
   return toCsv([head, ...rows])
 }
 
-function summaryText({ payments: count, spentMsat, served, msatPerServed }: Summary): string {
+function summaryText(
+  summary: Summary & { readonly fiat: readonly Pick<Fiat, 'currency' | 'amount'>[] },
+): string {
+  const { payments: count, spentMsat, served, msatPerServed, fiat } = summary
+  const worth = fiat.map(({ amount, currency }) => ` (${amount} ${currency} then)`).join('')
   const each = msatPerServed === null ? '' : `, ${formatAmount(msatPerServed)} for each answer`
-  return `${count} ${count === 1 ? 'payment' : 'payments'}, ${formatAmount(spentMsat)} spent or held, ${served} served${each}`
+  return `${count} ${count === 1 ? 'payment' : 'payments'}, ${formatAmount(spentMsat)}${worth} spent or held, ${served} served${each}`
 }
 
 function describe(record: PaymentRecord) {

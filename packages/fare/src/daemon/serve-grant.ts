@@ -7,7 +7,7 @@ import { toJson } from '../cli/json.ts'
 import { causeText } from '../cli/text.ts'
 import { answerOf, deliver } from '../commands/deliver.ts'
 import { type Grant, type GrantBook, grantEnd, reaches } from '../grants/grant-book.ts'
-import { grantFetch } from '../grants/grant-fetch.ts'
+import { type GrantFetches, grantFetch } from '../grants/grant-fetch.ts'
 import { grantPurse } from '../grants/grant-purse.ts'
 import { type Asked, type Line, MOST_BODY_BYTES, readAsked } from './messages.ts'
 
@@ -19,7 +19,9 @@ export interface DaemonParts {
   readonly walletName: string
   readonly networks: readonly Network[] | undefined
   readonly paymentTimeoutMs: number | undefined
-  readonly fetch: typeof globalThis.fetch
+  readonly fetches: GrantFetches
+  /** Whether credentials go out as copies narrowed to one request. */
+  readonly attenuate: boolean
   /** `HOST:PORT` that a request must name; `undefined` on a Unix socket. */
   readonly host: () => string | undefined
 }
@@ -119,14 +121,16 @@ function buyerFor(
     wallet: parts.wallet,
     walletName: parts.walletName,
     purse: grantPurse(parts.purse, { book: parts.book, grant }),
-    fetch: grantFetch(parts.fetch, grant),
+    fetch: grantFetch(parts.fetches, grant),
     onEvent,
+    attenuate: parts.attenuate,
     ...(networks === undefined ? {} : { networks }),
     ...(paymentTimeoutMs === undefined ? {} : { paymentTimeoutMs }),
     // Can only lower what the grant and the user's budget allow.
     ...(asked.maxMsat === null ? {} : { maxMsat: BigInt(asked.maxMsat) }),
     ...(asked.noPay ? { noPay: true } : {}),
     ...(asked.payAgain ? { secondPurchase: true } : {}),
+    ...(grant.task ? { task: grant.task } : {}),
     ...(asked.maxRedirects === null ? {} : { maxRedirects: asked.maxRedirects }),
   })
 }

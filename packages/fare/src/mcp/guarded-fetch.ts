@@ -3,7 +3,7 @@
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import { Agent, buildConnector, fetch as undiciFetch } from 'undici'
-import type { AddressGuard } from './addresses.ts'
+import type { AddressGuard } from '../net/ssrf-guard.ts'
 
 /** Challenges may be large: a macaroon of 8 KiB stands in them twice (rule V6). */
 const MOST_HEADER_BYTES = 256 * 1024

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { typedAmount } from '../budget.ts'
 import { OPTIONS, parseOptions } from '../cli/options.ts'
 import { UsageError } from '../cli/usage-error.ts'
-import { type AddressGuard, addressGuard } from './addresses.ts'
+import { type AddressGuard, addressGuard } from '../net/ssrf-guard.ts'
 
 /** What `fare mcp` was started with. Nothing of it can be changed by a tool. */
 export interface McpSettings {
@@ -58,7 +58,7 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): M
 
 function guardOf(networks: readonly string[]): AddressGuard {
   try {
-    return addressGuard(networks)
+    return addressGuard({ allow: networks })
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(`--allow-network: ${error.message}`)
     throw error

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import fc from 'fast-check'
 import { Agent, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { addressGuard, guardedConnector, isPrivateAddressError, isPublicAddress } from './ssrf-guard.ts'
@@ -89,4 +90,36 @@ describe('a guarded connection', () => {
       expect(() => addressGuard({ allow: [range] })).toThrow('expected an address or a range')
     },
   )
+})
+
+describe('a guard', () => {
+  it('opens what was named, in every spelling, and nothing beside it', () => {
+    const guard = addressGuard({ allow: ['127.0.0.1', '10.2.0.0/16', 'fd00::/8'] })
+    for (const address of ['127.0.0.1', '::ffff:127.0.0.1', '::ffff:7f00:1', '10.2.3.4', 'fd12::1'])
+      expect([address, guard.allows(address)]).toEqual([address, true])
+    for (const address of ['127.0.0.2', '10.3.0.1', 'fc00::1', '::1'])
+      expect([address, guard.allows(address)]).toEqual([address, false])
+  })
+
+  it.each([
+    'x',
+    '',
+    '10.0.0.0/33',
+    '::/129',
+    '10.0.0.0/-1',
+    '10.0.0.0/8/8',
+    '10.0.0.0/',
+    'localhost',
+    '10.0.0.1:80',
+  ])('says that "%s" is no network', (network) => {
+    expect(() => addressGuard({ allow: [network] })).toThrow(RangeError)
+  })
+
+  it('judges an IPv4 address in IPv6 clothes as itself', () => {
+    const guard = addressGuard()
+    fc.assert(
+      fc.property(fc.ipV4(), (address) => guard.allows(`::ffff:${address}`) === guard.allows(address)),
+      { numRuns: 500 },
+    )
+  })
 })

@@ -146,7 +146,7 @@ function blockList(ranges: readonly string[]): BlockList {
     const bits = prefix === undefined ? (family === 4 ? 32 : 128) : Number(prefix)
     const legal = /^\d{1,3}$/.test(prefix ?? '0') && bits <= (family === 4 ? 32 : 128)
     if (family === 0 || more.length > 0 || !legal)
-      throw new RangeError(`expected an address or a range such as 10.0.0.0/8, got "${range}"`)
+      throw new RangeError(`expected an address or network, e.g. 127.0.0.1/32, got "${range}"`)
     list.addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6')
   }
   return list

@@ -5,11 +5,15 @@ import type { BuyerOptions } from '@turnpike/l402/client'
 import { type WebhookOptions, webhookApproval, webhookHook } from '@turnpike/l402/client'
 import { execHook } from '@turnpike/l402/hooks'
 import { ConfigError, type FareConfig } from '../config-file.ts'
+import { feeReserveOf } from './fees.ts'
 import { pageApproval } from './page-approval.ts'
 import { terminalApproval } from './terminal-approval.ts'
 
 /** What `config.yaml` sets of a buyer's policy. */
-export type Policy = Pick<BuyerOptions, 'approve' | 'approvalTimeoutMs' | 'hook' | 'hookTimeoutMs'>
+export type Policy = Pick<
+  BuyerOptions,
+  'approve' | 'approvalTimeoutMs' | 'hook' | 'hookTimeoutMs' | 'feeReserve'
+>
 
 /** Where things are. */
 export interface PolicyPlaces {
@@ -20,15 +24,16 @@ export interface PolicyPlaces {
 }
 
 /**
- * Who approves and which hook looks on, as configured.
+ * Who approves, which hook looks on, and what may be paid in fees, as configured.
  *
  * @throws ConfigError where that cannot be set up: a purchase is never made without the hook that was meant to see it.
  */
-export function policyOf({ approval, hook }: FareConfig, places: PolicyPlaces): Policy {
+export function policyOf({ approval, hook, fees }: FareConfig, places: PolicyPlaces): Policy {
   return {
     ...approverOf(approval, places),
     ...(approval.timeoutMs !== undefined && { approvalTimeoutMs: approval.timeoutMs }),
     ...(hook && { hook: hookOf(hook, places) }),
+    ...(fees && { feeReserve: feeReserveOf(fees) }),
     ...(hook?.timeoutMs !== undefined && { hookTimeoutMs: hook.timeoutMs }),
   }
 }

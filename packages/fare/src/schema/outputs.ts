@@ -140,6 +140,10 @@ const payment = z.strictObject({
   payee: z.string(),
   task: z.string().describe('tag of at most 64 characters, empty for none'),
   detail: z.string(),
+  fiat: z
+    .strictObject({ currency: z.string(), amount: z.string(), rate: z.string().describe('for one bitcoin') })
+    .nullable()
+    .describe('what it was worth then, as decimal text; null where nobody knew the rate'),
 })
 
 const payments = z.strictObject({
@@ -150,6 +154,7 @@ const payments = z.strictObject({
     spentMsat: msat,
     served: count,
     msatPerServed: msat.nullable(),
+    fiat: z.array(z.strictObject({ currency: z.string(), amount: z.string() })),
   }),
 })
 

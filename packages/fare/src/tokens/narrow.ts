@@ -92,6 +92,11 @@ export function tryMacaroon(text: string): Macaroon | undefined {
   }
 }
 
+/** Whether it opens only with proofs of a key (RFC 9449). */
+export function isBoundToKey(macaroon: Macaroon): boolean {
+  return macaroon.caveats.some(({ id }) => parseCaveat(id)?.condition === 'dpop_jkt')
+}
+
 /** The services that a macaroon opens by its last `services` caveat, without their tiers. */
 function servicesOf(macaroon: Macaroon): readonly string[] {
   let last: readonly string[] = []

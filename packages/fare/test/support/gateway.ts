@@ -24,6 +24,7 @@ services:
       - { match: "GET /forecast/*", price: 10 sat, grants: { valid: 1h } }
       - { match: "/once/*", price: 10 sat }
       - { match: "/many/*", price: 25 sat, grants: { calls: 3 } }
+      - { match: "/bound/*", price: 10 sat, grants: { valid: 1h }, conditions: { dpop: true } }
 `
 
 /** A running gateway. */

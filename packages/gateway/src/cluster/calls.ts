@@ -10,6 +10,7 @@ import type {
 } from '@turnpike/l402/lightning'
 import type { ChallengedSale, LimitAsk, MasterKey, SaleFacts } from '@turnpike/l402/server'
 import type { Config } from '../config/config.ts'
+import type { OpenHold } from '../holds/hold-journal.ts'
 import type { MetricValues } from '../metrics/metrics.ts'
 
 /** A configuration and what belongs to it. */
@@ -46,6 +47,15 @@ export interface MainCalls {
   readonly createInvoice: (request: Omit<InvoiceRequest, 'signal'>) => Promise<CreatedInvoice>
   readonly lookupInvoice: (paymentHash: Uint8Array) => Promise<InvoiceState>
   readonly invoiceDetails: (paymentHash: Uint8Array) => Promise<InvoiceDetails>
+  /** As `InvoiceBackend`, where it can. */
+  readonly createHoldInvoice: (
+    request: Omit<InvoiceRequest, 'signal'> & { readonly paymentHash: Uint8Array },
+  ) => Promise<CreatedInvoice>
+  readonly settleHoldInvoice: (preimage: Uint8Array) => Promise<void>
+  readonly cancelInvoice: (paymentHash: Uint8Array) => Promise<InvoiceState>
+  /** As `HoldJournal`; `worker` is who sees the payment through. */
+  readonly addHold: (asked: { readonly worker: number; readonly hold: OpenHold }) => Promise<void>
+  readonly endHold: (paymentHash: string) => Promise<void>
   readonly pingLightning: (nothing: undefined) => Promise<void>
   /** As `LimitAuthority`: counts all of these or none; answers the milliseconds to wait, 0 for none. */
   readonly takeLimits: (asks: readonly LimitAsk[]) => Promise<number>

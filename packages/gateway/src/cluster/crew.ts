@@ -17,8 +17,8 @@ export interface CrewOptions {
   /** Answers what workers ask. */
   readonly handlers: Handlers<MainCalls>
   readonly log: Logger
-  /** Told that a worker has ended, with what it had counted when it was last asked. */
-  readonly onEnded: (counted: MetricValues | undefined) => void
+  /** Told that a worker has ended, with what it had counted when it was last asked, and its number. */
+  readonly onEnded: (counted: MetricValues | undefined, worker: number) => void
 }
 
 interface Member {
@@ -86,7 +86,7 @@ export class Crew {
       const served = this.#orders?.serves(peer) === true
       this.#members.delete(member)
       this.#orders?.leave(peer)
-      this.#options.onEnded(member.counted)
+      this.#options.onEnded(member.counted, worker.id)
       if (this.#ending || !served) return
       this.#options.log.error({ worker: worker.id, code, signal }, 'a worker ended; another is started')
       if (performance.now() - startedAt > STEADY_MS) this.#waitMs = FIRST_WAIT_MS

@@ -1,10 +1,14 @@
 /** A gateway of several processes: what must be one is here, what serves is in the workers. */
 
+import { L402Error } from '@turnpike/l402'
 import { localLimits } from '@turnpike/l402/server'
 import { openLedger, openLightning } from '../assemble.ts'
 import type { Config } from '../config/config.ts'
+import { sellsOnDelivery } from '../config/hold.ts'
 import { startControl } from '../control.ts'
 import { Closers, type Gateway, type GatewayParts, ownSample, unavailable } from '../gateway.ts'
+import { holdJournalOf, openHoldDesk } from '../holds/open.ts'
+import { type SharedHolds, shareHolds } from '../holds/shared-holds.ts'
 import { exposeTogether, lastingValues } from '../metrics/aggregate.ts'
 import { createMetrics, type Exposition, type MetricValues } from '../metrics/metrics.ts'
 import { watchReceivable } from '../metrics/receivable.ts'
@@ -26,6 +30,7 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
   const warn = (message: string): void => log.warn(message)
   let config = first
   let draining = false
+  let keysInForce = keys
   try {
     const limits = localLimits()
 
@@ -41,6 +46,11 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
           (await invoices.invoiceDetails?.(paymentHash)) ?? {
             state: await invoices.lookupInvoice(paymentHash),
           },
+        createHoldInvoice: (request) => invoices.createHoldInvoice?.(request) ?? cannotHold(),
+        settleHoldInvoice: (preimage) => invoices.settleHoldInvoice?.(preimage) ?? cannotHold(),
+        cancelInvoice: (paymentHash) => invoices.cancelInvoice?.(paymentHash) ?? cannotHold(),
+        addHold: ({ worker, hold }) => holds?.add(worker, hold) ?? cannotHold(),
+        endHold: (paymentHash) => holds?.done(paymentHash) ?? cannotHold(),
         pingLightning: () => invoices.ping(),
         takeLimits: (asks) => limits.take(asks),
         giveBackLimits: (asks) => limits.giveBack(asks),
@@ -49,9 +59,10 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
         saleExhausted: (sale) => desk.watcher.exhausted(sale),
       },
       log,
-      onEnded(counted) {
+      onEnded(counted, worker) {
         deaths++
         if (counted !== undefined) ended = [...ended, counted]
+        holds?.ended(worker)
       },
     })
     closers.add(() => crew.stop(0))
@@ -67,6 +78,7 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
     const selling = { ledger, lightning: lightning.invoices, metrics, config, log }
     const desk = await openSalesDesk(selling).catch(unavailable)
     closers.add(() => desk.close())
+    const holds = sellsOnDelivery(config) ? await takeHolds() : undefined
     const sample = ownSample()
     closers.add(() => sample.close())
     const listen = await crew.start({
@@ -102,6 +114,17 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
     })
     closers.add(() => admin.close())
 
+    /** Before a worker begins: what an earlier run has left open, and later what a worker leaves that dies. */
+    async function takeHolds(): Promise<SharedHolds> {
+      const journal = await holdJournalOf(config).catch(unavailable)
+      const left = openHoldDesk(journal, {
+        ...{ lightning: invoices, keys: () => keysInForce, warn },
+        plane: () => ({ listener: () => {} }),
+      })
+      closers.add(() => left.stop())
+      return shareHolds(journal, left)
+    }
+
     const reload: Gateway['reload'] = async (next, nextKeys) => {
       const commitDesk = desk.prepare(next)
       const commit = await crew.prepare({
@@ -111,6 +134,7 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
       })
       commitDesk()
       config = next
+      keysInForce = nextKeys
       log.level = next.log.level
       await commit()
     }
@@ -132,4 +156,8 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
     await closers.closeAll()
     throw error
   }
+}
+
+function cannotHold(): never {
+  throw new L402Error('lightning_unavailable', 'the Lightning backend holds no payments')
 }

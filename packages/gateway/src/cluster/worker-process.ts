@@ -1,5 +1,6 @@
 /** The program of a worker: it begins, reloads, drains and ends when the main process says so, and with it. */
 
+import cluster from 'node:cluster'
 import { CommandError, exitCode } from '../cli/exit.ts'
 import { processIo } from '../cli/io.ts'
 import { unexpectedFault } from '../cli/unexpected.ts'
@@ -7,6 +8,7 @@ import { type ServingGateway, startGateway } from '../gateway.ts'
 import { createLog } from '../log.ts'
 import type { FirstOrders, MainCalls, WorkerCalls } from './calls.ts'
 import { channelToMain } from './channels.ts'
+import { remoteHolds } from './remote-holds.ts'
 import { remoteLightning } from './remote-lightning.ts'
 import { remoteLimits } from './remote-limits.ts'
 import { remoteSales } from './remote-sales.ts'
@@ -51,6 +53,7 @@ function begin(first: FirstOrders): Promise<ServingGateway> {
     lightning: { invoices: remoteLightning(main, first), wallet: undefined },
     limits: remoteLimits(main),
     sales: remoteSales(main),
+    holds: remoteHolds(main, cluster.worker?.id ?? 0),
     sampleUrl: () => sampleUrl,
   }
   return startGateway(config, { keys, env: io.env, log, host })

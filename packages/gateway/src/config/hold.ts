@@ -32,12 +32,11 @@ export function sellsOnDelivery({ services }: Pick<Config, 'services'>): boolean
   return services.some(({ routes }) => routes.some(({ hold }) => hold))
 }
 
-/** Who holds a payment must be the one who runs the request, and its answer must outlive the process. */
+/** Its answer must outlive the process. */
 export function checkHolds(
   source: YamlSource,
   found: {
     readonly services: readonly ServiceConfig[]
-    readonly workers: number
     readonly store: StoreConfig | undefined
   },
   issues: ConfigIssue[],
@@ -46,7 +45,6 @@ export function checkHolds(
     for (const { hold, position, conditions } of routes) {
       if (!hold) continue
       const expected: string[] = []
-      if (found.workers > 1) expected.push('"workers: 1"')
       if (found.store?.kind === 'memory') expected.push('a store that lasts, such as sqlite:turnpike.db')
       if (source.get(['forwardAuth']) !== undefined) expected.push('no "forwardAuth"')
       if (policy.freebie !== undefined) expected.push('no "freebie" of its service')

@@ -36,6 +36,8 @@ export interface HoldDeskOptions {
 export interface HoldDesk extends HoldKeeper {
   /** How many payments it waits for, holds, or has to give back. */
   readonly open: number
+  /** Takes over a payment whose request is gone with the process that kept it: it is settled where it was answered, else given back. */
+  adopt(facts: OpenHold): void
   /**
    * Takes nothing more, makes unpayable what is not paid, and ends what is within `graceMs`, else gives it back. What the node
    * does not answer is left to the next start.
@@ -168,13 +170,19 @@ export function createHoldDesk(options: HoldDeskOptions): HoldDesk {
     running.add(task)
   }
 
-  for (const facts of journal.found) {
+  function adopt(facts: OpenHold): void {
     const paymentHash = decodeHex(facts.paymentHash) ?? new Uint8Array(32)
     const tokenId = decodeHex(facts.tokenId) ?? new Uint8Array(32)
     begin({ facts, paymentHash, preimage: options.preimageOf({ tokenId, paymentHash }), request: undefined })
   }
 
+  for (const facts of journal.found) adopt(facts)
+
   return {
+    adopt(facts) {
+      // What comes later is in the journal, for the next start.
+      if (!stopping.signal.aborted) adopt(facts)
+    },
     async keep(held, sale) {
       if (stopping.signal.aborted || running.size >= most) return false
       const { paymentHash, preimage, expiresAt } = sale

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { narrowed } from '../../test/gate-bench.ts'
 import { type Answer, answerOf, type Bench, identifierOf, type Mount, openBench } from '../../test/matrix.ts'
+import { diagnose } from '../conformance/index.ts'
 import { decodeInvoice } from '../core/bolt11/index.ts'
 import { findL402Challenges } from '../core/challenge.ts'
 
@@ -47,6 +48,26 @@ const HOSTILE: readonly string[] = [
   'http://api.example/forecast/x',
   'http://evil.example/forecast/x',
   'HTTP://api.example//forecast/x',
+  'http://user@api.example/forecast/x',
+  '//api.example/forecast/x',
+  '/%2e/forecast/x',
+  '/%2Fforecast/x',
+  '/pass/..%2fforecast/x',
+  '/any;/../forecast/x',
+  '/;/forecast/x',
+  '/forecast/x;',
+  '/forecast%3Bx',
+  '/forecast/x/.',
+  '/forecast/x/..',
+  '/forecast/x//',
+  '/Forecast/X',
+  '/%EF%BD%86orecast/x',
+  '/forecast/%E2%80%AEx',
+  '/forecast/e%CC%81',
+  '/forecast/%E0%80%AE',
+  '/forecast/%u002e',
+  '/forecast/x%20',
+  '/forecast/x%09',
   'forecast/x',
   '*',
 ]
@@ -151,11 +172,23 @@ export function describeAdapter(name: string, mount: Mount, { thrown = 500 }: Di
     it.each(HOSTILE)('never lets %s reach a paid handler unpaid', async (target) => {
       const before = self.runs
       const other = await self.buy('GET', '/pass')
-      for (const headers of [[], ['Authorization', other]]) {
+      // Good for the route, and for no path that these could be taken for.
+      const elsewhere = narrowed(await self.buy('GET', '/forecast/y'), 'weather_paths=/forecast/y')
+      for (const headers of [[], ['Authorization', other], ['Authorization', elsewhere]]) {
         const answer = await self.send('GET', target, { headers }).catch(() => ({ status: 400 }))
         expect([301, 308, 400, 402, 404]).toContain(answer.status)
       }
       expect(self.runs).toBe(before)
+    })
+
+    it('has nothing that the conformance suite finds wrong, and every known client buys', async () => {
+      const { findings, clients, paid } = await diagnose({
+        url: `http://127.0.0.1:${self.port}/pass`,
+        pay: { wallet: self.lightning, mostMsat: 10_000n, maxFeeMsat: 0n },
+      })
+      expect(findings).toEqual([])
+      expect(clients.filter(({ buys }) => !buys)).toEqual([])
+      expect(paid).toEqual({ amountMsat: 10_000n, feeMsat: 0n })
     })
 
     it('gates HEAD like GET, without a body (S8)', async () => {

@@ -5,9 +5,11 @@ import type { L402Access } from '../server/access.ts'
 import { type L402Options, type L402Route, routeGates } from '../server/route-gates.ts'
 import { enterNode } from './lib/enter-node.ts'
 import { sendAnswer } from './lib/node-lines.ts'
+import { type UpgradeToll, upgradeToll } from './lib/upgrade-toll.ts'
 
 export type { L402Access } from '../server/access.ts'
 export type { L402Options, L402Route } from '../server/route-gates.ts'
+export type { UpgradeHandler, UpgradeToll } from './lib/upgrade-toll.ts'
 
 declare global {
   namespace Express {
@@ -27,9 +29,11 @@ export interface ExpressRequest extends IncomingMessage {
 }
 
 /** Middleware for one route, put before its handler and before anything that parses its body. */
-export type ExpressToll = (
-  route: L402Route,
-) => (req: ExpressRequest, res: ServerResponse, next: (error?: unknown) => void) => void
+export interface ExpressToll {
+  (route: L402Route): (req: ExpressRequest, res: ServerResponse, next: (error?: unknown) => void) => void
+  /** For `server.on('upgrade')` of the app's server, which no app's router sees. */
+  readonly upgrade: UpgradeToll
+}
 
 /**
  * Makes the middleware for an app's routes. Handlers find who has paid in `req.l402`.
@@ -58,7 +62,7 @@ export type ExpressToll = (
  */
 export function l402(options: L402Options): ExpressToll {
   const gateOf = routeGates(options)
-  return (route) => {
+  const toll = (route: L402Route): ReturnType<ExpressToll> => {
     const gate = gateOf(route)
     return (req, res, next) => {
       const { originalUrl: target, ip: clientAddress, protocol } = req
@@ -71,4 +75,5 @@ export function l402(options: L402Options): ExpressToll {
       }, next)
     }
   }
+  return Object.assign(toll, { upgrade: upgradeToll(gateOf) })
 }

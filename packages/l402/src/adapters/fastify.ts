@@ -5,6 +5,7 @@ import type { L402Access } from '../server/access.ts'
 import { type L402Options, type L402Route, routeGates } from '../server/route-gates.ts'
 import { enterNode } from './lib/enter-node.ts'
 import { sendAnswer } from './lib/node-lines.ts'
+import { isUpgrade } from './lib/node-upgrade.ts'
 
 export type { L402Access } from '../server/access.ts'
 export type { L402Options, L402Route } from '../server/route-gates.ts'
@@ -63,6 +64,11 @@ export function l402(options: L402Options): FastifyToll {
       reply.hijack()
       for (const [name, value] of Object.entries(reply.getHeaders()))
         if (value !== undefined) reply.raw.setHeader(name, value)
+      // A connection that was handed over for an upgrade is read by nobody any more.
+      if (isUpgrade(req)) {
+        reply.raw.shouldKeepAlive = false
+        reply.raw.once('finish', () => req.socket.end())
+      }
       sendAnswer(reply.raw, entry.answer)
       return reply
     }

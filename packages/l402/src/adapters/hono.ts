@@ -3,6 +3,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { L402Access } from '../server/access.ts'
 import { type L402Options, type L402Route, routeGates } from '../server/route-gates.ts'
+import { type Closable, closeAt } from './lib/close-at.ts'
 import { serveFetch } from './lib/serve-fetch.ts'
 
 export type { L402Access } from '../server/access.ts'
@@ -58,6 +59,11 @@ export function l402(options: HonoOptions): HonoToll {
         clientAddress: clientAddress(c),
         // Hono answers for a handler that throws.
         failed: () => c.error !== undefined,
+        passed({ expiresAt = null }: { readonly expiresAt?: number | null }) {
+          const { incoming } = (c.env ?? {}) as NodeBindings
+          if (incoming?.upgrade !== true || incoming.socket === undefined) return
+          incoming.socket.once('close', closeAt(incoming.socket, expiresAt))
+        },
       }
       const response = await serveFetch(gate, visit, async (access) => {
         c.set('l402', access)
@@ -72,8 +78,16 @@ export function l402(options: HonoOptions): HonoToll {
   }
 }
 
+/** What `@hono/node-server` hands on of Node's request. */
+interface NodeBindings {
+  readonly incoming?: {
+    readonly upgrade?: boolean
+    readonly socket?: Closable & { readonly remoteAddress?: string }
+  }
+}
+
 /** As `@hono/node-server` has it. */
 function connectionAddress(c: Context): string {
-  const { incoming } = (c.env ?? {}) as { incoming?: { socket?: { remoteAddress?: string } } }
+  const { incoming } = (c.env ?? {}) as NodeBindings
   return incoming?.socket?.remoteAddress ?? ''
 }

@@ -5,9 +5,11 @@ import type { L402Access } from '../server/access.ts'
 import { type L402Options, type L402Route, routeGates } from '../server/route-gates.ts'
 import { enterNode } from './lib/enter-node.ts'
 import { setLines } from './lib/node-lines.ts'
+import { type UpgradeToll, upgradeToll } from './lib/upgrade-toll.ts'
 
 export type { L402Access } from '../server/access.ts'
 export type { L402Options, L402Route } from '../server/route-gates.ts'
+export type { UpgradeHandler, UpgradeToll } from './lib/upgrade-toll.ts'
 
 /** What handlers find in `ctx.state`: `null` on a free route. */
 export interface L402State {
@@ -15,7 +17,11 @@ export interface L402State {
 }
 
 /** Middleware for one route, put before its handler and before anything that parses its body. */
-export type KoaToll = (route: L402Route) => Middleware<L402State>
+export interface KoaToll {
+  (route: L402Route): Middleware<L402State>
+  /** For `server.on('upgrade')` of the app's server, which no app's router sees. */
+  readonly upgrade: UpgradeToll
+}
 
 /**
  * Makes the middleware for an app's routes. Handlers find who has paid in `ctx.state.l402`.
@@ -44,7 +50,7 @@ export type KoaToll = (route: L402Route) => Middleware<L402State>
  */
 export function l402(options: L402Options): KoaToll {
   const gateOf = routeGates(options)
-  return (route) => {
+  const toll = (route: L402Route): Middleware<L402State> => {
     const gate = gateOf(route)
     return async (ctx, next) => {
       const { req, res, originalUrl: target, ip: clientAddress, origin: base } = ctx
@@ -66,4 +72,5 @@ export function l402(options: L402Options): KoaToll {
       }
     }
   }
+  return Object.assign(toll, { upgrade: upgradeToll(gateOf) })
 }

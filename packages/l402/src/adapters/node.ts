@@ -5,9 +5,11 @@ import type { L402Access } from '../server/access.ts'
 import { type L402Options, type L402Route, routeGates } from '../server/route-gates.ts'
 import { enterNode } from './lib/enter-node.ts'
 import { sendAnswer } from './lib/node-lines.ts'
+import { type UpgradeToll, upgradeToll } from './lib/upgrade-toll.ts'
 
 export type { L402Access } from '../server/access.ts'
 export type { L402Options, L402Route } from '../server/route-gates.ts'
+export type { UpgradeHandler, UpgradeToll } from './lib/upgrade-toll.ts'
 
 /** What the adapter needs besides. */
 export interface NodeOptions extends L402Options {
@@ -23,10 +25,11 @@ export type NodeHandler = (
 ) => void | Promise<void>
 
 /** Puts a price in front of a handler. What the handler throws comes out of the promise, once the use is given back. */
-export type NodeToll = (
-  route: L402Route,
-  handler: NodeHandler,
-) => (req: IncomingMessage, res: ServerResponse) => Promise<void>
+export interface NodeToll {
+  (route: L402Route, handler: NodeHandler): (req: IncomingMessage, res: ServerResponse) => Promise<void>
+  /** The same for `server.on('upgrade')`. */
+  readonly upgrade: UpgradeToll
+}
 
 /**
  * Makes the wrapper for a server's routes.
@@ -60,7 +63,7 @@ export type NodeToll = (
 export function l402(options: NodeOptions): NodeToll {
   const { clientAddress, ...rest } = options
   const gateOf = routeGates(rest)
-  return (route, handler) => {
+  const toll = (route: L402Route, handler: NodeHandler): ReturnType<NodeToll> => {
     const gate = gateOf(route)
     return async (req, res) => {
       const visit =
@@ -75,4 +78,5 @@ export function l402(options: NodeOptions): NodeToll {
       }
     }
   }
+  return Object.assign(toll, { upgrade: upgradeToll(gateOf, clientAddress) })
 }

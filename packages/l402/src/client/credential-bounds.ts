@@ -31,6 +31,8 @@ interface Known {
   readonly services: readonly string[]
   readonly bounds: ReadonlyMap<string, ServiceBounds>
   readonly budgets: Budgets
+  /** Thumbprint of the key that it is bound to. */
+  readonly key: string | undefined
 }
 
 const known = new WeakMap<Macaroon, Known>()
@@ -45,6 +47,7 @@ function knownOf(macaroon: Macaroon): Known {
     services: opened,
     bounds: readBounds(caveats, opened),
     budgets: readBudgets(caveats),
+    key: caveats.find(({ condition }) => condition === 'dpop_jkt')?.value,
   }
   known.set(macaroon, made)
   return made
@@ -68,6 +71,11 @@ export function boundsOf(macaroon: Macaroon): ReadonlyMap<string, ServiceBounds>
 /** The least of each kind. */
 export function budgetsOf(macaroon: Macaroon): Budgets {
   return knownOf(macaroon).budgets
+}
+
+/** The first `dpop_jkt`: a later one can only be the same (protocol §5). */
+export function keyOf(macaroon: Macaroon): string | undefined {
+  return knownOf(macaroon).key
 }
 
 function readServices(caveats: readonly Caveat[]): readonly string[] {

@@ -7,7 +7,7 @@ import { matchesPath, type PathPattern, parsePathPattern, paths } from '../core/
 import { isL402Error } from '../core/errors.ts'
 import { decodeIdentifier } from '../core/identifier.ts'
 import { decodeMacaroon, type Macaroon } from '../core/macaroon.ts'
-import { boundsOf, budgetsOf, caveatsOf, type ServiceBounds, servicesOf } from './credential-bounds.ts'
+import { boundsOf, budgetsOf, caveatsOf, keyOf, type ServiceBounds, servicesOf } from './credential-bounds.ts'
 
 /** Macaroons that were read last: the same few are looked at on every request. */
 const read = new Map<string, Macaroon | undefined>()
@@ -181,5 +181,5 @@ export function isTimePass(macaroon: Macaroon | undefined): boolean {
 
 /** The key that the credential is bound to (RFC 9449), if any. */
 export function boundKey(macaroon: Macaroon | undefined): string | undefined {
-  return macaroon && caveatsOf(macaroon).find(({ condition }) => condition === 'dpop_jkt')?.value
+  return macaroon && keyOf(macaroon)
 }

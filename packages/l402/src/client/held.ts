@@ -7,6 +7,7 @@ import { canCarry } from './carry.ts'
 import { servicesOf } from './credential-bounds.ts'
 import {
   bindsPaths,
+  boundKey,
   compareNumbers,
   countsCalls,
   fitnessOf,
@@ -17,6 +18,7 @@ import {
   type Presented,
   readMacaroon,
 } from './credential-facts.ts'
+import { proofKeyFor } from './dpop.ts'
 import type { Hop } from './hop.ts'
 import { chargedIn } from './payment-scheme/charge.ts'
 import { chargeEnd } from './payment-scheme/check-charge.ts'
@@ -40,11 +42,11 @@ export interface HeldOptions {
   readonly services?: readonly string[]
 }
 
-/** A credential that may open the request, and how good a choice it is. */
+/** A credential that may open the request. */
 interface Candidate {
   readonly credential: StoredCredential
-  readonly rank: number
-  readonly narrowness: readonly number[]
+  readonly macaroon: Macaroon | undefined
+  readonly owed: boolean
 }
 
 /**
@@ -77,26 +79,45 @@ export async function heldFor(
     const fitness = fitnessOf(macaroon, request)
     // Where it was bought it fits: the server may see another path than the one asked for.
     if (fitness === 'expired' || (fitness === 'elsewhere' && credential.boughtFor !== scope)) continue
+    if (!(await canProve(run, hop, macaroon))) continue
     const owed = isOwed(credential)
     if (!owed && (options.owedOnly || credential.rejectedFor.includes(scope))) continue
     if (!owed && !opensOneOf(macaroon, options.services)) continue
     if (!(owed && options.locked) && (await isAnothers(run, credential, macaroon))) continue
     if (!owed && isSingleUse(macaroon) && (await hadItsCall(run, credential))) continue
-    const rank = owed ? 0 : rankOf(credential, scope, { macaroon, request })
-    candidates.push({ credential, rank, narrowness: narrownessOf(macaroon, request) })
+    candidates.push({ credential, macaroon, owed })
   }
-  if (candidates.length > 1) candidates.sort(compareCandidates)
-  return candidates.slice(0, MOST_PRESENTED).map(({ credential }) => credential)
+  const ordered = candidates.length > 1 ? bestFirst(candidates, scope, request) : candidates
+  return ordered.slice(0, MOST_PRESENTED).map(({ credential }) => credential)
 }
 
-function compareCandidates(a: Candidate, b: Candidate): number {
-  const [one, other] = [a.credential, b.credential]
-  return (
-    a.rank - b.rank ||
-    compareNumbers(a.narrowness, b.narrowness) ||
-    other.createdAtMs - one.createdAtMs ||
-    (one.id < other.id ? -1 : 1)
-  )
+function bestFirst(
+  candidates: readonly Candidate[],
+  scope: string,
+  request: Presented,
+): readonly Candidate[] {
+  const ranked = candidates.map((candidate) => ({
+    candidate,
+    rank: candidate.owed ? 0 : rankOf(candidate, scope, request),
+    narrowness: narrownessOf(candidate.macaroon, request),
+  }))
+  ranked.sort((a, b) => {
+    const [one, other] = [a.candidate.credential, b.candidate.credential]
+    return (
+      a.rank - b.rank ||
+      compareNumbers(a.narrowness, b.narrowness) ||
+      other.createdAtMs - one.createdAtMs ||
+      (one.id < other.id ? -1 : 1)
+    )
+  })
+  return ranked.map(({ candidate }) => candidate)
+}
+
+/** Whether the purse has the key that the credential is bound to, if it is. */
+async function canProve(run: Run, hop: Hop, macaroon: Macaroon | undefined): Promise<boolean> {
+  const thumbprint = boundKey(macaroon)
+  if (thumbprint === undefined) return true
+  return !hop.headers.has('dpop') && (await proofKeyFor(run, hop.url.origin, thumbprint)) !== undefined
 }
 
 /** Whether it opens one of these services, as far as it can be told. */
@@ -125,11 +146,7 @@ async function hadItsCall(run: Run, { paymentHash }: StoredCredential): Promise<
 }
 
 /** Lower is better: for this very scope, perhaps for it, refused elsewhere, for other routes. */
-function rankOf(
-  credential: StoredCredential,
-  scope: string,
-  { macaroon, request }: { readonly macaroon: Macaroon | undefined; readonly request: Presented },
-): number {
+function rankOf({ credential, macaroon }: Candidate, scope: string, request: Presented): number {
   const named = namesRoute(macaroon, request)
   if (credential.boughtFor === scope || named || (named === undefined && bindsPaths(macaroon))) return 1
   if (named === false) return 4

@@ -45,8 +45,8 @@ export function firstHop(request: PreparedRequest): Hop {
 
 /** Where the answer sends the request; `null` where it is no redirect. Throws `TypeError` for one that cannot be followed. */
 export function nextHop(hop: Hop, response: Response): Hop | null {
-  const location = response.headers.get('location')
-  if (!REDIRECTS.has(response.status) || location === null) return null
+  const location = REDIRECTS.has(response.status) ? response.headers.get('location') : null
+  if (location === null) return null
   const url = URL.canParse(location, hop.url) ? new URL(location, hop.url) : undefined
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:'))
     throw new TypeError('a redirect led to something that is not an http or https URL')

@@ -11,7 +11,8 @@ export type PayingFetchOptions = BuyerOptions
 /** The signature of `fetch`. */
 export type PayingFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
 
-const outcomes = new WeakMap<Response, FetchOutcome>()
+/** Where an answer keeps its outcome: a `WeakMap` would keep every answer alive until the next full collection. */
+const OUTCOME = Symbol('outcome of payingFetch')
 
 /**
  * Makes a `fetch` that pays for L402 within the purse's budget. A 402 without an L402 challenge is answered as it is.
@@ -34,14 +35,14 @@ export function payingFetch(options: PayingFetchOptions): PayingFetch {
     const outcome = await fetch(request)
     if (outcome.kind !== 'served') request.signal?.throwIfAborted()
     const response = responseOf(outcome)
-    outcomes.set(response, outcome)
+    Object.defineProperty(response, OUTCOME, { value: outcome, configurable: true })
     return response
   }
 }
 
 /** What happened with the money behind an answer of {@link payingFetch}. */
 export function outcomeOf(response: Response): FetchOutcome | undefined {
-  return outcomes.get(response)
+  return (response as { readonly [OUTCOME]?: FetchOutcome })[OUTCOME]
 }
 
 const CODES = {
@@ -55,7 +56,7 @@ const CODES = {
 } as const satisfies Record<Exclude<FetchOutcome['kind'], 'served'>, L402ErrorCode>
 
 /** The answer of an outcome; throws where there is none to give. */
-function responseOf(outcome: FetchOutcome): Response {
+export function responseOf(outcome: FetchOutcome): Response {
   if (outcome.kind === 'served') return outcome.response
   if (outcome.kind === 'not_served' && outcome.response) return outcome.response
   if (outcome.kind === 'unpayable' && outcome.reason === 'no_challenge' && outcome.response) {

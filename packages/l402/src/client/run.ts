@@ -3,6 +3,7 @@
 import { encodeHex } from '../core/bytes.ts'
 import type { PaymentBackend } from '../lightning/backend.ts'
 import type { Budget, PurseStore } from '../stores/purse.ts'
+import type { ProofKey } from './dpop.ts'
 import { defaultFeeReserve, uncappedFeeReserve } from './fees.ts'
 import type { Copies } from './present.ts'
 import type { BuyerOptions, PurchaseEvent } from './types.ts'
@@ -22,6 +23,8 @@ export interface Run {
   readonly maxPurchases: number
   readonly fetch: typeof globalThis.fetch
   readonly copies: Copies
+  /** By thumbprint. */
+  readonly proofKeys: Map<string, ProofKey>
   /** Ids of credentials whose payment is known to be redeemed, or to be no payment of this purse. */
   readonly redeemed: Set<string>
   now(): number
@@ -65,6 +68,7 @@ export function startRun(options: BuyerOptions): Run {
     maxRedirects,
     maxPurchases: options.secondPurchase ? 2 : 1,
     copies: { made: new Map(), taken: new Map() },
+    proofKeys: new Map(),
     redeemed: new Set(),
     // Called as a method of nothing: browsers insist.
     fetch: (input, init) => (options.fetch ?? globalThis.fetch)(input, init),

@@ -5,7 +5,8 @@ import { attenuateMacaroon } from '../core/chain.ts'
 import { formatCredential } from '../core/credential.ts'
 import { encodeMacaroon } from '../core/macaroon.ts'
 import type { StoredCredential } from '../stores/purse.ts'
-import { readMacaroon } from './credential-facts.ts'
+import { boundKey, readMacaroon } from './credential-facts.ts'
+import { proofFor, proofKeyFor } from './dpop.ts'
 import { copyOf, type Hop, isOneTime } from './hop.ts'
 import { attachCharge } from './payment-scheme/carry.ts'
 import type { Run } from './run.ts'
@@ -23,7 +24,10 @@ export async function send(
 ): Promise<Response> {
   const { hop, credential } = exchange
   const headers = copyOf(hop.headers)
-  if (credential) attach(headers, credential)
+  if (credential) {
+    attach(headers, credential)
+    await prove(run, { hop, headers, credential })
+  }
   const url = shownUrl(hop.url)
   run.emit({ type: 'request', method: hop.method, url, credentialId: credential?.id ?? null })
   const init: RequestInit & { duplex?: 'half' } = {
@@ -63,6 +67,21 @@ export async function discard(response: Response | null): Promise<void> {
   } catch {
     // It broke by itself.
   }
+}
+
+/** RFC 9449: a proof of its own for each request, where the credential is bound to a key. */
+async function prove(
+  run: Run,
+  { hop, headers, credential }: { hop: Hop; headers: Headers; credential: StoredCredential },
+): Promise<void> {
+  const thumbprint = boundKey(readMacaroon(credential.macaroon))
+  if (thumbprint === undefined) return
+  const key = await proofKeyFor(run, hop.url.origin, thumbprint)
+  if (!key) return
+  const { method, url } = hop
+  const beside = headers.get('macaroon')
+  const token = beside ?? headers.get('authorization')?.replace(/^\S+ +/, '') ?? null
+  headers.set('dpop', await proofFor(key, { method, url, token, nowMs: run.now() }))
 }
 
 /** Values of what was sent before, as long as the credential is the same object. */

@@ -62,6 +62,11 @@ export interface BuyerOptions {
    * true. Where a server refuses such a copy, it gets the credential as it was bought, then and later.
    */
   readonly attenuate?: boolean
+  /**
+   * Binds what is bought to a key of the purse (RFC 9449) where the server offers that, so that a stolen credential is
+   * worth nothing. Default true. What is bound already is proven in any case.
+   */
+  readonly dpop?: boolean
   /** Reads a body that is a stream into memory first, so that it can be sent again (rule C6); default false. */
   readonly bufferStreams?: boolean
   /** Default: the platform's. It is called with a URL text and `redirect: 'manual'`. */

@@ -6,6 +6,7 @@ import { answered, type Call, notServed, refusedOutcome, unpaidOutcome } from '.
 import { canCarry } from './carry.ts'
 import { servicesOf } from './credential-bounds.ts'
 import { readMacaroon } from './credential-facts.ts'
+import { boundChallenge } from './dpop-offer.ts'
 import { challengesOf, firstPayable, forbidden, type NotPaid, ownAuthorization, refusedBy } from './gate.ts'
 import { type HeldOptions, heldFor, owedPayment } from './held.ts'
 import type { Hop } from './hop.ts'
@@ -169,7 +170,9 @@ async function buy(call: Call, hop: Hop, start: Unpaid): Promise<FetchOutcome> {
   if (owing) return owing
   const most = owed ? 1 : mostPurchases(call)
   for (;;) {
-    const payable = 'ok' in challenges ? challenges : firstPayable(run, hop, challenges)
+    const asked = await boundChallenge(call, hop, { response, challenges })
+    const { payable } = asked
+    response = asked.response
     if (!payable.ok) return refusedOutcome(call, hop, { why: payable, response })
     const { offer, challenge } = payable
     if (call.onlyInvoice !== undefined && call.onlyInvoice !== challenge.invoice) {

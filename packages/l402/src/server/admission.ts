@@ -104,6 +104,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const { request, verified, summary } = candidate
     const { service } = request.route
     const { keepBytes } = options
+    const { expiresAt } = summary
     const uses = usesOf(candidate)
     const redemption = redemptionOf(verified, summary, service)
     await credit(redemption, summary, false)
@@ -116,8 +117,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
     if (uses.length === 0) {
       const answerHeaders = rateLimitLines([], summary.rates, rateLefts)
       if (claim === null && answerHeaders.length === 0)
-        return { outcome: 'pass', entitlement: passEntitlement(verified, service) }
-      const hold = { ledger, id: null, claim, keepBytes, answerHeaders }
+        return { outcome: 'pass', entitlement: passEntitlement(verified, service, { expiresAt }) }
+      const hold = { ledger, id: null, claim, keepBytes, answerHeaders, expiresAt }
       return { outcome: 'pass', entitlement: countedEntitlement(verified, service, hold) }
     }
     let taken = false
@@ -136,7 +137,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         summary.rates,
         rateLefts,
       )
-      const hold = { ledger, id: held.id, claim, keepBytes, answerHeaders }
+      const hold = { ledger, id: held.id, claim, keepBytes, answerHeaders, expiresAt }
       return { outcome: 'pass', entitlement: countedEntitlement(verified, service, hold) }
     } finally {
       if (!taken && rates.length > 0) void insist(() => ledger.unpace(rates))

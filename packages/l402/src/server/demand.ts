@@ -1,6 +1,7 @@
 /** What a request gets that no credential opens: a challenge to pay, or why there is none. */
 
 import type { ServicePolicy } from '../core/clear.ts'
+import type { HeaderLines } from '../core/header-lines.ts'
 import { challengeAnswer, priceOutOfBounds, unsoldAnswer } from './answers.ts'
 import { headerValue } from './clear-request.ts'
 import type { Denial } from './denial.ts'
@@ -33,6 +34,9 @@ interface DemandOptions {
   readonly now: () => number
 }
 
+/** RFC 9449 §7.1: says that the same request with a proof buys a credential that is bound to its key. */
+const BINDING: HeaderLines = ['WWW-Authenticate', 'DPoP algs="ES256"']
+
 /** Answers a request that has been counted as an unpaid one. */
 type Demand = (request: GateRequest, denial: Denial) => Decision | Promise<Decision>
 
@@ -49,13 +53,14 @@ export function createDemand(options: DemandOptions): Demand {
         pricing.told(request, pricer, noPrice(outside.why, `the price of ${outside.detail}`))
       return priceOutOfBounds(request)
     }
+    const thumbprint = await provenKey(request)
     const issued = await selling.sell(request, {
       tier: policyOf(request.route.service).tier ?? 0,
       // A payment hash hangs on the token id, so each has its own.
       topUp: request.route.hold === true ? null : topUp,
       clientAddress: request.clientAddress,
       origin: headerValue(request.headers, 'origin'),
-      thumbprint: await provenKey(request),
+      thumbprint,
       asker: request.asker,
     })
     if ('outcome' in issued) return issued
@@ -65,13 +70,20 @@ export function createDemand(options: DemandOptions): Demand {
     sales?.challenged(challengedSale(request.route, issued))
     const { hold } = issued
     const offers = hold === undefined ? (payment?.offers.lines(request, issued) ?? []) : []
-    const answer = challengeAnswer(request, refusal, { issued, payment: offers })
+    const binding = thumbprint === undefined && bindsKeys(request) ? BINDING : []
+    const answer = challengeAnswer(request, refusal, { issued, payment: [...offers, ...binding] })
     return hold === undefined ? answer : { ...answer, hold }
   }
 
+  /** Whether the route sells credentials that are bound to a key, to whoever proves one. */
+  function bindsKeys({ route, base }: Pick<GateRequest, 'route' | 'base'>): boolean {
+    return route.conditions?.dpop === true && proofs !== undefined && base !== undefined
+  }
+
   /** The key that a purchase is to be bound to: of the unpaid request's own proof. */
-  async function provenKey({ route, method, path, base, headers }: GateRequest): Promise<string | undefined> {
-    if (route.conditions?.dpop !== true || proofs === undefined || base === undefined) return undefined
+  async function provenKey(request: GateRequest): Promise<string | undefined> {
+    const { method, path, base, headers } = request
+    if (!bindsKeys(request) || proofs === undefined || base === undefined) return undefined
     if (headerValue(headers, 'dpop') === undefined) return undefined
     const proof = await proofs({ method, url: base + path, headers, tokens: [], nowMs: now() })
     return proof.ok ? proof.thumbprint : undefined

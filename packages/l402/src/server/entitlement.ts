@@ -8,11 +8,16 @@ const NO_HEADERS: HeaderLines = []
 const DONE = Promise.resolve()
 
 /** The hold of a time pass: nothing is counted, so nothing is held, and no store is asked. */
-export function passEntitlement(credential: VerifiedCredential, service: string): Entitlement {
+export function passEntitlement(
+  credential: VerifiedCredential,
+  service: string,
+  { expiresAt }: Pick<Entitlement, 'expiresAt'>,
+): Entitlement {
   return {
     tokenId: credential.tokenId,
     paymentHash: credential.paymentHash,
     service,
+    ...(expiresAt === undefined ? {} : { expiresAt }),
     counted: false,
     keepBytes: null,
     answerHeaders: NO_HEADERS,
@@ -33,6 +38,8 @@ export interface Hold {
   /** Most bytes of an answer's body that are kept. */
   readonly keepBytes: number
   readonly answerHeaders: HeaderLines
+  /** See {@link Entitlement.expiresAt}. */
+  readonly expiresAt?: number | null
 }
 
 // When an end that the store refuses is tried again. After that the ledger's own recovery ends it when the store is
@@ -43,7 +50,7 @@ const RETRY_MS = [50, 500, 5_000, 30_000]
 export function countedEntitlement(
   credential: Pick<VerifiedCredential, 'tokenId' | 'paymentHash'>,
   service: string,
-  { ledger, id, claim, keepBytes, answerHeaders }: Hold,
+  { ledger, id, claim, keepBytes, answerHeaders, expiresAt }: Hold,
 ): Entitlement {
   // Ended once: an answer that is kept must be the one that was charged.
   let ended: Promise<void> | undefined
@@ -73,6 +80,7 @@ export function countedEntitlement(
     tokenId: credential.tokenId,
     paymentHash: credential.paymentHash,
     service,
+    ...(expiresAt === undefined ? {} : { expiresAt }),
     counted: id !== null || claim !== null,
     keepBytes: claim === null ? null : keepBytes,
     answerHeaders,

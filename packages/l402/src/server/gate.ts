@@ -149,6 +149,8 @@ export interface Entitlement {
   /** Nobody has paid: the client has this request for nothing. */
   readonly freebie?: true
   readonly service: string
+  /** Unix seconds from which on the credential is no longer good, for what stays open that long; `null` or left out: never. */
+  readonly expiresAt?: number | null
   /**
    * Whether there is something to settle: a use is reserved, or the answer is to be kept. False for a time pass: `serve`,
    * `draw`, `commit` and `release` then do nothing.

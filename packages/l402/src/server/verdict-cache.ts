@@ -49,9 +49,12 @@ export interface VerdictCache {
 export function standingWith(cached: CachedCredential, policy: ServicePolicy): Standing {
   let standing = cached.standings.get(policy.service)
   if (standing === undefined) {
+    const summary = summariseCaveats(cached.verified.caveats, policy)
+    const expiresAt = summary.ok ? summary.expiresAt : null
+    const entitlement = passEntitlement(cached.verified, policy.service, { expiresAt })
     standing = {
-      summary: summariseCaveats(cached.verified.caveats, policy),
-      timePass: { outcome: 'pass', entitlement: passEntitlement(cached.verified, policy.service) },
+      summary,
+      timePass: { outcome: 'pass', entitlement },
       told: false,
     }
     cached.standings.set(policy.service, standing)

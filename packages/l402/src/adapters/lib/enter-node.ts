@@ -7,6 +7,7 @@ import type { RouteGate } from '../../server/route-gates.ts'
 import type { WholeAnswer } from '../../server/whole-answer.ts'
 import { nodeBody } from './node-body.ts'
 import { holdResponse } from './node-hold.ts'
+import { holdConnection, isUpgrade, NO_BODY } from './node-upgrade.ts'
 
 /** A request, and what a framework knows better about it. */
 export interface NodeVisit {
@@ -40,13 +41,14 @@ const DONE = Promise.resolve()
 export async function enterNode(gate: RouteGate, visit: NodeVisit): Promise<NodePass | NodeAnswer> {
   const { req, res } = visit
   const { method = 'GET', socket } = req
+  const upgrade = isUpgrade(req)
   const entry = await gate.enter({
     method,
     target: visit.target ?? req.url ?? '/',
     headers: req.rawHeaders,
     clientAddress: visit.clientAddress ?? socket.remoteAddress ?? '',
     base: visit.base ?? baseOf(req),
-    body: nodeBody(req),
+    body: upgrade ? NO_BODY : nodeBody(req),
   })
   if (entry.outcome === 'answer') return entry
   const { entitlement } = entry
@@ -65,6 +67,7 @@ export async function enterNode(gate: RouteGate, visit: NodeVisit): Promise<Node
     return { outcome: 'answer', answer: entry.unavailable() }
   }
   const { access, meter } = createAccess(entitlement, gate.terms, method)
+  if (upgrade) return { outcome: 'pass', access, fail: holdConnection({ socket, entitlement, meter }) }
   const watched = entitlement.counted || entitlement.answerHeaders.length > 0 || meter !== null
   const fail = watched ? holdResponse({ req, res, entitlement, meter }) : () => DONE
   return { outcome: 'pass', access, fail }

@@ -3,6 +3,7 @@
 import { createAccess, type L402Access } from '../../server/access.ts'
 import { answerResponse, headerLines } from '../../server/fetch-answers.ts'
 import { fetchBody } from '../../server/fetch-body.ts'
+import type { Entitlement } from '../../server/gate.ts'
 import type { RouteGate } from '../../server/route-gates.ts'
 import { serveHeld } from '../../server/serve-held.ts'
 
@@ -12,6 +13,8 @@ export interface FetchVisit {
   readonly clientAddress: string
   /** Asked when the handler has answered: whether it failed although it answers below 500. */
   readonly failed?: () => boolean
+  /** Told before the handler runs. */
+  readonly passed?: (entitlement: Entitlement) => void
 }
 
 /** What runs behind the gate; `access` is `null` on a free route. */
@@ -20,7 +23,7 @@ export type PaidHandler = (access: L402Access | null) => Response | Promise<Resp
 /** Gates one request and settles what its handler comes to. The handler's errors are its caller's. */
 export async function serveFetch(
   gate: RouteGate,
-  { request, clientAddress, failed = () => false }: FetchVisit,
+  { request, clientAddress, passed, failed = () => false }: FetchVisit,
   handler: PaidHandler,
 ): Promise<Response> {
   const { method, url } = request
@@ -37,6 +40,7 @@ export async function serveFetch(
   if (entry.outcome === 'answer') return answerResponse(entry.answer)
   const { entitlement } = entry
   if (entitlement === null) return handler(null)
+  passed?.(entitlement)
   const { access, meter } = createAccess(entitlement, gate.terms, method)
   return serveHeld(() => handler(access), {
     request,

@@ -109,7 +109,7 @@ export async function phoenixdWallet(options: PhoenixdOptions): Promise<PaymentB
   })
 }
 
-async function send(rest: Rest, { invoice, timeoutMs }: PayRequest): Promise<PaymentOutcome> {
+async function send(rest: Rest, { invoice, timeoutMs, paymentHash }: PayRequest): Promise<PaymentOutcome> {
   const call = { method: 'POST', form: { invoice }, timeoutMs: timeoutMs + 30_000 } as const
   const answer = paymentAnswer(rest, await rest.call('payinvoice', call))
   if ('detail' in answer) return answer
@@ -120,9 +120,11 @@ async function send(rest: Rest, { invoice, timeoutMs }: PayRequest): Promise<Pay
   const feeSat = wholeOf(body['routingFeeSat'])
   if (preimage !== undefined && feeSat !== undefined)
     return { status: 'paid', preimage, feeMsat: feeSat * 1000n }
-  // A payment that has failed for certain is told as `reason`.
+  // A payment that has failed is told as `reason`, and so is one that was sent before and is under way: its books know.
   const reason = textOf(body['reason'])
-  return reason === '' ? notUnderstood(answer) : { status: 'failed', detail: reason }
+  if (reason === '') return notUnderstood(answer)
+  const known = await lookup(rest, paymentHash)
+  return known.status === 'not_found' ? { status: 'failed', detail: reason } : known
 }
 
 async function lookup(rest: Rest, paymentHash: Uint8Array): Promise<PaymentOutcome> {

@@ -103,6 +103,28 @@ describe('phoenixd (fixture only)', () => {
     close: async () => {},
   }))
 
+  it('takes an order that came twice for a payment under way, not for one that failed', async () => {
+    let ordered = false
+    const node = await startStub(async (request, lightning) => {
+      if (request.path === '/payinvoice') {
+        ordered = true
+        return { status: 200, json: { reason: 'this invoice is being paid already' } }
+      }
+      if (ordered && request.path.startsWith('/payments/outgoingbyhash/'))
+        return { status: 200, json: { isPaid: false, fees: 0 } }
+      return await api(request, lightning)
+    })
+    const wallet = await phoenixdWallet({ url: node.url, password: FULL })
+    const amountMsat = 1_000n
+    const { invoice, paymentHash } = await node.lightning.createInvoice({
+      ...{ amountMsat, memo: 'x', expirySeconds: 600 },
+    })
+    const order = { invoice, paymentHash, amountMsat, maxFeeMsat: 4_004n, timeoutMs: 5_000 }
+    expect(await wallet.pay(order)).toEqual({ status: 'pending' })
+    await wallet.close()
+    await node.close()
+  })
+
   it('warns a seller whose password can also pay', async () => {
     const warned = await phoenixd({ url: stub.url, password: FULL })
     expect(warned.warnings).toEqual([

@@ -75,6 +75,9 @@ export function createMeter(charge: Charge, options: MeterOptions): Meter {
       for (const part of parts) part.body?.(chunk.length)
       reader?.push(chunk)
     },
+    elapse() {
+      for (const part of parts) part.body?.(0)
+    },
     get soFarMsat() {
       return sum(certain).msat
     },

@@ -10,6 +10,8 @@ export interface Meter {
   head(status: number, headers: HeaderLines): void
   /** A piece of the answer's body, as it came. Not kept beyond this call unless copied. */
   body(chunk: Uint8Array): void
+  /** Time has passed without a byte, on a connection that has no end of its own. Left out where time costs nothing. */
+  elapse?(): void
   /** What is certain to be charged by now, in msat; never shrinks. */
   readonly soFarMsat: bigint
   /**

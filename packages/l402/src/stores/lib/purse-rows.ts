@@ -13,7 +13,7 @@ import { type PurseBooks, purseBooks, purseOver, type Table } from './purse-book
 export type Row = readonly [key: string, text: string | null]
 
 /** What others wrote since the step before; `whole`: these are all rows there are, and the image starts anew. */
-export interface Fresh {
+interface Fresh {
   readonly rows: readonly Row[]
   readonly whole: boolean
 }

@@ -1,0 +1,45 @@
+import { formatCredential } from '@turnpike/l402'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newBuyer } from './support/fare.ts'
+import { type Gateway, startGateway } from './support/gateway.ts'
+
+let gateway: Gateway
+beforeAll(async () => {
+  gateway = await startGateway()
+})
+afterAll(() => gateway.stop())
+
+describe('a seller that binds its credentials to a key (RFC 9449)', () => {
+  it('sells one to a key of the purse; the next process proves it, and nobody else can use it', async () => {
+    const buyer = newBuyer(gateway.admin)
+    expect(await buyer.report(`${gateway.url}/bound/x`)).toMatchObject({ ok: true, paid: true })
+    const again = await buyer.report('--no-pay', `${gateway.url}/bound/y?q=1`)
+    expect(again).toMatchObject({ ok: true, paid: false, reused: true, status: 200 })
+    expect(await buyer.report('--no-pay', '-I', `${gateway.url}/bound/y`)).toMatchObject({ ok: true })
+    const posted = ['--no-pay', '-X', 'POST', '-d', 'x', `${gateway.url}/bound/z`]
+    expect(await buyer.report(...posted)).toMatchObject({ ok: true })
+    const [credential] = await buyer.inPurse((purse) => purse.credentials())
+    if (!credential) throw new Error('nothing was bought')
+    const authorization = formatCredential(credential.macaroon, credential.preimage)
+    const stolen = await fetch(`${gateway.url}/bound/y`, { headers: { authorization } })
+    expect(stolen.status).toBe(402)
+    expect(await stolen.json()).toMatchObject({ code: 'caveat_failed', condition: 'dpop_jkt' })
+  })
+
+  it('is told apart from the rest: no proof goes where none is asked for', async () => {
+    const plain = await fetch(`${gateway.url}/forecast/x`)
+    expect(plain.headers.get('www-authenticate')).not.toContain('DPoP')
+    await plain.body?.cancel()
+    const bound = await fetch(`${gateway.url}/bound/x`)
+    expect(bound.headers.get('www-authenticate')).toMatch(/^L402 .*, DPoP algs="ES256"$/)
+    await bound.body?.cancel()
+  })
+
+  it('has no copies handed out: they would open for nobody', async () => {
+    const buyer = newBuyer(gateway.admin)
+    expect((await buyer.fare(`${gateway.url}/bound/x`)).code).toBe(0)
+    const [credential] = await buyer.inPurse((purse) => purse.credentials())
+    const made = await buyer.run(['tokens', 'attenuate', credential?.id ?? '', '--until', '1m'])
+    expect(made).toMatchObject({ code: 3, err: expect.stringContaining('bound to a key') })
+  })
+})
