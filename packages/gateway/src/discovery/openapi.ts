@@ -61,13 +61,14 @@ function ownPaths({ document, routeOf }: OwnDocument, payment: boolean): Record<
   const paths: Record<string, Json> = {}
   for (const [path, item] of Object.entries((document['paths'] ?? {}) as Record<string, Json>)) {
     const kept: Json = {}
-    for (const [key, operation] of Object.entries(withoutServers(item))) {
+    for (const [key, operation] of Object.entries(withoutServers(item ?? {}))) {
       if (!isMethod(key)) {
         kept[key] = operation
         continue
       }
       const route = routeOf(key.toUpperCase(), path)
-      if (route !== undefined) kept[key] = withTerms(withoutServers(operation as Json), route, payment)
+      if (route !== undefined)
+        kept[key] = withTerms(withoutServers((operation ?? {}) as Json), route, payment)
     }
     if (METHODS.some((method) => method in kept)) paths[path] = kept
   }
