@@ -187,7 +187,12 @@ describe('the end of what was sold', () => {
       expiresAt: 2000,
       mintedExpiresAt: 5000,
     })
-    const endless = ['services=svc:0', 'svc_capabilities=read', 'svc_capabilities=read', 'svc_valid_until=2000']
+    const endless = [
+      'services=svc:0',
+      'svc_capabilities=read',
+      'svc_capabilities=read',
+      'svc_valid_until=2000',
+    ]
     expect(summaryOf(endless)).toMatchObject({ expiresAt: 2000, mintedExpiresAt: null })
   })
 })
