@@ -14,10 +14,12 @@ describe('a seller that binds its credentials to a key (RFC 9449)', () => {
     const buyer = newBuyer(gateway.admin)
     expect(await buyer.report(`${gateway.url}/bound/x`)).toMatchObject({ ok: true, paid: true })
     const again = await buyer.report('--no-pay', `${gateway.url}/bound/y?q=1`)
-    expect(again).toMatchObject({ ok: true, paid: false, reused: true, status: 200 })
-    expect(await buyer.report('--no-pay', '-I', `${gateway.url}/bound/y`)).toMatchObject({ ok: true })
+    // The sample API has no such path: 404 is the resource's own word, behind the gate.
+    const served = { ok: true, paid: false, reused: true, status: 404 }
+    expect(again).toMatchObject(served)
+    expect(await buyer.report('--no-pay', '-I', `${gateway.url}/bound/y`)).toMatchObject(served)
     const posted = ['--no-pay', '-X', 'POST', '-d', 'x', `${gateway.url}/bound/z`]
-    expect(await buyer.report(...posted)).toMatchObject({ ok: true })
+    expect(await buyer.report(...posted)).toMatchObject(served)
     const [credential] = await buyer.inPurse((purse) => purse.credentials())
     if (!credential) throw new Error('nothing was bought')
     const authorization = formatCredential(credential.macaroon, credential.preimage)

@@ -87,7 +87,7 @@ describe('a guarded connection', () => {
   it.each(['10.0.0.0/33', 'example', '10.0.0.0/', '::/129', '1.2.3.4/8/8'])(
     'is not made from a list with "%s" in it',
     (range) => {
-      expect(() => addressGuard({ allow: [range] })).toThrow('expected an address or a range')
+      expect(() => addressGuard({ allow: [range] })).toThrow('expected an address or network')
     },
   )
 })

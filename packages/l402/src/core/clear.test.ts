@@ -180,6 +180,23 @@ describe('every condition of the table (protocol §5)', () => {
   })
 })
 
+describe('the end of what was sold', () => {
+  it('stays what it was, whatever a holder appends', () => {
+    const sold = ['services=svc:0', 'svc_valid_until=5000', 'svc_capabilities=read']
+    expect(summaryOf([...sold, 'svc_valid_until=2000'])).toMatchObject({
+      expiresAt: 2000,
+      mintedExpiresAt: 5000,
+    })
+    const endless = [
+      'services=svc:0',
+      'svc_capabilities=read',
+      'svc_capabilities=read',
+      'svc_valid_until=2000',
+    ]
+    expect(summaryOf(endless)).toMatchObject({ expiresAt: 2000, mintedExpiresAt: null })
+  })
+})
+
 describe('delegated budgets', () => {
   it('give every counting caveat its own counter, named by the chain just after it', () => {
     const texts = [

@@ -85,6 +85,8 @@ export interface Summary {
   readonly service: string
   /** Unix seconds at which the credential ends (exclusive); `null` without an end. */
   readonly expiresAt: number | null
+  /** The same before anything that stands behind the capabilities, which a holder may have appended. */
+  readonly mintedExpiresAt: number | null
   /** In the order of the chain: the minted budget first. */
   readonly counters: readonly Counter[]
   /** `null` in a credential that was not sold for metered requests. */
@@ -154,6 +156,7 @@ export function summariseCaveats(
     policy,
     opened: null,
     expiresAt: null,
+    mintedExpiresAt: null,
     holdsCapabilities: false,
     creditMsat: null,
     creditExpiresAt: null,
@@ -223,6 +226,7 @@ function finish(draft: Draft): Summary | Refusal {
     ok: true,
     service,
     expiresAt: draft.expiresAt,
+    mintedExpiresAt: draft.mintedExpiresAt,
     credit: creditMsat === null ? null : { amountMsat: creditMsat, expiresAt: creditExpiresAt },
     attenuated: draft.attenuated,
     counters: Object.freeze(draft.counters),

@@ -56,6 +56,8 @@ export function saleOf(route: RouteTerms, verified: VerifiedCredential, summary:
   const [first] = summary.counters
   const counted = route.grants.calls !== undefined && first?.kind === 'max_calls'
   const { endsAtMs = null } = redemptionOf(verified, summary, route.service)
+  // A holder's copy for one request ends long before what was sold.
+  const end = summary.attenuated ? summary.mintedExpiresAt : summary.expiresAt
   return {
     paymentHash: verified.paymentHash,
     tokenId: verified.tokenId,
@@ -70,6 +72,6 @@ export function saleOf(route: RouteTerms, verified: VerifiedCredential, summary:
     },
     // The mint's own counter comes first in the chain.
     callsKey: counted ? encodeHex(first.key) : null,
-    endsAtMs: endsAtMs ?? (summary.expiresAt === null ? null : summary.expiresAt * 1000),
+    endsAtMs: endsAtMs ?? (end === null ? null : end * 1000),
   }
 }

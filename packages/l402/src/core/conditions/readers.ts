@@ -24,6 +24,7 @@ export interface Draft {
   readonly policy: ServicePolicy
   opened: ReadonlySet<string> | null
   expiresAt: number | null
+  mintedExpiresAt: number | null
   holdsCapabilities: boolean
   creditMsat: bigint | null
   creditExpiresAt: number | null
@@ -111,6 +112,7 @@ export const readerOf: Readonly<Record<ConditionName, Kind>> = {
   capabilities: () => {
     const read = restrictCapabilities()
     return (value, place, draft) => {
+      if (!draft.holdsCapabilities) draft.mintedExpiresAt = draft.expiresAt
       draft.holdsCapabilities = true
       return read(value, place, draft)
     }
