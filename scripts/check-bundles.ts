@@ -91,7 +91,7 @@ for (const name of ['hono', 'fetch', 'next', 'next-proxy', 'trpc'])
     budgetGzipKiB: SERVER_KIB,
     without: ['/client/', '/stores/sqlite', '/lightning/sandbox', 'node_modules/hono', 'node_modules/next'],
   })
-for (const name of ['node', 'express', 'fastify', 'koa'])
+for (const name of ['node', 'express', 'nest', 'fastify', 'koa'])
   entries.push({
     name: `adapter: ${name}`,
     code: `export { l402 } from '@turnpike/l402/${name}'`,

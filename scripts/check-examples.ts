@@ -62,8 +62,8 @@ for (const source of [
   }
 const config = {
   extends: join(root, 'tsconfig.json'),
-  // An example may leave what it makes unused.
-  compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
+  // An example may leave what it makes unused, and Nest's decorators are those from before the standard.
+  compilerOptions: { noUnusedLocals: false, noUnusedParameters: false, experimentalDecorators: true },
   include: [],
   files,
 }

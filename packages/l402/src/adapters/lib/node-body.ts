@@ -24,7 +24,12 @@ export function nodeBody(req: IncomingMessage): BodySource {
 }
 
 /** Reads until there are `enough` bytes or no more to come, and puts them back. */
-async function peek(req: IncomingMessage, enough: number): Promise<Uint8Array> {
+async function peek(
+  req: IncomingMessage & { readonly rawBody?: unknown },
+  enough: number,
+): Promise<Uint8Array> {
+  // All of it, as parsers keep it that are told to.
+  if (req.rawBody instanceof Uint8Array) return req.rawBody
   if (req.readableEnded || req.readableFlowing === true)
     throw new TypeError('the body is read already: expected the paywall before anything that parses bodies')
   const chunks: Uint8Array[] = []
