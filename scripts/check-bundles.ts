@@ -75,7 +75,7 @@ for (const [name, maker] of [
 entries.push({
   name: 'MCP: payingTools',
   code: "export { payingTools } from '@turnpike/l402/mcp'",
-  budgetGzipKiB: 42,
+  budgetGzipKiB: CLIENT_KIB + 2,
   without: ['/server/', '/adapters/', '/stores/purse-sqlite', '/lightning/sandbox', '@modelcontextprotocol'],
 })
 entries.push({
