@@ -22,6 +22,13 @@ interface Payment {
   readonly amountMsat: string
 }
 
+/** A line of `fare recover --json`. */
+interface Recovered {
+  readonly paymentHash: string
+  readonly state: string
+  readonly detail: string
+}
+
 /** One buyer. */
 export interface Fare {
   readonly home: string
@@ -30,7 +37,7 @@ export interface Fare {
   running(): readonly ChildProcess[]
   payments(): Promise<readonly Payment[]>
   /** Looks up what is open, and answers the payments that still are. */
-  open(): Promise<readonly Payment[]>
+  open(): Promise<readonly Recovered[]>
   close(): void
 }
 
@@ -77,8 +84,10 @@ export async function newFare(wallet: readonly string[]): Promise<Fare> {
     running: () => [...buying],
     payments,
     async open() {
-      await run(['recover', '--json'])
-      return (await payments()).filter(({ state }) => ['reserved', 'in_flight', 'unknown'].includes(state))
+      const { out, err } = await run(['recover', '--json'])
+      if (out === '') throw new Error(`fare recover said nothing: ${err}`)
+      const { recovered }: { recovered: Recovered[] } = JSON.parse(out)
+      return recovered.filter(({ state }) => state === 'unknown')
     },
     close() {
       for (const child of children) child.kill('SIGKILL')
