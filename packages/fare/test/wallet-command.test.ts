@@ -1,6 +1,6 @@
 /** `fare wallet`: set up, listed, removed; secrets stay in their files. */
 
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PurseStore } from '@turnpike/l402/client'
 import { describe, expect, it } from 'vitest'
@@ -129,5 +129,10 @@ describe('fare wallet', () => {
       expect(ran).toMatchObject({ code: 2, out: '' })
       expect(ran.err).toMatch(says)
     }
+    rmSync(file)
+    mkdirSync(file)
+    const unread = await buyer.run(['wallet', 'list'])
+    expect(unread).toMatchObject({ code: 2, out: '' })
+    expect(unread.err).toMatch(/config\.yaml: expected a file that can be read \(EISDIR\)/)
   })
 })
