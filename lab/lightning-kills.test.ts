@@ -5,7 +5,6 @@
  */
 
 import { writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -15,6 +14,7 @@ import { isShort, numberOf } from './lib/flags.ts'
 import { type Fare, newFare } from './lib/kills/fare.ts'
 import { salesOf, sentBy, settledAt } from './lib/kills/money.ts'
 import { bakePayMacaroon, hasLab, type LabNetwork, startNetwork } from './lib/lightning.ts'
+import { freePort } from './lib/programs.ts'
 import { seededRandom } from './lib/random.ts'
 
 const BUYERS = 3
@@ -197,13 +197,3 @@ services:
     })
   })
 })
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}
