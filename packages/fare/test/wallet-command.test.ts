@@ -105,7 +105,8 @@ describe('fare wallet', () => {
     expect(none).toMatchObject({ code: 7, out: '' })
     expect(none.err).toMatch(/^fare: macaroonFile: .*pay\.macaroon: there is no such file/)
     const macaroon = join(buyer.home, 'pay.macaroon')
-    writeFileSync(macaroon, 'secret')
+    // The shape of one: identifier, no caveats, signature.
+    writeFileSync(macaroon, Buffer.from(`0202017800000620${'00'.repeat(32)}`, 'hex'))
     await buyer.run(['wallet', 'add', 'away', ...LND.with(5, macaroon)])
     const away = await buyer.run(['wallet', 'test', 'away'])
     expect(away).toMatchObject({ code: 7, out: '' })
