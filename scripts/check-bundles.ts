@@ -86,7 +86,7 @@ entries.push({
 })
 
 // Fetch's shape runs anywhere; a framework is the app's own, and never comes along.
-for (const name of ['hono', 'fetch', 'next'])
+for (const name of ['hono', 'fetch', 'next', 'next-proxy', 'trpc'])
   entries.push({
     name: `adapter: ${name}`,
     code: `export { l402 } from '@turnpike/l402/${name}'`,

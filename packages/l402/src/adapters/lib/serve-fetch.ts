@@ -11,6 +11,8 @@ import { serveHeld } from '../../server/serve-held.ts'
 export interface FetchVisit {
   readonly request: Request
   readonly clientAddress: string
+  /** What the gate reads, where that is not all that the request has. */
+  readonly headers?: Headers
   /** Asked when the handler has answered: whether it failed although it answers below 500. */
   readonly failed?: () => boolean
   /** Told before the handler runs. */
@@ -23,7 +25,7 @@ export type PaidHandler = (access: L402Access | null) => Response | Promise<Resp
 /** Gates one request and settles what its handler comes to. The handler's errors are its caller's. */
 export async function serveFetch(
   gate: RouteGate,
-  { request, clientAddress, passed, failed = () => false }: FetchVisit,
+  { request, clientAddress, headers = request.headers, passed, failed = () => false }: FetchVisit,
   handler: PaidHandler,
 ): Promise<Response> {
   const { method, url } = request
@@ -32,7 +34,7 @@ export async function serveFetch(
     method,
     // Not read again: what the router has matched is this very text.
     target: targetOf(url, slash),
-    headers: headerLines(request.headers),
+    headers: headerLines(headers),
     clientAddress,
     base: slash < 0 ? url : url.slice(0, slash),
     body: fetchBody(request),
