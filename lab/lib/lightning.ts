@@ -17,6 +17,8 @@ export interface LabNode {
   readonly invoiceMacaroon: string
   readonly readonlyMacaroon: string
   readonly pubkey: string
+  /** Where other nodes find it. */
+  readonly p2p: string
   call(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>
 }
 

@@ -57,9 +57,16 @@ const EMPTY: FareConfig = {
 /** Reads the file; one that is not there is empty. Throws {@link ConfigError}. */
 export function readConfig(file: string): FareConfig {
   if (!existsSync(file)) return EMPTY
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
+    throw new ConfigError(`${file}: expected a file that can be read${why}`)
+  }
   let value: unknown
   try {
-    value = yaml().parse(readFileSync(file, 'utf8')) ?? {}
+    value = yaml().parse(text) ?? {}
   } catch {
     throw new ConfigError(`${file}: expected YAML`)
   }

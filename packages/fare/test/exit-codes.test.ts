@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SCHEMAS } from '../src/schema/outputs.ts'
 import { newBuyer } from './support/fare.ts'
 import { type Gateway, startGateway } from './support/gateway.ts'
 import { challengeOf, charge, charging, startSeller } from './support/seller.ts'
@@ -24,6 +25,9 @@ async function bothWays(
   expect(human.out).toBe(expected.out ?? '')
   expect(human.err).toMatch(expected.says)
   expect(human.err.trimEnd().split('\n').length).toBeLessThanOrEqual(1)
+  // Before anything was asked for there is only the error to tell.
+  const schema = expected.code === 1 || expected.code === 2 ? SCHEMAS.error : SCHEMAS.get
+  expect(schema.safeParse(report).error?.message).toBeUndefined()
   expect(report).toMatchObject({ exitCode: expected.code, ok: expected.error === null })
   expect(report.error?.code ?? null).toBe(expected.error)
   if (report.error) expect(`fare: ${report.error.message}`).toMatch(expected.says)

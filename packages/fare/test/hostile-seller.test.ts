@@ -173,7 +173,9 @@ describe('a seller who was paid', () => {
         reused: true,
       })
       expect(await buyer.spentMsat()).toBe(10_000n)
-      expect(seller.kinds()).toEqual(['unpaid', 'paid', 'paid', 'paid'])
+      // A refusal may mean the narrowed copy: what was bought is presented after it.
+      const times = status === 401 ? 5 : 3
+      expect(seller.kinds()).toEqual(['unpaid', ...Array<string>(times).fill('paid')])
     },
   )
 

@@ -208,7 +208,7 @@ describe('what programs read', () => {
     expect(new Set(fields)).toEqual(
       new Set([
         'body bodyBytes bodyEncoding credentialId durationMs error exitCode headers offer ok outcome outputFile ' +
-          'overBudget paid paymentHash purchases reused spentMsat status url',
+          'overBudget paid paymentHash purchases resumedFrom reused spentMsat status url',
       ]),
     )
     expect(reports.map(({ outcome }) => outcome)).toEqual([

@@ -181,7 +181,10 @@ describe('every --json output and event is what fare schema says', () => {
     await json('error', 'get', 'ftp://x/')
     await json('budget', 'budget', 'set', '--day', '5ksat', '--host', 'x.example', '--count', '5/1d')
     const { summary } = (await json('payments', 'payments', '--since', '1h')) as { summary: object }
-    expect(summary).toEqual({ payments: 1, spentMsat: '10000', served: 1, msatPerServed: '10000' })
+    expect(summary).toEqual({
+      ...{ payments: 1, spentMsat: '10000', served: 1, msatPerServed: '10000' },
+      fiat: [],
+    })
     await json('recover', 'recover')
     await json('wallet-list', 'wallet', 'list')
     const file = join(temporaryFolder(), 'grant.json')

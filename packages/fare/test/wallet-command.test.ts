@@ -1,6 +1,6 @@
 /** `fare wallet`: set up, listed, removed; secrets stay in their files. */
 
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PurseStore } from '@turnpike/l402/client'
 import { describe, expect, it } from 'vitest'
@@ -105,7 +105,8 @@ describe('fare wallet', () => {
     expect(none).toMatchObject({ code: 7, out: '' })
     expect(none.err).toMatch(/^fare: macaroonFile: .*pay\.macaroon: there is no such file/)
     const macaroon = join(buyer.home, 'pay.macaroon')
-    writeFileSync(macaroon, 'secret')
+    // The shape of one: identifier, no caveats, signature.
+    writeFileSync(macaroon, Buffer.from(`0202017800000620${'00'.repeat(32)}`, 'hex'))
     await buyer.run(['wallet', 'add', 'away', ...LND.with(5, macaroon)])
     const away = await buyer.run(['wallet', 'test', 'away'])
     expect(away).toMatchObject({ code: 7, out: '' })
@@ -129,5 +130,10 @@ describe('fare wallet', () => {
       expect(ran).toMatchObject({ code: 2, out: '' })
       expect(ran.err).toMatch(says)
     }
+    rmSync(file)
+    mkdirSync(file)
+    const unread = await buyer.run(['wallet', 'list'])
+    expect(unread).toMatchObject({ code: 2, out: '' })
+    expect(unread.err).toMatch(/config\.yaml: expected a file that can be read \(EISDIR\)/)
   })
 })

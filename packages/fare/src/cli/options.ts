@@ -183,6 +183,13 @@ export function parseOptions<T extends ParseArgsOptionsConfig>(
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
+    const [, ambiguous] = /^Option '([^']+)' argument is ambiguous/.exec(message) ?? []
+    if (ambiguous !== undefined) {
+      const written = ambiguous.startsWith('--') ? `${ambiguous}=-…` : `${ambiguous}-…`
+      throw new UsageError(
+        `${ambiguous}: expected a value, got another option; one that begins with a dash is written ${written}`,
+      )
+    }
     throw new UsageError(message.split('. To specify a positional')[0] ?? message)
   }
 }

@@ -61,7 +61,7 @@ export async function daemon(
     running.add(one)
   })
   try {
-    if (values.listen === undefined) await listenOnSocket(server, socketFile(env))
+    if (values.listen === undefined) await listenOnSocket(server, socketFile(env), purse)
     else host = await listenOnLoopback(server, values.listen)
     const address = host === undefined ? `unix:${socketFile(env)}` : `http://${host}`
     await streams.out(

@@ -5,6 +5,7 @@ import type { Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { dirname } from 'node:path'
 import { L402Error } from '@turnpike/l402'
+import type { PurseStore } from '@turnpike/l402/client'
 import { UsageError } from '../cli/usage-error.ts'
 
 /** Longer paths do not fit the kernel's `sun_path` (104 bytes on macOS, 108 on Linux). */
@@ -12,10 +13,14 @@ const MOST_PATH_BYTES = 103
 
 /**
  * Listens on a Unix socket. Its folder (0700) must be its owner's; the socket is 0600. A dead socket is replaced, a live
- * one is a fault. Node cannot ask for the uid at the other end: the folder keeps other users out, the grant's secret
+ * one is a fault. The lock is the purse's, for those that start on one purse at once. Node cannot ask for the uid at the other end: the folder keeps other users out, the grant's secret
  * tells who asks.
  */
-export async function listenOnSocket(server: Server, path: string): Promise<void> {
+export async function listenOnSocket(
+  server: Server,
+  path: string,
+  { withLock }: Pick<PurseStore, 'withLock'>,
+): Promise<void> {
   if (process.platform === 'win32')
     throw new UsageError('there is no Unix socket here; expected fare daemon --listen 127.0.0.1:PORT')
   if (Buffer.byteLength(path) > MOST_PATH_BYTES)
@@ -26,16 +31,19 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
   if (!found.isDirectory() || found.uid !== process.getuid?.())
     throw new L402Error('store_unavailable', `${folder} must be a folder of your own`)
   chmodSync(folder, 0o700)
-  if (await answers(path))
-    throw new L402Error('store_unavailable', `a purse daemon is running already at ${path}`)
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path)
-  const before = process.umask(0o177)
-  try {
-    await listening(server, (done) => server.listen(path, done))
-  } finally {
-    process.umask(before)
-  }
-  chmodSync(path, 0o600)
+  // One after the other: of two that start at once, the second would take the socket of the first for a dead one.
+  await withLock(`socket ${path}`, async () => {
+    if (await answers(path))
+      throw new L402Error('store_unavailable', `a purse daemon is running already at ${path}`)
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path)
+    const before = process.umask(0o177)
+    try {
+      await listening(server, (done) => server.listen(path, done))
+    } finally {
+      process.umask(before)
+    }
+    chmodSync(path, 0o600)
+  })
 }
 
 /**

@@ -40,7 +40,8 @@ export interface BodyPlace {
 
 /** Reads the body, whose connection it ends. Throws `OutputRefused` where its file cannot be made. */
 export async function handBody(response: Response, place: BodyPlace): Promise<HandedBody> {
-  const contentType = response.headers.get('content-type')
+  const type = response.headers.get('content-type')
+  const contentType = type && withoutSecrets(type, place.credentials)
   if (place.file !== null) {
     const { path, handle } = await createOutput(place.file.folder, place.file.name)
     try {
@@ -57,7 +58,7 @@ export async function handBody(response: Response, place: BodyPlace): Promise<Ha
     chunks.push(chunk)
   })
   const whole = new Uint8Array(Buffer.concat(chunks))
-  const decoded = textOf(whole, contentType)
+  const decoded = textOf(whole, type)
   const text = decoded === null ? null : withoutSecrets(decoded, place.credentials)
   const bytes = decoded === null ? cleanBytes(whole, place.credentials) : whole
   const base = { ...read, contentType, file: null }

@@ -119,11 +119,14 @@ async function handed(
   const { outcome, spentMsat, saveAs } = bought
   const response = answerOf(outcome)
   const { origin, pathname } = new URL(outcome.url)
-  const credentials = await purse.credentials(origin)
+  // All that is held: what one hop was shown, another behind a redirect may echo (rules C7, C10).
+  const credentials = await purse.credentials()
+  const clean = (text: string): string => withoutSecrets(text, credentials)
+  const source = shown(clean(origin + pathname))
   const folder = desk.settings.outputFolder
   const saved = saveAs !== undefined && folder !== undefined && outcome.kind === 'served'
   const file = saved ? { folder, name: saveAs } : null
-  const place = { bodies: desk.bodies, source: origin + pathname, credentials, file }
+  const place = { bodies: desk.bodies, source: clean(origin + pathname), credentials, file }
   let body: HandedBody | null = null
   let unwritten = ''
   try {
@@ -137,7 +140,6 @@ async function handed(
   if (body?.cut) await recordCut(purse, outcome)
   const lost = body?.cut === true && outcome.kind === 'served'
   const message = `${moneyFirst(outcome)}${lost ? ' The answer broke off.' : ''}${unwritten}`
-  const source = shown(origin + pathname)
   const data = {
     ok: outcome.kind === 'served' && !lost,
     outcome: lost && outcome.purchases.length > 0 ? 'not_served' : outcome.kind,
@@ -149,7 +151,7 @@ async function handed(
     credentialId: 'credentialId' in outcome ? outcome.credentialId : null,
     url: source,
     status: 'response' in outcome ? (outcome.response?.status ?? null) : null,
-    headers: headersOf(response, (text) => withoutSecrets(text, credentials)),
+    headers: headersOf(response, clean),
     body: body && bodyData(body),
     offer: 'offer' in outcome && outcome.offer ? offerOf(outcome.offer) : null,
     overBudget: overBudgetOf(outcome),

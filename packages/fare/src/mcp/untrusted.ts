@@ -24,18 +24,24 @@ const REMOVED = '[credential removed]'
  */
 export function withoutSecrets(text: string, credentials: readonly StoredCredential[]): string {
   let clean = text
+  const folded = text.toLowerCase()
+  const holds = (secret: string): boolean => folded.includes(secret.toLowerCase())
   for (const { macaroon: kept, preimage } of credentials) {
     // A charge of the Payment scheme is kept with its scheme before it.
     const macaroon = kept.replace(/^Payment /, '')
     const hex = encodeHex(preimage)
     const base64 = Buffer.from(preimage).toString('base64').replace(/=+$/, '')
     const start = macaroon.slice(0, SHARED_PREFIX)
+    const bytes = Buffer.from(macaroon, 'base64')
+      .subarray(0, (SHARED_PREFIX * 3) / 4)
+      .toString('hex')
+    const whole = [hex, base64, urlSafe(base64)]
+    // A purse may hold thousands, and hardly ever is one of them in the text.
+    if (![start, urlSafe(start), bytes, ...whole].some(holds)) continue
     const forms = [start, urlSafe(start)].map((one) => `${escaped(one)}[A-Za-z0-9+/_=-]*`)
-    const secrets = [...forms, escaped(hex), escaped(base64), escaped(urlSafe(base64))]
+    const secrets = [...forms, ...whole.map(escaped)]
     clean = clean.replaceAll(new RegExp(secrets.join('|'), 'gi'), REMOVED)
-    const bytes = Buffer.from(macaroon, 'base64').subarray(0, (SHARED_PREFIX * 3) / 4)
-    if (bytes.length > 0)
-      clean = clean.replaceAll(new RegExp(`${bytes.toString('hex')}[0-9a-f]*`, 'gi'), REMOVED)
+    if (bytes !== '') clean = clean.replaceAll(new RegExp(`${bytes}[0-9a-f]*`, 'gi'), REMOVED)
   }
   return clean
 }

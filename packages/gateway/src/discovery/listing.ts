@@ -20,6 +20,8 @@ export interface ListedRoute {
   readonly priceMsat: bigint | null
   readonly grants: RouteConfig['grants']
   readonly reuse: Reuse
+  /** Paid on delivery, which the Payment scheme has no form for. */
+  readonly hold: boolean
   readonly memo: string | undefined
 }
 
@@ -81,6 +83,7 @@ function listRoute(service: string, route: RouteConfig): ListedRoute {
     grants,
     reuse:
       charge !== undefined ? 'metered' : grants.validSeconds !== undefined ? 'timed' : reuseOf(grants.calls),
+    hold: route.hold,
     // With names in braces it is a text for invoices alone.
     memo: memo === undefined || isMemoTemplate(memo) ? undefined : memo,
   }

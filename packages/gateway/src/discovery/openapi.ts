@@ -141,8 +141,10 @@ function templateOf(path: string): { readonly template: string; readonly paramet
   return { template, parameters }
 }
 
-function withTerms(operation: Json, route: ListedRoute, payment: boolean): Json {
+function withTerms(operation: Json, route: ListedRoute, isOffered: boolean): Json {
   if (route.free) return { ...operation }
+  // A route that is paid on delivery never offers the scheme.
+  const payment = isOffered && !route.hold
   const { service, match, priceMsat, grants, reuse, methods } = route
   const { calls, validSeconds, creditMsat } = grants
   const responses = (operation['responses'] ?? {}) as Json

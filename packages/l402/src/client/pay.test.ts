@@ -73,6 +73,26 @@ describe('a payment that does not go well', () => {
     expect(await get('/forecast', { walletName: 'one', now })).toMatchObject({ kind: 'served' })
   })
 
+  it('is not concluded before the time of the run that sent it is up, however short another run waits (C3)', async () => {
+    let time = Date.now()
+    const now = () => time
+    wallet.onPay = () => ({ status: 'unknown', detail: '' })
+    await get('/forecast', { now })
+    wallet.onLookup = () => ({ status: 'not_found' })
+    const hasty = buyer({ wallet, purse, now, paymentTimeoutMs: 1_000 })
+    time += 59_999
+    expect(await hasty.recover()).toMatchObject([{ state: 'unknown' }])
+    expect(await spent()).toBe(11_000n)
+    // Sent again, it has its time again.
+    expect(await get('/forecast', { now })).toMatchObject({ kind: 'payment_unknown' })
+    expect(wallet.paid).toHaveLength(2)
+    time += 59_999
+    expect(await hasty.recover()).toMatchObject([{ state: 'unknown' }])
+    time += 1
+    expect(await hasty.recover()).toMatchObject([{ state: 'failed' }])
+    expect(await spent()).toBe(0n)
+  })
+
   it('stays unknown when the wallet breaks, and its words are not repeated', async () => {
     wallet.onPay = () => Promise.reject(new Error('POST /pay?key=SECRET failed'))
     const outcome = await get()

@@ -106,6 +106,13 @@ export async function payOpen(run: Run, open: PaymentRecord): Promise<Paid | und
   if (maxMsat !== undefined && run.spentMsat + priceMsat > maxMsat) return undefined
   const wallet = await reach(run)
   if ('ok' in wallet) return undefined
+  // The books say so first: whoever looks it up meanwhile must not take this order for one that is over.
+  const orderEndsAtMs = Math.max(open.orderEndsAtMs ?? 0, run.now() + run.paymentTimeoutMs)
+  await run.purse.conclude(paymentHash, {
+    state: 'unknown',
+    detail: 'the wallet is asked again',
+    orderEndsAtMs,
+  })
   run.hold(paymentHash, priceMsat)
   run.emit({ type: 'paying', paymentHash: encodeHex(paymentHash), amountMsat })
   const payment: Recorded = { paymentHash, amountMsat, origin, resumed: false }
@@ -153,6 +160,7 @@ async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | 
     offer,
   )
   if (await isOnBooks(run, paymentHash)) return used
+  const createdAtMs = run.now()
   const intent: PaymentIntent = {
     paymentHash,
     origin: hop.url.origin,
@@ -166,10 +174,11 @@ async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | 
     amountMsat,
     maxFeeMsat,
     payee: offer.payee,
-    createdAtMs: run.now(),
+    createdAtMs,
     expiresAt: offer.expiresAt,
     wallet: run.walletName,
     task: run.task,
+    orderEndsAtMs: createdAtMs + run.paymentTimeoutMs,
   }
   const budget = await run.budget()
   // Nothing is awaited between this check and the hold: two calls of one run cannot both see the last satoshi.

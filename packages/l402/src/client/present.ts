@@ -12,7 +12,7 @@ import { discard, type sendPaid } from './send.ts'
 const NOTE = 'narrowed copies'
 
 /** What is known of how an origin takes narrowed copies. */
-export type TakesCopies = 'accepted' | 'refused'
+type TakesCopies = 'accepted' | 'refused'
 
 /** Copies that a run keeps: the same request again sends the same bytes, which servers verify once. */
 export interface Copies {

@@ -4,7 +4,7 @@ import { encodeHex } from '../core/bytes.ts'
 import type { PaymentOutcome } from '../lightning/backend.ts'
 import type { PaymentRecord } from '../stores/purse.ts'
 import { type Paid, payOpen, type Recorded, record } from './pay.ts'
-import type { Run } from './run.ts'
+import { PAYMENT_TIMEOUT_MS, type Run } from './run.ts'
 import type { Recovered } from './types.ts'
 import { lookUp } from './wallet-calls.ts'
 
@@ -78,8 +78,10 @@ function believed(run: Run, open: PaymentRecord, answer: PaymentOutcome): Paymen
     return { status: 'unknown', detail }
   }
   if (answer.status === 'failed') return answer
-  // The request may still be on its way to the wallet.
-  return run.now() - open.createdAtMs >= run.paymentTimeoutMs
+  // The request may still be on its way to the wallet: how long, was settled by whoever sent it.
+  const { createdAtMs, orderEndsAtMs = createdAtMs + Math.max(run.paymentTimeoutMs, PAYMENT_TIMEOUT_MS) } =
+    open
+  return run.now() >= orderEndsAtMs
     ? { status: 'failed', detail: 'the wallet never got it' }
     : { status: 'unknown', detail: 'the wallet does not know it yet' }
 }

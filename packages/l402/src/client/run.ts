@@ -9,7 +9,7 @@ import type { Copies } from './present.ts'
 import type { BuyerOptions, PurchaseEvent } from './types.ts'
 
 /** Payments are given up as unknown after this long. */
-const PAYMENT_TIMEOUT_MS = 60_000
+export const PAYMENT_TIMEOUT_MS = 60_000
 
 /** The state behind a buyer. */
 export interface Run {

@@ -17,6 +17,12 @@ import { encodeBase64, encodeUtf8 } from './bytes.ts'
 import { credentialText, formatCredential, isCredentialLine, parseCredentials } from './credential.ts'
 import type { HeaderLines } from './header-lines.ts'
 import { encodeMacaroon } from './macaroon.ts'
+import { formatPaymentCredential } from './payment-scheme/credential.ts'
+
+const PAYMENT = formatPaymentCredential({
+  challenge: { id: 'id', realm: 'api', method: 'lightning', intent: 'charge', request: 'e30' },
+  payload: { preimage: hex },
+})
 
 describe('parseCredentials', () => {
   const urlSafe = M.replaceAll('+', '-').replaceAll('/', '_')
@@ -251,6 +257,9 @@ describe('isCredentialLine', () => {
     ['Macaroon', macaroonHex(paid)],
     ['grpc-metadata-macaroon', macaroonHex(paid).toUpperCase()],
     ['Token', `x, ${macaroonHex(paid)}`],
+    ['Authorization', `Bearer x, ${PAYMENT}`],
+    ['Authorization', `Basic eDp5, Bearer x,${PAYMENT}, Bearer y`],
+    ['Authorization', `${PAYMENT}, Bearer x`],
   ])('keeps %s: %s from the upstream', (name, value) => {
     expect(isCredentialLine(name, value)).toBe(true)
   })
@@ -260,6 +269,7 @@ describe('isCredentialLine', () => {
     ['Authorization', 'Basic dXNlcjpwYXNz'],
     ['Authorization', `Bearer ${M}:${hex}`],
     ['Authorization', `apikey:${hex}`],
+    ['Authorization', 'Bearer x, Payment eyJhIjoxfQ'],
     ['Authorization', ''],
     ['Macaroon', 'almond'],
     ['token', 'an-api-key'],

@@ -13,7 +13,7 @@ import {
 import { isL402Error } from './errors.ts'
 import type { HeaderLines } from './header-lines.ts'
 import { decodeMacaroon, type Macaroon } from './macaroon.ts'
-import { parsePaymentCredential } from './payment-scheme/credential.ts'
+import { parsePaymentCredential, paymentTexts } from './payment-scheme/credential.ts'
 import { type Refusal, refuse } from './refusal.ts'
 
 /** A macaroon and the preimage presented with it. Nothing has been verified yet. */
@@ -187,6 +187,10 @@ export function credentialTokens(headers: HeaderLines): readonly string[] {
   return texts
 }
 
+function holdsPayment(value: string): boolean {
+  return paymentTexts(value).some((text) => parsePaymentCredential(text) !== undefined)
+}
+
 /**
  * Whether a header line must not reach the upstream: it presents an L402 credential, maybe joined with another
  * scheme's, or one of the Payment scheme (protocol §6). A `token` or `Macaroon` line that holds something else is the upstream's own business.
@@ -194,7 +198,7 @@ export function credentialTokens(headers: HeaderLines): readonly string[] {
 export function isCredentialLine(name: string, value: string): boolean {
   const field = credentialField(name)
   if (field === undefined) return false
-  if (field === 'authorization') return holdsCredential(value) || parsePaymentCredential(value) !== undefined
+  if (field === 'authorization') return holdsCredential(value) || holdsPayment(value)
   return readHexField(value).tokens.some((token) => decodeToken(token, field) !== undefined)
 }
 

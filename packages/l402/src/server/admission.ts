@@ -165,7 +165,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
       case 'answered': {
         const answer = decodeAnswer(found.answer)
         if (typeof answer === 'string') return idempotencyAnswer(request, `idempotency_${answer}`)
-        return { outcome: 'replay', answer, tokenId: verified.tokenId }
+        const { tokenId, paymentHash } = verified
+        return { outcome: 'replay', answer, tokenId, paymentHash }
       }
       case 'claimed': {
         let admitted = false

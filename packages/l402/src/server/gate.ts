@@ -196,6 +196,8 @@ export interface Replayed {
   readonly answer: StoredAnswer
   /** Lower-case hex of 32 bytes. */
   readonly tokenId: string
+  /** Lower-case hex of 32 bytes. */
+  readonly paymentHash: string
 }
 
 /** Why a request is answered here: a credential's fault, or one of these that are not. */

@@ -45,6 +45,7 @@ export function intentOf(n: number, change: Partial<PaymentIntent> = {}): Paymen
     expiresAt: START / 1000 + 600,
     wallet: 'main',
     task: '',
+    orderEndsAtMs: START + n + 60_000,
     ...change,
   }
 }
@@ -72,6 +73,19 @@ export function purseContract(name: string, open: (now: () => number) => Promise
       await purse.beginPaying(hash)
       return purse.settle(hash, { preimage: proofOf(n).preimage, feeMsat })
     }
+
+    it('keeps when an order is over, also of one that is given again, and never of what is certain', async () => {
+      const hash = await reserved(1)
+      await purse.beginPaying(hash)
+      expect((await purse.payment(hash))?.orderEndsAtMs).toBe(START + 60_001)
+      for (const orderEndsAtMs of [START + 70_000, START + 80_000]) {
+        await purse.conclude(hash, { state: 'unknown', detail: '', orderEndsAtMs })
+        expect(await purse.payment(hash)).toMatchObject({ state: 'unknown', orderEndsAtMs })
+      }
+      await purse.conclude(hash, { state: 'failed', detail: 'no route' })
+      await purse.conclude(hash, { state: 'unknown', detail: '', orderEndsAtMs: START + 90_000 })
+      expect(await purse.payment(hash)).toMatchObject({ state: 'failed', orderEndsAtMs: START + 80_000 })
+    })
 
     it('has limits before any were set, and keeps those that are set', async () => {
       expect(await purse.budget()).toEqual(DEFAULT_BUDGET)

@@ -104,6 +104,11 @@ export interface PaymentIntent {
   readonly expiresAt: number
   /** Name of the wallet that is asked to pay; only that one can say that it has not. */
   readonly wallet: string
+  /**
+   * Unix milliseconds when the order to the wallet is over: from then on a wallet that does not know the payment never
+   * got it. Absent in what older programs wrote.
+   */
+  readonly orderEndsAtMs?: number
 }
 
 /** A purchase on the books. */
@@ -199,10 +204,18 @@ export interface PurseStore {
     paymentHash: Uint8Array,
     outcome: { preimage: Uint8Array; feeMsat: bigint },
   ): Promise<StoredCredential>
-  /** Records another end: frees the budget for `failed`, keeps it for the others. */
+  /**
+   * Records another end: frees the budget for `failed`, keeps it for the others. With `orderEndsAtMs` the wallet is about
+   * to be asked again.
+   */
   conclude(
     paymentHash: Uint8Array,
-    outcome: { state: 'failed' | 'unknown' | 'paid_unproven'; feeMsat?: bigint; detail: string },
+    outcome: {
+      state: 'failed' | 'unknown' | 'paid_unproven'
+      feeMsat?: bigint
+      detail: string
+      orderEndsAtMs?: number
+    },
   ): Promise<void>
   /** What the server did with the paid credential (rule C8). */
   recordServed(paymentHash: Uint8Array, served: ServedState, httpStatus: number): Promise<void>

@@ -34,6 +34,18 @@ export function parsePaymentCredential(value: string): PaymentCredential | undef
   return { challenge: offered, ...(typeof source === 'string' ? { source } : {}), payload }
 }
 
+/**
+ * The credentials of this scheme in the value of an `Authorization` line: the value itself, or what stands in it where
+ * lines of several schemes were joined with commas (rule V2).
+ */
+export function paymentTexts(value: string): readonly string[] {
+  if (!value.includes(',')) return isPaymentScheme(value) ? [value] : []
+  // A comma may stand in another scheme's quotes: what follows it counts only where it is a credential.
+  const parts = value.split(',').map((part) => part.trim())
+  const found = parts.filter((part) => parsePaymentCredential(part) !== undefined)
+  return found.length === 0 && isPaymentScheme(value) ? [value] : found
+}
+
 /** The value of the one line that we send. Throws `TypeError` for text that is not Unicode. */
 export function formatPaymentCredential({ challenge, source, payload }: PaymentCredential): string {
   return `Payment ${encodeJson({ challenge: { ...challenge }, ...(source === undefined ? {} : { source }), payload })}`

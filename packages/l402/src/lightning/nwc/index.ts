@@ -120,10 +120,23 @@ function asSent(outcome: PaymentOutcome): PaymentOutcome {
 async function lookup(wallet: NwcWallet, paymentHash: Uint8Array): Promise<PaymentOutcome> {
   try {
     const found = await find(wallet, paymentHash)
-    return found === undefined || found['type'] === 'incoming' ? { status: 'not_found' } : paymentOf(found)
+    if (found === undefined) return { status: 'not_found' }
+    return found['type'] === 'incoming' ? ofOwnInvoice(found) : paymentOf(found)
   } catch (error) {
     return { status: 'unknown', detail: error instanceof L402Error ? error.message : 'the look-up failed' }
   }
+}
+
+/**
+ * A payment to the wallet itself has two halves under one hash, and this is the other one: once money has come, it may be
+ * the payment's, which is then not to be taken for one that was never sent (rule C3).
+ */
+function ofOwnInvoice(found: JsonObject): PaymentOutcome {
+  if (found['state'] === 'accepted') return { status: 'pending' }
+  const half = paymentOf(found)
+  // Fees are the sender's, and there are none within one wallet.
+  if (half.status === 'paid' || half.status === 'paid_unproven') return { ...half, feeMsat: 0n }
+  return { status: 'not_found' }
 }
 
 function paymentOf(found: JsonObject): PaymentOutcome {

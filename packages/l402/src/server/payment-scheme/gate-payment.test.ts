@@ -11,6 +11,7 @@ import {
   formatPaymentCredential,
   type PaymentChallenge,
   parsePaymentChallenges,
+  parsePaymentReceipt,
 } from '../../core/payment-scheme/index.ts'
 import { memoryLightning } from '../../lightning/memory.ts'
 import { digestsOf } from '../content-digest.ts'
@@ -135,6 +136,31 @@ describe('a body', () => {
     expect(self.gate.wantsDigest(asked(await pay(self, BUNDLE, posting('x'))))).toBe(false)
     expect(self.gate.wantsDigest(asked(await self.buy(CALL, undefined, posting('x'))))).toBe(false)
     expect(self.gate.wantsDigest(asked('Payment e30'))).toBe(false)
+  })
+})
+
+describe('an answer that is sent again (protocol §5 rule 10)', () => {
+  it('has a receipt as the first one had, where it is a success, and no shared cache keeps it', async () => {
+    const self = openShop()
+    const line = await pay(self, BUNDLE, posting('x'))
+    for (const status of [201, 404]) {
+      const keyed = posting('x', ['Authorization', line, 'Idempotency-Key', `k-${status}`])
+      const { entitlement } = passed(await self.ask(BUNDLE, undefined, keyed))
+      const headers = ['Cache-Control', 'max-age=60', 'X-A', 'b']
+      await entitlement?.commit({ answer: { status, headers, body: text('made') } })
+      const again = await self.ask(BUNDLE, undefined, keyed)
+      if (again.outcome !== 'replay') throw new Error(again.outcome)
+      const told = new Headers(
+        again.answer.headers.flatMap((name, i, all) => (i % 2 ? [] : [[name, all[i + 1] ?? '']])) as [
+          string,
+          string,
+        ][],
+      )
+      const receipt = parsePaymentReceipt(told.get('payment-receipt') ?? '')
+      expect(receipt?.reference).toBe(status === 201 ? entitlement?.paymentHash : undefined)
+      expect(told.get('cache-control')).toBe(status === 201 ? 'private' : 'max-age=60')
+      expect([told.get('x-a'), told.get('idempotency-replayed')]).toEqual(['b', 'true'])
+    }
   })
 })
 

@@ -3,14 +3,10 @@
 import { decodeHex } from '../../core/bytes.ts'
 import { formatCredential } from '../../core/credential.ts'
 import type { HeaderLines } from '../../core/header-lines.ts'
+import { parsePaymentCredential, paymentTexts } from '../../core/payment-scheme/credential.ts'
 import { formatBodyDigest } from '../../core/payment-scheme/digest.ts'
 import { decodeJsonObject } from '../../core/payment-scheme/encoding.ts'
-import {
-  isPaymentChallengeId,
-  isPaymentScheme,
-  type PaymentChallenge,
-  parsePaymentCredential,
-} from '../../core/payment-scheme/index.ts'
+import { isPaymentChallengeId, type PaymentChallenge } from '../../core/payment-scheme/index.ts'
 import { type Refusal, refuse } from '../../core/refusal.ts'
 import type { GateRequest, RouteTerms } from '../gate.ts'
 import type { KeyRing } from '../keys.ts'
@@ -54,8 +50,9 @@ export function paymentLine(headers: HeaderLines): number {
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string
     if (name.length !== 13 || name.toLowerCase() !== 'authorization') continue
-    if (!isPaymentScheme(headers[i + 1] ?? '')) continue
-    if (found !== -1) return -2
+    const { length } = paymentTexts(headers[i + 1] ?? '')
+    if (length === 0) continue
+    if (found !== -1 || length > 1) return -2
     found = i
   }
   return found
@@ -73,7 +70,9 @@ export function openEnvelope(asked: Pick<GateRequest, 'headers' | 'base'>, keys:
     )
   // Over plain HTTP the scheme does not exist: the preimage in it would be everybody's.
   if (found < 0 || !isConfidentialRequest(asked)) return NONE
-  const credential = parsePaymentCredential(headers[found + 1] ?? '')
+  const value = headers[found + 1] ?? ''
+  const [text = ''] = paymentTexts(value)
+  const credential = parsePaymentCredential(text)
   if (credential === undefined)
     return refused(
       'malformed',
@@ -96,7 +95,8 @@ export function openEnvelope(asked: Pick<GateRequest, 'headers' | 'base'>, keys:
       'lightning/malformed-credential',
     )
   const lines = [...headers]
-  lines[found + 1] = formatCredential(macaroon, preimage)
+  // What was joined to it in one line stays.
+  lines[found + 1] = value.replace(text, () => formatCredential(macaroon, preimage))
   return { state: 'unwrapped', headers: lines, challengeId: challenge.id, challenge }
 }
 

@@ -176,6 +176,17 @@ describe('a credential', () => {
     })
   })
 
+  it('opens joined with another scheme in one line, as fetch joins lines (V2); two of them are refused', async () => {
+    const gate = shop()
+    const { line } = await gate.pay(await gate.challenge('/call'))
+    const twice = await gate.ask('/call', { authorization: `${line}, ${line}` })
+    expect([twice.status, (await problem(twice)).code]).toEqual([402, 'malformed'])
+    const quoted = await gate.ask('/call', { authorization: 'Digest a="b, Payment x"' })
+    expect([quoted.status, (await problem(quoted)).code]).toEqual([402, 'missing'])
+    const opened = await gate.ask('/call', { authorization: `Bearer x, ${line}` })
+    expect([opened.status, opened.headers.has('payment-receipt')]).toEqual([200, true])
+  })
+
   it('draws from the same entitlement as the L402 credential of its invoice', async () => {
     const { ask, challenge, pay } = shop()
     const challenged = await challenge('/bundle')

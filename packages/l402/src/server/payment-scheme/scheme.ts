@@ -5,7 +5,15 @@ import type { HeaderLines } from '../../core/header-lines.ts'
 import type { Network } from '../../core/network.ts'
 import { formatPaymentReceipt } from '../../core/payment-scheme/index.ts'
 import type { Reason } from '../../core/refusal.ts'
-import type { Decision, Entitlement, GateRequest, Refused, RefusedReason } from '../gate.ts'
+import type {
+  Decision,
+  Entitlement,
+  GateRequest,
+  Refused,
+  RefusedReason,
+  Replayed,
+  StoredAnswer,
+} from '../gate.ts'
 import type { KeyRing } from '../keys.ts'
 import { createPaymentOffers, type PaymentOffers } from './offer.ts'
 import {
@@ -15,6 +23,7 @@ import {
   paymentLine,
   presentedPayment,
 } from './present.ts'
+import { linesForStatus } from './receipt-lines.ts'
 
 /** See {@link createPaymentScheme}. */
 export interface PaymentScheme {
@@ -68,7 +77,7 @@ export function createPaymentScheme(keys: KeyRing, options: PaymentSchemeOptions
             ? decision
             : { ...decision, entitlement: withReceipt(decision.entitlement, challengeId, now()) }
         case 'replay':
-          return decision
+          return { ...decision, answer: withReceiptAgain(decision, challengeId, now()) }
       }
     },
   }
@@ -76,17 +85,28 @@ export function createPaymentScheme(keys: KeyRing, options: PaymentSchemeOptions
 
 /** Paid, and told so (P-S 8): the payment hash, never the preimage. */
 function withReceipt(entitlement: Entitlement, challengeId: string, nowMs: number): Entitlement {
-  const receipt: HeaderLines = [
-    'Payment-Receipt',
-    formatPaymentReceipt({
-      status: 'success',
-      method: 'lightning',
-      timestamp: new Date(nowMs).toISOString(),
-      reference: entitlement.paymentHash,
-      challengeId,
-    }),
-  ]
+  const receipt = receiptLines(entitlement.paymentHash, challengeId, nowMs)
   return { ...entitlement, answerHeaders: [...entitlement.answerHeaders, ...receipt] }
+}
+
+/** A stored answer was paid for as the first one was, and no shared cache may keep it either. */
+function withReceiptAgain(
+  { answer, paymentHash }: Replayed,
+  challengeId: string,
+  nowMs: number,
+): StoredAnswer {
+  const lines = linesForStatus(receiptLines(paymentHash, challengeId, nowMs), answer.status)
+  if (lines.length === 0) return answer
+  const own = answer.headers.filter((_, i) => answer.headers[i - (i % 2)]?.toLowerCase() !== 'cache-control')
+  return { ...answer, headers: [...own, ...lines] }
+}
+
+function receiptLines(reference: string, challengeId: string, nowMs: number): HeaderLines {
+  const timestamp = new Date(nowMs).toISOString()
+  return [
+    'Payment-Receipt',
+    formatPaymentReceipt({ status: 'success', method: 'lightning', timestamp, reference, challengeId }),
+  ]
 }
 
 /** A 402's body with the type that clients of this scheme know; the code stays. */

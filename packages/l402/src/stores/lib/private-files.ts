@@ -17,7 +17,8 @@ export function makeFolder(folder: string): void {
   }
   if (attempt() !== 'ENOENT') return
   makeFolder(dirname(folder))
-  mkdirSync(folder, { mode: 0o700 })
+  // Another process may have been first here too.
+  if (attempt() === 'ENOENT') mkdirSync(folder, { mode: 0o700 })
 }
 
 /** Makes an empty file, 0600, where there is none. */

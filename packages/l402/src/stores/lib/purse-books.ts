@@ -24,6 +24,7 @@ import {
   credentialIdOf,
   DAY_MS,
   HOUR_MS,
+  mayAskAgain,
   mayConclude,
   noSuchPayment,
   OPEN_STATES,
@@ -157,11 +158,13 @@ export function purseBooks(
       credentials.set(id, credential)
       return credential
     },
-    conclude(paymentHash, { state, feeMsat, detail }) {
+    conclude(paymentHash, { state, feeMsat, detail, orderEndsAtMs }) {
       if (feeMsat !== undefined) assertMsat('feeMsat', feeMsat)
       const record = get(paymentHash)
-      if (!mayConclude(record.state, state)) return
-      put({ ...record, state, feeMsat: feeMsat ?? record.feeMsat, detail, updatedAtMs: now() })
+      const again = orderEndsAtMs !== undefined && mayAskAgain(record.state)
+      if (!again && !mayConclude(record.state, state)) return
+      const order = orderEndsAtMs === undefined ? {} : { orderEndsAtMs }
+      put({ ...record, ...order, state, feeMsat: feeMsat ?? record.feeMsat, detail, updatedAtMs: now() })
     },
     recordServed(paymentHash, served, httpStatus) {
       const record = get(paymentHash)

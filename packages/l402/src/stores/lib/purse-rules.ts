@@ -150,6 +150,11 @@ export function mayConclude(from: PaymentState, to: 'failed' | 'unknown' | 'paid
   return OPEN_STATES.includes(from)
 }
 
+/** Whether the wallet may be asked again: as long as nothing is certain. */
+export function mayAskAgain(from: PaymentState): boolean {
+  return OPEN_STATES.includes(from)
+}
+
 /** Hex of the first 8 bytes of SHA-256 of macaroon and preimage; safe to show. */
 export function credentialIdOf(macaroon: string, preimage: Uint8Array): string {
   return encodeHex(sha256(concatBytes(encodeUtf8(macaroon), preimage)).subarray(0, 8))

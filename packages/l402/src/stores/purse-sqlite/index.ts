@@ -15,6 +15,7 @@ import {
   credentialIdOf,
   DAY_MS,
   HOUR_MS,
+  mayAskAgain,
   mayConclude,
   noSuchPayment,
   ownLimits,
@@ -189,14 +190,16 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
         return credential
       })
     },
-    async conclude(paymentHash, { state, feeMsat, detail }) {
+    async conclude(paymentHash, { state, feeMsat, detail, orderEndsAtMs }) {
       if (feeMsat !== undefined) assertMsat('feeMsat', feeMsat)
       await write(() => {
         const record = get(paymentHash)
-        if (!mayConclude(record.state, state)) return
+        const again = orderEndsAtMs !== undefined && mayAskAgain(record.state)
+        if (!again && !mayConclude(record.state, state)) return
         sql(
-          'UPDATE payments SET state = ?, fee_msat = ?, detail = ?, updated_at_ms = ? WHERE payment_hash = ?',
-        ).run(state, feeMsat ?? record.feeMsat, detail, now(), paymentHash)
+          `UPDATE payments SET state = ?, fee_msat = ?, detail = ?, updated_at_ms = ?,
+             order_ends_at_ms = coalesce(?, order_ends_at_ms) WHERE payment_hash = ?`,
+        ).run(state, feeMsat ?? record.feeMsat, detail, now(), orderEndsAtMs ?? null, paymentHash)
       })
     },
     async recordServed(paymentHash, served, httpStatus) {

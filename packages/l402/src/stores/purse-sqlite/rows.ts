@@ -52,6 +52,7 @@ export function intentParameters(intent: PaymentIntent): Parameters {
     expires_at: intent.expiresAt,
     wallet: intent.wallet,
     task: intent.task,
+    order_ends_at_ms: intent.orderEndsAtMs ?? null,
   }
 }
 
@@ -74,6 +75,7 @@ export function paymentOf(row: Row): PaymentRecord {
     expiresAt: integer(row, 'expires_at'),
     wallet: text(row, 'wallet'),
     task: text(row, 'task'),
+    ...(row['order_ends_at_ms'] === null ? {} : { orderEndsAtMs: integer(row, 'order_ends_at_ms') }),
     state: text(row, 'state') as PaymentState,
     served: text(row, 'served') as ServedState,
     preimage: bytesOrNull(row, 'preimage'),

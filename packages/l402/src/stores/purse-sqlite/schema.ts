@@ -87,4 +87,5 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (subject, name)
   ) STRICT, WITHOUT ROWID;
   `,
+  'ALTER TABLE payments ADD COLUMN order_ends_at_ms INTEGER',
 ]
