@@ -121,7 +121,7 @@ export const invoiceAttacks: readonly Attack[] = [
   says('sends ten thousand backslashes', /^unpayable/, () => `L402 macaroon="${'\\'.repeat(10_000)}"`),
   says(
     'sends a price in a Payment challenge only',
-    'unpayable no_challenge',
+    'unpayable malformed',
     () => 'Payment id="x", realm="r", method="lightning", intent="charge", request="eyJhbW91bnQiOiIxIn0"',
   ),
   {
