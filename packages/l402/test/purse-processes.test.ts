@@ -134,6 +134,10 @@ describe('a buyer that is killed at any instruction', () => {
       const path = `/crash/${n}`
       const end = Math.floor(Date.now() / 1000) + 3_600
       seller.plan = { caveats: ['services=weather:0', `weather_valid_until=${end}`, `weather_paths=${path}`] }
+      // Each buyer has yet to find out how this server takes narrowed copies, as the first one had.
+      const known = sqlitePurse({ file })
+      await known.setNote(seller.origin, 'narrowed copies', 'not known')
+      await known.close()
       const start = paid.length
       expect([point, await buy(point, path)]).toEqual([point, 'killed'])
       expect([point, await buy('', path)]).toMatchObject([point, { kind: 'served', status: 200 }])
