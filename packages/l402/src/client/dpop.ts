@@ -3,7 +3,7 @@
  * key stands in the purse's notes beside what it belongs to, and goes nowhere else (rule C10).
  */
 
-import { encodeBase64, encodeHex, encodeUtf8 } from '../core/bytes.ts'
+import { encodeBase64Url, encodeHex, encodeUtf8 } from '../core/bytes.ts'
 import { sha256 } from '../core/hash.ts'
 import type { Run } from './run.ts'
 
@@ -45,7 +45,7 @@ async function readKey(secretText: string): Promise<ProofKey> {
   const publicJwk = { crv, kty, x, y }
   const jwk = { ...publicJwk, d }
   return {
-    thumbprint: base64url(sha256(encodeUtf8(JSON.stringify(publicJwk)))),
+    thumbprint: encodeBase64Url(sha256(encodeUtf8(JSON.stringify(publicJwk)))),
     publicJwk,
     privateKey: await globalThis.crypto.subtle.importKey('jwk', jwk, CURVE, false, ['sign']),
   }
@@ -94,14 +94,10 @@ export async function proofFor(key: ProofKey, { method, url, token, nowMs }: Pro
     htm: method,
     htu: url.origin + url.pathname,
     iat: Math.floor(nowMs / 1000),
-    ...(token === null ? {} : { ath: base64url(sha256(encodeUtf8(token))) }),
+    ...(token === null ? {} : { ath: encodeBase64Url(sha256(encodeUtf8(token))) }),
   }
-  const signed = [header, payload].map((part) => base64url(encodeUtf8(JSON.stringify(part)))).join('.')
+  const signed = [header, payload].map((part) => encodeBase64Url(encodeUtf8(JSON.stringify(part)))).join('.')
   const bytes = new Uint8Array(encodeUtf8(signed))
   const signature = await globalThis.crypto.subtle.sign(SIGNATURE, key.privateKey, bytes)
-  return `${signed}.${base64url(new Uint8Array(signature))}`
-}
-
-function base64url(bytes: Uint8Array): string {
-  return encodeBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+  return `${signed}.${encodeBase64Url(new Uint8Array(signature))}`
 }

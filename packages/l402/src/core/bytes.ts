@@ -55,6 +55,11 @@ export function encodeBase64(bytes: Uint8Array): string {
   return text
 }
 
+/** Base64url without padding (RFC 4648 §5). */
+export function encodeBase64Url(bytes: Uint8Array): string {
+  return encodeBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
 /**
  * Base64 of either alphabet, padded or not (rule V1). Padding, where present, must be complete, and the unused
  * bits of the last digit must be zero, so that one credential has one spelling per alphabet.

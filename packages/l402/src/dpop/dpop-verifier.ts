@@ -1,7 +1,7 @@
 /** Proof of possession (RFC 9449) through `jose`: who holds the key that a credential is bound to. */
 
 import { calculateJwkThumbprint, EmbeddedJWK, type JWTPayload, jwtVerify } from 'jose'
-import { encodeUtf8 } from '../core/bytes.ts'
+import { encodeBase64Url, encodeUtf8 } from '../core/bytes.ts'
 import { sha256 } from '../core/hash.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Proof, ProofVerifier } from '../server/dpop.ts'
@@ -122,6 +122,5 @@ function normalised(url: string): string | undefined {
 
 /** RFC 9449 §4.2: base64url of SHA-256 over the ASCII text. */
 function hashOf(token: string): string {
-  const base64 = btoa(String.fromCharCode(...sha256(encodeUtf8(token))))
-  return base64.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+  return encodeBase64Url(sha256(encodeUtf8(token)))
 }

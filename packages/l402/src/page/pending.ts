@@ -7,7 +7,7 @@ import {
   concatBytes,
   decodeBase64,
   decodeUtf8,
-  encodeBase64,
+  encodeBase64Url,
   encodeHex,
   encodeUtf8,
   equalBytes,
@@ -55,7 +55,9 @@ export function formatPending(
   const bytes = decodeBase64(macaroon) ?? new Uint8Array()
   const { identifier } = decodeMacaroon(bytes)
   const where = encodeUtf8(`${place.sold} ${place.maxAge} ${place.path}`)
-  return [nonce, bytes, where, seal(keys.mintingKey(identifier), nonce, bytes, where)].map(urlSafe).join('.')
+  return [nonce, bytes, where, seal(keys.mintingKey(identifier), nonce, bytes, where)]
+    .map(encodeBase64Url)
+    .join('.')
 }
 
 /** Reads such a text; `undefined` for one that this server did not make. Linear time, and never throws. */
@@ -72,7 +74,7 @@ export function readPending(text: string, keys: KeyRing): Pending | undefined {
       if (!equalBytes(seal(rootKey, nonce, bytes, where), stated)) return undefined
       const [sold = '', maxAge = '', path = ''] = (decodeUtf8(where) ?? '').split(' ')
       const place = { sold, path, maxAge: Number(maxAge) }
-      return { nonce, macaroon: urlSafe(bytes), paymentHash, tokenId: encodeHex(tokenId), place }
+      return { nonce, macaroon: encodeBase64Url(bytes), paymentHash, tokenId: encodeHex(tokenId), place }
     }
   } catch (error) {
     if (!isL402Error(error, 'malformed')) throw error
@@ -85,8 +87,4 @@ function seal(rootKey: Uint8Array, nonce: Uint8Array, macaroon: Uint8Array, wher
   // Lengths are fixed, or said, or follow from the rest: no two triples read the same.
   const lengths = Uint8Array.of(macaroon.length >> 8, macaroon.length & 255)
   return hmacSha256(rootKey, concatBytes(LABEL, nonce, lengths, macaroon, where))
-}
-
-function urlSafe(bytes: Uint8Array): string {
-  return encodeBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }

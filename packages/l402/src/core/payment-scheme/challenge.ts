@@ -1,9 +1,9 @@
 /** Challenges of the Payment scheme (draft-httpauth-payment-01; protocol §6): `WWW-Authenticate: Payment id="…", …`. */
 
 import { parseAuthChallenges } from '../auth-header.ts'
-import { encodeUtf8, equalBytes } from '../bytes.ts'
+import { encodeBase64Url, encodeUtf8, equalBytes } from '../bytes.ts'
 import { hmacSha256 } from '../hash.ts'
-import { decodeBase64Url, encodeBase64Url } from './encoding.ts'
+import { decodeBase64Url } from './encoding.ts'
 
 /** What a challenge says besides its id. Texts as they stand on the wire. */
 export interface PaymentOffer {

@@ -1,6 +1,6 @@
 /** Canonical JSON in base64url: how the Payment scheme writes requests, credentials and receipts. */
 
-import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from '../bytes.ts'
+import { decodeBase64, decodeUtf8, encodeBase64Url, encodeUtf8 } from '../bytes.ts'
 
 /** What JSON can say. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
@@ -40,11 +40,6 @@ function text(value: string): string {
   // A lone surrogate has no UTF-8.
   if (/[\uD800-\uDFFF]/u.test(value)) throw new TypeError('canonical JSON: expected well-formed Unicode')
   return JSON.stringify(value)
-}
-
-/** Base64url without padding (RFC 4648 §5). */
-export function encodeBase64Url(bytes: Uint8Array): string {
-  return encodeBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
 /** Base64url, padded or not, with one spelling for every string of bytes; `undefined` for anything else. */

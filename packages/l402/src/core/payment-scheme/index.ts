@@ -1,3 +1,4 @@
+export { encodeBase64Url } from '../bytes.ts'
 export {
   formatPaymentChallenge,
   isPaymentChallengeId,
@@ -17,7 +18,6 @@ export {
   canonicalJson,
   decodeBase64Url,
   decodeJsonObject,
-  encodeBase64Url,
   encodeJson,
   type Json,
   type JsonObject,

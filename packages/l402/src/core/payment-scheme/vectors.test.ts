@@ -3,10 +3,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { decodeHex, decodeUtf8, encodeHex, encodeUtf8 } from '../bytes.ts'
+import { decodeHex, decodeUtf8, encodeBase64Url, encodeHex, encodeUtf8 } from '../bytes.ts'
 import { formatPaymentChallenge, parsePaymentChallenges, paymentChallengeId } from './challenge.ts'
 import { parsePaymentCredential } from './credential.ts'
-import { canonicalJson, decodeBase64Url, encodeBase64Url } from './encoding.ts'
+import { canonicalJson, decodeBase64Url } from './encoding.ts'
 
 const root = resolve(import.meta.dirname, '../../../../..')
 const lab = process.env['TURNPIKE_LAB'] ?? '../shared/lab'

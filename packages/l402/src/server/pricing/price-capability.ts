@@ -1,4 +1,4 @@
-import { encodeBase64, encodeUtf8 } from '../../core/bytes.ts'
+import { encodeBase64Url, encodeUtf8 } from '../../core/bytes.ts'
 import { atPrice } from '../../core/conditions/capabilities.ts'
 import { sha256 } from '../../core/hash.ts'
 
@@ -12,10 +12,7 @@ export function priceCapability(capability: string, priceMsat: bigint): string {
 
 /** The capability that binds a credential to what its price depends on. */
 export function scopeCapability(capability: string, scope: string): string {
-  const digest = encodeBase64(sha256(encodeUtf8(scope)))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-  return `${capability};of=${digest.replaceAll('=', '')}`
+  return `${capability};of=${encodeBase64Url(sha256(encodeUtf8(scope)))}`
 }
 
 /** Whether a text could be taken for one of these. */
