@@ -15,6 +15,7 @@ import type { CreatedInvoice } from '@turnpike/l402/lightning'
 import { type LndInvoices, lnd, lndWallet } from '@turnpike/l402/lightning/lnd'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bakePayMacaroon, hasLab, type LabNetwork, startNetwork } from './lib/lightning.ts'
+import { freePort } from './lib/programs.ts'
 
 if (!hasLab) console.log('SKIPPED: there is no lab with real lnd nodes (TURNPIKE_LAB)')
 
@@ -47,20 +48,13 @@ describe.skipIf(!hasLab)(hasLab ? 'payment on delivery with several processes' :
     return upstream
   }
 
-  /** Where no process listens, port 0 would be another one for those that come after it. */
-  async function freePort(): Promise<number> {
-    const server = await startUpstream(() => {})
-    const { port } = server.address() as AddressInfo
-    await new Promise((resolve) => server.close(resolve))
-    return port
-  }
-
   /** The real gateway with three processes that serve. */
   async function startSeller(upstream: Server) {
     const at = mkdtempSync(join(folder, 'gateway-'))
     const { seller } = network.nodes
     writeFileSync(
       join(at, 'turnpike.yaml'),
+      // Where no process listens, port 0 would be another one for those that come after it.
       `listen: 127.0.0.1:${await freePort()}
 admin: { listen: 127.0.0.1:0 }
 workers: 3

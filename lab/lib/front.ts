@@ -3,10 +3,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { until } from '../../packages/gateway/test/e2e/client.ts'
 import { newFolder } from '../../packages/gateway/test/e2e/program.ts'
+import { freePort } from './programs.ts'
 
 const EXAMPLES = join(import.meta.dirname, '../../examples/forward-auth')
 
@@ -36,16 +37,6 @@ export function example(name: string, ports: Readonly<Record<number, number>>): 
       return other === undefined ? whole : `${host}:${other}`
     },
   )
-}
-
-/** A port that nobody listens on right now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Starts a proxy with its example; `ports` says where the gateway and the backend are. */

@@ -2,9 +2,9 @@
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { freePort } from './programs.ts'
 
 /** A server that runs. */
 export interface PostgresServer {
@@ -137,17 +137,4 @@ function unprivileged(): { readonly uid: number; readonly gid: number } | undefi
     if (uid !== undefined && gid !== undefined) return { uid, gid }
   }
   throw new Error('PostgreSQL refuses to run as root, and there is no user "postgres" or "nobody"')
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => {
-    probe.once('listening', resolve)
-  })
-  const address = probe.address()
-  await new Promise((resolve) => {
-    probe.close(resolve)
-  })
-  if (typeof address !== 'object' || address === null) throw new Error('no port')
-  return address.port
 }
