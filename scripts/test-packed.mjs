@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { installed } from './runtimes/installed.mjs'
+import { startWorker } from './runtimes/workerd.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const cache = join(root, 'node_modules', '.cache', 'turnpike', 'runtimes')
@@ -170,31 +171,9 @@ function bun() {
 }
 
 async function workers() {
-  if (Number(process.versions.node.split('.')[0]) < 22)
-    return { skip: `miniflare needs Node 22, this is ${process.versions.node}` }
-  const { ok, folder: at, why } = installed(cache, 'miniflare', '4.20260730.0')
-  if (!ok) return { skip: why }
-  const { build } = await import('esbuild')
-  const bundle = await build({
-    entryPoints: [join(folder, 'worker.mjs')],
-    bundle: true,
-    write: false,
-    format: 'esm',
-    platform: 'neutral',
-    mainFields: ['module', 'main'],
-    conditions: ['workerd', 'worker', 'browser', 'import'],
-    logLevel: 'silent',
-  })
-  const { Miniflare } = await import(
-    pathToFileURL(join(at, 'node_modules', 'miniflare', 'dist', 'src', 'index.js')).href
-  )
-  const miniflare = new Miniflare({
-    modules: true,
-    script: bundle.outputFiles[0].text,
-    compatibilityDate: '2026-07-01',
-    cf: false,
-    host: '127.0.0.1',
-  })
+  const entry = { entryPoints: [join(folder, 'worker.mjs')] }
+  const { skip, miniflare } = await startWorker(cache, entry, { host: '127.0.0.1' })
+  if (skip !== undefined) return { skip }
   try {
     const { origin } = await miniflare.ready
     const report = await (await fetch(`${origin}/suite`)).text()

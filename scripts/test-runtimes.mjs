@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFi
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { installed } from './runtimes/installed.mjs'
+import { startWorker } from './runtimes/workerd.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const cache = join(root, 'node_modules', '.cache', 'turnpike', 'runtimes')
@@ -144,15 +145,8 @@ console.log(JSON.stringify(report))
   return { version, report: { passed: 0, failures: [`${end}\n${stdout}${stderr}`.trimEnd()] } }
 }
 
-/** workerd has no Node modules here: what it gets is bundled as for a browser. */
 async function workers() {
-  if (Number(process.versions.node.split('.')[0]) < 22)
-    return { skip: `miniflare needs Node 22, this is ${process.versions.node}` }
-  const version = '4.20260730.0'
-  const { ok, folder, why } = installed(cache, 'miniflare', version)
-  if (!ok) return { skip: why }
-  const { build } = await import('esbuild')
-  const bundle = await build({
+  const entry = {
     stdin: {
       contents: `import { worker } from './worker.mjs'
 export { Purse } from './worker.mjs'
@@ -161,25 +155,12 @@ export default worker
       resolveDir: join(root, 'scripts', 'runtimes'),
     },
     external: ['cloudflare:workers'],
-    bundle: true,
-    write: false,
-    format: 'esm',
-    platform: 'neutral',
-    mainFields: ['module', 'main'],
-    conditions: ['workerd', 'worker', 'browser', 'import'],
-    logLevel: 'silent',
-  })
-  const { Miniflare } = await import(
-    pathToFileURL(join(folder, 'node_modules', 'miniflare', 'dist', 'src', 'index.js')).href
-  )
-  const miniflare = new Miniflare({
-    modules: true,
-    script: bundle.outputFiles[0].text,
-    compatibilityDate: '2026-07-01',
-    cf: false,
+  }
+  const { skip, miniflare, version } = await startWorker(cache, entry, {
     durableObjects: { PURSE: { className: 'Purse', useSQLite: true } },
     kvNamespaces: ['KV'],
   })
+  if (skip !== undefined) return { skip }
   try {
     const response = await miniflare.dispatchFetch('http://suite.example/', {
       method: 'POST',
