@@ -73,7 +73,9 @@ services:
   })
 
   const fare = (...args: readonly string[]): Promise<Ran> =>
-    runProgram('env', [`FARE_HOME=${home}`, 'FARE_PAYMENT_TIMEOUT=20s', process.execPath, FARE, ...args])
+    runProgram(process.execPath, [FARE, ...args], {
+      env: { FARE_HOME: home, FARE_PAYMENT_TIMEOUT: '20s' },
+    })
   async function added(name: string, macaroonFile: string, ...more: readonly string[]): Promise<void> {
     const { rest, tls } = network.nodes.buyer
     const settings = ['--url', rest, '--macaroon-file', macaroonFile, '--tls-cert-file', tls, ...more]

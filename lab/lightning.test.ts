@@ -14,6 +14,7 @@ import { bakePayMacaroon, hasLab, type LabNetwork, lab, startNetwork } from './l
 import { recordPairs } from './lib/lightning-record.ts'
 import { hasLnbits, type LabLnbits, noLnbits, startLnbits } from './lib/lnbits.ts'
 import { type LabNwc, startNwc } from './lib/nwc.ts'
+import { endPrograms, type Ran, runProgram } from './lib/programs.ts'
 
 if (!hasLab) console.log('SKIPPED: there is no lab with real lnd nodes (TURNPIKE_LAB)')
 if (!hasLnbits) console.log(`SKIPPED: LNbits among the pairs: ${noLnbits}`)
@@ -28,12 +29,6 @@ const pairs = sellers.flatMap((seller) => wallets.map((wallet) => ({ seller, wal
 interface Gateway {
   readonly url: string
   stop(): Promise<void>
-}
-
-interface Ran {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
 }
 
 describe.skipIf(!hasLab)(hasLab ? 'purchases on real channels' : 'SKIPPED: no lab', () => {
@@ -84,6 +79,7 @@ describe.skipIf(!hasLab)(hasLab ? 'purchases on real channels' : 'SKIPPED: no la
     for (const one of await Promise.allSettled(gateways.values()))
       if (one.status === 'fulfilled') await one.value.stop()
     for (const child of children) child.kill('SIGKILL')
+    await endPrograms()
     await nwc?.seller.close()
     await nwc?.buyer.close()
     await lnbits?.seller.close()
@@ -128,23 +124,8 @@ describe.skipIf(!hasLab)(hasLab ? 'purchases on real channels' : 'SKIPPED: no la
   }
 
   function fare(...args: readonly string[]): Promise<Ran> {
-    const child = spawn(process.execPath, [FARE, ...args], {
-      env: { ...process.env, FARE_HOME: home, FARE_PAYMENT_TIMEOUT: '20s' },
-    })
-    children.add(child)
-    let [out, err] = ['', '']
-    child.stdout.on('data', (chunk) => {
-      out += chunk
-    })
-    child.stderr.on('data', (chunk) => {
-      err += chunk
-    })
-    return new Promise((resolve) =>
-      child.once('close', (code) => {
-        children.delete(child)
-        resolve({ code, out, err })
-      }),
-    )
+    const env = { FARE_HOME: home, FARE_PAYMENT_TIMEOUT: '20s' }
+    return runProgram(process.execPath, [FARE, ...args], { env })
   }
 
   /** One for each seller, for all tests. */

@@ -24,13 +24,25 @@ export function titled(title: string, program: string, there: boolean): string {
 
 const running = new Set<ChildProcess>()
 
+/** How {@link runProgram} runs one. */
+interface RunOptions {
+  readonly input?: string
+  readonly timeoutMs?: number
+  /** Beside what this process has. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** Runs a program to its end. */
 export async function runProgram(
   command: string,
   args: readonly string[],
-  { input, timeoutMs = 90_000 }: { readonly input?: string; readonly timeoutMs?: number } = {},
+  { input, timeoutMs = 90_000, env = {} }: RunOptions = {},
 ): Promise<Ran> {
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: timeoutMs })
+  const child = spawn(command, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    timeout: timeoutMs,
+    env: { ...process.env, ...env },
+  })
   running.add(child)
   let out = ''
   let err = ''
