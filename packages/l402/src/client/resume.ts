@@ -2,6 +2,7 @@
 
 import { encodeHex } from '../core/bytes.ts'
 import type { PaymentOutcome } from '../lightning/backend.ts'
+import { pause } from '../stores/lib/pause.ts'
 import type { PaymentRecord } from '../stores/purse.ts'
 import { type Paid, payOpen, type Recorded, record } from './pay.ts'
 import { PAYMENT_TIMEOUT_MS, type Run } from './run.ts'
@@ -29,7 +30,7 @@ export async function finish(run: Run, open: PaymentRecord, signal: AbortSignal 
   let answer = await lookUp(run, open.paymentHash)
   for (const part of WAITS) {
     if (answer.status !== 'pending') break
-    await pause(run.paymentTimeoutMs * part, signal)
+    await pause(run.paymentTimeoutMs * part, signal ?? undefined)
     answer = await lookUp(run, open.paymentHash)
   }
   const unsent = answer.status === 'not_found' && open.wallet === run.walletName
@@ -54,20 +55,6 @@ function asResumed({ paymentHash, amountMsat, origin }: PaymentRecord): Recorded
   return { paymentHash, amountMsat, origin, resumed: true }
 }
 
-/** Waits, or throws the signal's reason. */
-async function pause(ms: number, signal: AbortSignal | null): Promise<void> {
-  signal?.throwIfAborted()
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    signal?.addEventListener('abort', done, { once: true })
-  })
-  signal?.throwIfAborted()
-}
 /** What an answer proves: only the wallet that was asked can say that it did not pay, and only once it is too late. */
 function believed(run: Run, open: PaymentRecord, answer: PaymentOutcome): PaymentOutcome {
   if (open.state === 'paid_unproven' && answer.status !== 'paid')

@@ -3,9 +3,10 @@
 const RANGES = ['lightning/charge', 'lightning/*', '*/*']
 const MAX_TEXT = 4_096
 
-/** Not to be understood: everything is accepted. The most exact of the ranges decides (RFC 9110 §12.5.1). */
-export function acceptsPayment(value: string | undefined, ifLeftOut: boolean): boolean {
-  if (value === undefined) return ifLeftOut
+/** Takes all lines, which are one list. Not to be understood: everything is accepted. The most exact of the ranges decides (RFC 9110 §12.5.1). */
+export function acceptsPayment(lines: readonly string[], ifLeftOut: boolean): boolean {
+  if (lines.length === 0) return ifLeftOut
+  const value = lines.join(',')
   if (value.trim() === '' || value.length > MAX_TEXT) return true
   const weights = new Map<string, number>()
   for (const element of value.split(',')) {

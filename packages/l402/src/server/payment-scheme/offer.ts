@@ -13,6 +13,7 @@ import type { IssuedChallenge } from '../challenger.ts'
 import { headerValue } from '../clear-request.ts'
 import type { GateRequest } from '../gate.ts'
 import type { KeyRing } from '../keys.ts'
+import { headerValues } from '../metering/header-values.ts'
 import { acceptsPayment } from './accept-payment.ts'
 import { CHALLENGE_KEY } from './challenge-key.ts'
 import { isConfidentialRequest } from './confidential.ts'
@@ -42,7 +43,7 @@ export function createPaymentOffers(
   const offered = (request: GateRequest): boolean =>
     NETWORKS.has(network) &&
     isConfidentialRequest(request) &&
-    acceptsPayment(allValues(request.headers, 'accept-payment'), always)
+    acceptsPayment(headerValues(request.headers, 'accept-payment'), always)
   return {
     lines(request, issued) {
       const { amountMsat, invoice, paymentHash, macaroon, expiresAt } = issued
@@ -88,15 +89,4 @@ export function createPaymentOffers(
       return headerValue(headers, 'expect') === undefined && offered(request)
     },
   }
-}
-
-/** All lines of a header, joined as a list is. */
-function allValues(headers: HeaderLines, lowerName: string): string | undefined {
-  let all: string | undefined
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string
-    if (name.length !== lowerName.length || name.toLowerCase() !== lowerName) continue
-    all = all === undefined ? (headers[i + 1] ?? '') : `${all},${headers[i + 1] ?? ''}`
-  }
-  return all
 }
