@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { NO_LIMITS } from '../../test/support/purse-samples.ts'
 import { type Stage, setStage } from '../../test/support/stage.ts'
-import { NO_LIMITS } from '../stores/purse-contract.test-suite.ts'
 import { buyer } from './buyer.ts'
 import { prepareRequest } from './prepare.ts'
 import type { ProposedPurchase } from './proposal.ts'

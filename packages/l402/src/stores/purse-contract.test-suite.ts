@@ -1,78 +1,38 @@
-/** What every purse must hold to. Each implementation's test file runs it. */
+/** What every purse must hold to: what it lets be paid. Each implementation's test file runs it. */
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { sha256 } from '../core/hash.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
+import {
+  intentOf,
+  NO_LIMITS,
+  type OpenPurse,
+  PAYEE,
+  proofOf,
+  purseBench,
+  START,
+} from '../../test/support/purse-samples.ts'
 import {
   type Budget,
   type BudgetLimits,
   DEFAULT_BUDGET,
-  type PaymentIntent,
   type PurseStore,
   type StoredCredential,
-  type StoredQuote,
 } from './purse.ts'
+import { pursePayments } from './purse-payments.test-suite.ts'
 
-/** A budget that forbids nothing. */
-export const NO_LIMITS: Budget = { overall: {}, hosts: {} }
-const START = Date.UTC(2026, 0, 1)
-const PAYEE = '02'.repeat(33)
 const OTHER_PAYEE = '03'.repeat(33)
 
-/** A preimage that stands for `n`, and its payment hash. */
-export function proofOf(n: number): { preimage: Uint8Array; paymentHash: Uint8Array } {
-  const preimage = new Uint8Array(32)
-  new DataView(preimage.buffer).setUint32(0, n)
-  // Plain bytes: Node's hasher answers with a Buffer.
-  return { preimage, paymentHash: new Uint8Array(sha256(preimage)) }
-}
-
-/** An intent for payment `n`. */
-export function intentOf(n: number, change: Partial<PaymentIntent> = {}): PaymentIntent {
-  return {
-    paymentHash: proofOf(n).paymentHash,
-    origin: 'https://api.example.com',
-    host: 'api.example.com',
-    method: 'POST',
-    url: 'https://api.example.com/query?x=1',
-    bodyDigest: new Uint8Array(sha256(new Uint8Array([n]))),
-    scope: 'https://api.example.com POST /query',
-    macaroon: `macaroon-${n}`,
-    invoice: `lnbcrt-${n}`,
-    amountMsat: 10_000n,
-    maxFeeMsat: 1_000n,
-    payee: PAYEE,
-    createdAtMs: START + n,
-    expiresAt: START / 1000 + 600,
-    wallet: 'main',
-    task: '',
-    orderEndsAtMs: START + n + 60_000,
-    ...change,
-  }
-}
-
 /** Runs the contract against purses that `open` makes, each new and empty. */
-export function purseContract(name: string, open: (now: () => number) => Promise<PurseStore>): void {
+export function purseContract(name: string, open: OpenPurse): void {
+  pursePayments(name, open)
   describe(`${name} as a purse`, () => {
+    const bench = purseBench(open)
+    const { reserved, settled } = bench
     let purse: PurseStore
-    let time = START
-
-    beforeEach(async () => {
-      time = START
-      purse = await open(() => time)
+    beforeEach(() => {
+      purse = bench.purse
     })
-    afterEach(() => purse.close())
 
     const overall = (limits: BudgetLimits): Budget => ({ overall: limits, hosts: {} })
-    const reserved = async (n: number, change: Partial<PaymentIntent> = {}): Promise<Uint8Array> => {
-      const intent = intentOf(n, change)
-      expect(await purse.reserve(intent, NO_LIMITS)).toEqual({ ok: true })
-      return intent.paymentHash
-    }
-    const settled = async (n: number, change: Partial<PaymentIntent> = {}, feeMsat = 5n) => {
-      const hash = await reserved(n, change)
-      await purse.beginPaying(hash)
-      return purse.settle(hash, { preimage: proofOf(n).preimage, feeMsat })
-    }
 
     it('keeps when an order is over, also of one that is given again, and never of what is certain', async () => {
       const hash = await reserved(1)
@@ -319,7 +279,7 @@ export function purseContract(name: string, open: (now: () => number) => Promise
       const budget: Budget = { ...NO_LIMITS, breakers: { unserved: { max: 1, seconds: 60 } } }
       await purse.recordServed((await settled(1)).paymentHash, 'not_served', 500)
       expect(await purse.fits(intentOf(2), budget)).toMatchObject({ limit: 'unserved' })
-      time += 10
+      bench.time += 10
       await purse.forgive('other.example')
       expect(await purse.fits(intentOf(2), budget)).toMatchObject({ limit: 'unserved' })
       await purse.forgive('api.example.com')
@@ -392,242 +352,6 @@ export function purseContract(name: string, open: (now: () => number) => Promise
       )
       expect(answers.filter((answer) => answer.ok)).toHaveLength(5)
       expect((await purse.spent()).dayMsat).toBe(55_000n)
-    })
-
-    it('begins paying once', async () => {
-      const hash = await reserved(1)
-      expect(await purse.beginPaying(hash)).toBe(true)
-      expect((await purse.payment(hash))?.state).toBe('in_flight')
-      expect(await purse.beginPaying(hash)).toBe(false)
-      await expect(purse.beginPaying(proofOf(9).paymentHash)).rejects.toThrow(RangeError)
-    })
-
-    it('puts the credential into the purse with the proof of payment', async () => {
-      time += 50
-      const credential = await settled(1)
-      expect(credential).toEqual({
-        id: expect.stringMatching(/^[0-9a-f]{16}$/),
-        origin: 'https://api.example.com',
-        macaroon: 'macaroon-1',
-        preimage: proofOf(1).preimage,
-        paymentHash: proofOf(1).paymentHash,
-        boughtFor: 'https://api.example.com POST /query',
-        costMsat: 10_005n,
-        createdAtMs: START + 50,
-        lastUsedAtMs: 0,
-        rejectedFor: [],
-      })
-      expect(await purse.credentials('https://api.example.com')).toEqual([credential])
-      expect(await purse.payment(proofOf(1).paymentHash)).toMatchObject({
-        state: 'settled',
-        preimage: proofOf(1).preimage,
-        feeMsat: 5n,
-      })
-      expect((await purse.spent()).totalMsat).toBe(10_005n)
-    })
-
-    it('settles the same again as if once', async () => {
-      const credential = await settled(1)
-      await purse.rejectCredential(credential.id, 'there')
-      const again = await purse.settle(credential.paymentHash, {
-        preimage: credential.preimage,
-        feeMsat: 900n,
-      })
-      expect(again).toEqual({ ...credential, rejectedFor: ['there'] })
-      expect((await purse.spent()).totalMsat).toBe(10_005n)
-    })
-
-    it('takes no preimage that does not prove the payment (C4)', async () => {
-      const hash = await reserved(1)
-      await purse.beginPaying(hash)
-      for (const preimage of [proofOf(2).preimage, new Uint8Array(31), proofOf(1).paymentHash]) {
-        await expect(purse.settle(hash, { preimage, feeMsat: 0n })).rejects.toMatchObject({
-          code: 'lightning_invalid',
-        })
-      }
-      expect((await purse.payment(hash))?.state).toBe('in_flight')
-      expect(await purse.credentials()).toEqual([])
-    })
-
-    it('frees the budget for a failed payment only', async () => {
-      const [failed, unknown, unproven] = [await reserved(1), await reserved(2), await reserved(3)]
-      await purse.conclude(failed, { state: 'failed', detail: 'no route' })
-      await purse.conclude(unknown, { state: 'unknown', detail: 'time-out' })
-      await purse.conclude(unproven, { state: 'paid_unproven', feeMsat: 7n, detail: 'no preimage' })
-      expect((await purse.spent()).totalMsat).toBe(11_000n + 10_007n)
-      expect(await purse.payment(unknown)).toMatchObject({ state: 'unknown', detail: 'time-out' })
-    })
-
-    it('lets proof of payment win over every other end, and nothing undo it', async () => {
-      const late = await reserved(1)
-      await purse.conclude(late, { state: 'failed', detail: '' })
-      await purse.settle(late, { preimage: proofOf(1).preimage, feeMsat: 0n })
-      for (const state of ['failed', 'unknown', 'paid_unproven'] as const) {
-        await purse.conclude(late, { state, detail: '' })
-        expect((await purse.payment(late))?.state).toBe('settled')
-      }
-      const unproven = await reserved(2)
-      await purse.conclude(unproven, { state: 'paid_unproven', detail: '' })
-      await purse.conclude(unproven, { state: 'failed', detail: '' })
-      expect((await purse.payment(unproven))?.state).toBe('paid_unproven')
-    })
-
-    it('lists open payments oldest first, of one scope or all', async () => {
-      await settled(1)
-      const second = await reserved(3)
-      const first = await reserved(2)
-      await purse.beginPaying(first)
-      await purse.conclude(second, { state: 'unknown', detail: '' })
-      await reserved(4, { scope: 'elsewhere' })
-      await purse.conclude(await reserved(5), { state: 'failed', detail: '' })
-      const hashes = async (scope?: string) =>
-        (await purse.openPayments(scope)).map((record) => record.macaroon)
-      expect(await hashes()).toEqual(['macaroon-2', 'macaroon-3', 'macaroon-4'])
-      expect(await hashes('elsewhere')).toEqual(['macaroon-4'])
-      expect(await hashes('nowhere')).toEqual([])
-    })
-
-    it('lists payments newest first', async () => {
-      await reserved(1)
-      await reserved(2, { scope: 'elsewhere' })
-      await reserved(3, { createdAtMs: START })
-      const macaroons = async (limit: number, scope?: string) =>
-        (await purse.payments(limit, scope)).map((record) => record.macaroon)
-      expect(await macaroons(10)).toEqual(['macaroon-2', 'macaroon-1', 'macaroon-3'])
-      expect(await macaroons(1)).toEqual(['macaroon-2'])
-      expect(await macaroons(10, 'elsewhere')).toEqual(['macaroon-2'])
-    })
-
-    it('remembers what the server did, and that it once served', async () => {
-      const { paymentHash } = await settled(1)
-      await purse.recordServed(paymentHash, 'not_served', 503)
-      expect(await purse.payment(paymentHash)).toMatchObject({ served: 'not_served', lastStatus: 503 })
-      await purse.recordServed(paymentHash, 'redeemed', 200)
-      await purse.recordServed(paymentHash, 'not_served', 402)
-      expect(await purse.payment(paymentHash)).toMatchObject({ served: 'redeemed', lastStatus: 402 })
-    })
-
-    it('keeps credentials per origin, newest first', async () => {
-      await settled(1)
-      time += 1
-      await settled(2)
-      await settled(3, { origin: 'https://api.example.com:8443' })
-      const macaroons = async (origin?: string) =>
-        (await purse.credentials(origin)).map((credential) => credential.macaroon)
-      expect(await macaroons('https://api.example.com')).toEqual(['macaroon-2', 'macaroon-1'])
-      expect(await macaroons('http://api.example.com')).toEqual([])
-      expect(await macaroons()).toHaveLength(3)
-    })
-
-    it('marks a credential as rejected for a scope and deletes nothing (C9)', async () => {
-      const { id } = await settled(1)
-      await purse.rejectCredential(id, 'one')
-      await purse.rejectCredential(id, 'two')
-      await purse.rejectCredential(id, 'one')
-      await purse.rejectCredential('nobody', 'one')
-      const [held] = await purse.credentials()
-      expect([...(held?.rejectedFor ?? [])].sort()).toEqual(['one', 'two'])
-    })
-
-    it('forgets a credential by its owner’s word, rejections and all, and can be given it again', async () => {
-      const credential = await settled(1)
-      await purse.rejectCredential(credential.id, 'there')
-      expect(await purse.forgetCredential('nobody')).toBe(false)
-      expect(await purse.forgetCredential(credential.id)).toBe(true)
-      expect(await purse.forgetCredential(credential.id)).toBe(false)
-      expect(await purse.credentials()).toEqual([])
-      expect((await purse.payments(1))[0]?.state).toBe('settled')
-      expect(await purse.addCredential(credential)).toBe(true)
-      expect(await purse.addCredential(credential)).toBe(false)
-      expect(await purse.credentials()).toMatchObject([{ id: credential.id, rejectedFor: [] }])
-      await expect(
-        purse.addCredential({ ...credential, id: 'other', preimage: new Uint8Array(32) }),
-      ).rejects.toThrow(/preimage/)
-    })
-
-    it('remembers when a credential was used last', async () => {
-      const { id } = await settled(1)
-      time += 77
-      await purse.touchCredential(id)
-      expect((await purse.credentials())[0]?.lastUsedAtMs).toBe(START + 77)
-    })
-
-    it('keeps quotes until a day after their end', async () => {
-      const quote: StoredQuote = {
-        id: 'abcd',
-        requestUrl: 'https://api.example.com/',
-        origin: 'https://api.example.com',
-        host: 'api.example.com',
-        method: 'GET',
-        url: 'https://api.example.com/x',
-        bodyDigest: null,
-        macaroon: 'm',
-        invoice: 'i',
-        createdAtMs: START,
-        expiresAt: START / 1000 + 60,
-      }
-      await purse.saveQuote(quote)
-      expect(await purse.quote('abcd')).toEqual(quote)
-      expect(await purse.quote('ef01')).toBeUndefined()
-      time += 60_000 + 86_400_000
-      await purse.saveQuote({ ...quote, id: 'ef01', bodyDigest: new Uint8Array(32), expiresAt: time / 1000 })
-      expect(await purse.quote('abcd')).toBeUndefined()
-      expect((await purse.quote('ef01'))?.bodyDigest).toEqual(new Uint8Array(32))
-    })
-
-    it('sums what was spent over the stretches a budget knows', async () => {
-      await purse.setBudget({ overall: { count: { max: 9, seconds: 10 } }, hosts: {} })
-      await reserved(1, { createdAtMs: START })
-      time = START + 9_000
-      expect(await purse.spent()).toEqual({
-        hourMsat: 11_000n,
-        dayMsat: 11_000n,
-        totalMsat: 11_000n,
-        count: 1,
-      })
-      time = START + 3_600_000
-      expect(await purse.spent()).toEqual({ hourMsat: 0n, dayMsat: 11_000n, totalMsat: 11_000n, count: 0 })
-      expect((await purse.spent('nobody.example')).totalMsat).toBe(0n)
-    })
-
-    it('runs tasks of one lock one after the other, in order, and answers with their results', async () => {
-      const log: string[] = []
-      const task = (name: string) => async () => {
-        log.push(`${name} in`)
-        await new Promise((resolve) => setImmediate(resolve))
-        log.push(`${name} out`)
-        return name
-      }
-      const results = await Promise.all(['a', 'b', 'c'].map((name) => purse.withLock('scope', task(name))))
-      expect(results).toEqual(['a', 'b', 'c'])
-      expect(log).toEqual(['a in', 'a out', 'b in', 'b out', 'c in', 'c out'])
-    })
-
-    it('does not make other locks wait', async () => {
-      await purse.withLock('one', () => purse.withLock('two', async () => {}))
-    })
-
-    it('frees a lock when its task throws', async () => {
-      const broken = purse.withLock('scope', async () => {
-        throw new Error('broken')
-      })
-      await expect(broken).rejects.toThrow('broken')
-      expect(await purse.withLock('scope', async () => 'next')).toBe('next')
-    })
-
-    it('stops waiting for a lock when told to, and lets those behind wait on', async () => {
-      let leave: () => void = () => {}
-      const held = purse.withLock('scope', () => new Promise<void>((resolve) => (leave = resolve)))
-      const abort = new AbortController()
-      const waiting = purse.withLock('scope', async () => 'never', abort.signal)
-      const behind = purse.withLock('scope', async () => 'behind')
-      abort.abort(new Error('enough'))
-      await expect(waiting).rejects.toThrow('enough')
-      leave()
-      await held
-      expect(await behind).toBe('behind')
-      const late = purse.withLock('scope', async () => 'never', abort.signal)
-      await expect(late).rejects.toThrow('enough')
     })
   })
 }

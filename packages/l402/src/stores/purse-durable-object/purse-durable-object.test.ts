@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { intentOf, NO_LIMITS, proofOf, purseContract } from '../purse-contract.test-suite.ts'
+import { intentOf, NO_LIMITS, proofOf } from '../../../test/support/purse-samples.ts'
+import { purseContract } from '../purse-contract.test-suite.ts'
 import { durableObjectPurse, type ObjectStorage, type PurseDoor, purseDoor } from './index.ts'
 
 // The real one runs in `npm run test:runtimes`, in workerd.

@@ -1,7 +1,8 @@
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { intentOf, NO_LIMITS, proofOf } from '../../../test/support/purse-samples.ts'
 import type { Budget } from '../purse.ts'
-import { intentOf, NO_LIMITS, proofOf, purseContract } from '../purse-contract.test-suite.ts'
+import { purseContract } from '../purse-contract.test-suite.ts'
 import { indexedDbPurse } from './index.ts'
 
 // The real one runs in `npm run test:runtimes`, in a browser.
