@@ -49,7 +49,7 @@ async function vitest(name, command, args) {
     if (said !== '') details.push(`${title}\n${said}`)
   }
   // A run that executed nothing, or died outside of a test, has failed whatever it counted.
-  if (status !== 0 && numFailedTests === 0) fail(`${name} (exit ${status})`, faults.length > 0 ? '' : tail)
+  if (status !== 0 && numFailedTests === 0) fail(`${name} (exit ${status})`, tail)
   if (numTotalTests === 0) fail(`${name} (no test ran)`, tail)
   if (numPendingTests > 0) skips.push(`${name}: ${numPendingTests} tests skipped by the runner`)
 }
