@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import type { PaymentBackend } from '@turnpike/l402/lightning'
 import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
+import { rateKeeper } from '../books/rate-keeper.ts'
 import { toJson } from '../cli/json.ts'
 import { OPTIONS, parseOptions } from '../cli/options.ts'
 import { toldToEnd } from '../cli/signals.ts'
@@ -30,7 +31,7 @@ export async function daemon(
   if (positionals.length > 0) throw new UsageError(`fare daemon takes no argument, got "${positionals[0]}"`)
   const wallet = chooseWallet({ sandbox: values.sandbox ?? false, name: values.wallet }, env)
   const paymentTimeoutMs = paymentTimeout(env)
-  const { attenuate } = readConfig(configFile(env))
+  const { attenuate, rates } = readConfig(configFile(env))
   const allowAddresses = values['allow-network'] ?? []
   try {
     addressGuard({ allow: allowAddresses })
@@ -43,6 +44,7 @@ export async function daemon(
   const direct = plainFetch({ insecure: false })
   const publicOnly = plainFetch({ insecure: false, publicOnly: true, allowAddresses })
   const opened = oneWallet(wallet.open)
+  const keeper = rates && rateKeeper(rates, { purse, env })
   let host: string | undefined
   const parts: DaemonParts = {
     purse,
@@ -53,6 +55,7 @@ export async function daemon(
     paymentTimeoutMs,
     fetches: { direct: direct.fetch, publicOnly: publicOnly.fetch },
     attenuate,
+    ...(keeper && { onEvent: keeper.onEvent }),
     host: () => host,
   }
   const running = new Set<Promise<void>>()
@@ -80,6 +83,7 @@ export async function daemon(
   } finally {
     await Promise.all([direct.close(), publicOnly.close()])
     await opened.close()
+    await keeper?.close()
     book.close()
     await purse.close()
   }

@@ -2,7 +2,13 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isL402Error, type Network } from '@turnpike/l402'
-import { type BuyerOptions, buyer, type FetchOutcome, type PurseStore } from '@turnpike/l402/client'
+import {
+  type BuyerOptions,
+  buyer,
+  type FetchOutcome,
+  type PurchaseEvent,
+  type PurseStore,
+} from '@turnpike/l402/client'
 import { toJson } from '../cli/json.ts'
 import { causeText } from '../cli/text.ts'
 import { answerOf, deliver } from '../commands/deliver.ts'
@@ -22,6 +28,8 @@ export interface DaemonParts {
   readonly fetches: GrantFetches
   /** Whether credentials go out as copies narrowed to one request. */
   readonly attenuate: boolean
+  /** Is told of every purchase, for the books; its own business must not hold one up. */
+  readonly onEvent?: (event: PurchaseEvent) => void
   /** `HOST:PORT` that a request must name; `undefined` on a Unix socket. */
   readonly host: () => string | undefined
 }
@@ -117,12 +125,16 @@ function buyerFor(
   { asked, onEvent }: { readonly asked: Asked; readonly onEvent: NonNullable<BuyerOptions['onEvent']> },
 ) {
   const { networks, paymentTimeoutMs } = parts
+  const tell = (event: PurchaseEvent): void => {
+    parts.onEvent?.(event)
+    onEvent(event)
+  }
   return buyer({
     wallet: parts.wallet,
     walletName: parts.walletName,
     purse: grantPurse(parts.purse, { book: parts.book, grant }),
     fetch: grantFetch(parts.fetches, grant),
-    onEvent,
+    onEvent: tell,
     attenuate: parts.attenuate,
     ...(networks === undefined ? {} : { networks }),
     ...(paymentTimeoutMs === undefined ? {} : { paymentTimeoutMs }),
