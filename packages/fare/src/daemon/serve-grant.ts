@@ -15,6 +15,7 @@ import { answerOf, deliver } from '../commands/deliver.ts'
 import { type Grant, type GrantBook, grantEnd, reaches } from '../grants/grant-book.ts'
 import { type GrantFetches, grantFetch } from '../grants/grant-fetch.ts'
 import { grantPurse } from '../grants/grant-purse.ts'
+import type { Policy } from '../policy/policy.ts'
 import { type Asked, type Line, MOST_BODY_BYTES, readAsked } from './messages.ts'
 
 /** What the daemon stands on. */
@@ -28,6 +29,8 @@ export interface DaemonParts {
   readonly fetches: GrantFetches
   /** Whether credentials go out as copies narrowed to one request. */
   readonly attenuate: boolean
+  /** Who approves, the hook that sees every purchase, and what may be paid in fees: the user's, as for runs of their own. */
+  readonly policy: Policy
   /** Is told of every purchase, for the books; its own business must not hold one up. */
   readonly onEvent?: (event: PurchaseEvent) => void
   /** `HOST:PORT` that a request must name; `undefined` on a Unix socket. */
@@ -130,6 +133,7 @@ function buyerFor(
     onEvent(event)
   }
   return buyer({
+    ...parts.policy,
     wallet: parts.wallet,
     walletName: parts.walletName,
     purse: grantPurse(parts.purse, { book: parts.book, grant }),
