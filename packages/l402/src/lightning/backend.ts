@@ -182,6 +182,11 @@ export interface PaymentBackend {
   lookupPayment(paymentHash: Uint8Array): Promise<PaymentOutcome>
   /** Spendable millisatoshi, or `null` where the wallet does not say. */
   balanceMsat(): Promise<bigint | null>
+  /**
+   * Who this wallet is, the surest first: the node's public key or the account's id where it can be asked, else a digest of its
+   * address. No secret. As long as one of them stays, it is the same wallet. Never rejects. Left out: it cannot be told.
+   */
+  identities?(): Promise<readonly string[]>
   /** Throws `lightning_unavailable` when nothing could be paid right now. Pays nothing. */
   ping?(): Promise<void>
   close(): Promise<void>

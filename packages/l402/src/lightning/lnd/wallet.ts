@@ -3,6 +3,7 @@
 import { encodeBase64 } from '../../core/bytes.ts'
 import type { Network } from '../../core/network.ts'
 import type { PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
+import { identitiesOf } from '../lib/identity.ts'
 import { assertOpen } from '../lib/invoice-terms.ts'
 import { checkProof, payOnce } from '../lib/pay-once.ts'
 import {
@@ -84,6 +85,10 @@ function makeWallet(rest: Rest, network: Network, { now }: LndOptions): PaymentB
   return {
     network,
     paymentCapabilities: lndPaymentCapabilities,
+    identities: identitiesOf(rest.who, async () => {
+      const answer = answerOf(rest, await rest.call('v1/getinfo'))
+      return objectOf(answer.body)['identity_pubkey']
+    }),
     async pay(request) {
       assertOpen(rest.who, ended.signal)
       return await pay(request)
