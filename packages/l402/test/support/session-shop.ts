@@ -29,6 +29,13 @@ export const SESSION_ROUTES: readonly PaywallRoute[] = [
     grants: { credit: '100 sat' },
     charge: { fixed: '1 sat', estimate: '2 sat' },
   },
+  { match: 'GET /few', price: '10 sat', grants: { calls: 5 } },
+  {
+    match: 'GET /little',
+    price: '10 sat',
+    grants: { credit: '10 sat' },
+    charge: { fixed: '1 sat', estimate: '2 sat' },
+  },
   { match: 'GET /call', price: '10 sat' },
   { match: 'GET /pass', price: '10 sat', grants: { valid: '1h' } },
 ]
