@@ -11,6 +11,12 @@ export function restartOnly(before: Config, after: Config): readonly string[] {
     store: (config) => config.store,
     hold: (config) => sellsOnDelivery(config),
     'keys.aperture': (config) => config.keys.aperture,
+    sessions: ({ sessions }) =>
+      sessions && {
+        ...sessions,
+        mostMsat: String(sessions.mostMsat),
+        refunds: { ...sessions.refunds, position: 0 },
+      },
     forwardAuth: (config) => config.forwardAuth,
     admin: (config) => config.admin,
     'log.access': (config) => config.log.access,
