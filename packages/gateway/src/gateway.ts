@@ -174,8 +174,10 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
       tracer: tracing,
     })
     closers.add(() => plane.close())
-    if (sellsOnDelivery(config)) {
-      const journal = host?.holds ?? (await holdJournalOf(config).catch(unavailable))
+    /** From the first configuration on that sells on delivery; what is open then is seen through whatever comes after it. */
+    const openHolds = async (wanted: Config): Promise<void> => {
+      if (holds !== undefined || !sellsOnDelivery(wanted)) return
+      const journal = host?.holds ?? (await holdJournalOf(wanted).catch(unavailable))
       const desk = openHoldDesk(journal, {
         ...{ lightning: invoices, plane: () => plane, warn },
         keys: () => keysInForce,
@@ -183,6 +185,7 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
       holds = desk
       closers.add(() => desk.stop())
     }
+    await openHolds(config)
 
     const material = config.tls === undefined ? undefined : tlsMaterial(config.tls)
     const servers = config.listen.map(({ tls }) =>
@@ -240,6 +243,7 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
       const nextDesk = desk?.prepare(next)
       const nextPricers = await openPricers(next, { warn, before: pricers })
       const nextRouting = buildRouting(next, sampleUrl, { pricerOf: nextPricers.of })
+      await openHolds(next)
       return () => {
         plane.swap(nextRouting)
         gate.switchTo(nextGate)

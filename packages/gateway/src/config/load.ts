@@ -124,7 +124,7 @@ export function parseConfig(
   }
   const workers = workerCount(data.workers)
   if (store !== undefined) checkWorkers(source, { workers, store }, issues)
-  checkHolds(source, { services, store }, issues)
+  checkHolds(source, { services, store, lightning }, issues)
   checkAmounts(source, { services, lightning, amounts }, issues)
   const played = lightning[0]?.backend === 'sandbox'
   const sessions = readSessions(source, { given: data.sessions, folder, sandbox: played }, issues)

@@ -1,5 +1,4 @@
 import type { Config } from './config.ts'
-import { sellsOnDelivery } from './hold.ts'
 
 /** The keys that differ between two configurations and that a running gateway cannot change. */
 export function restartOnly(before: Config, after: Config): readonly string[] {
@@ -9,7 +8,6 @@ export function restartOnly(before: Config, after: Config): readonly string[] {
     network: (config) => config.network,
     lightning: ({ lightning }) => lightning.map(({ backend, settings }) => [backend, settings]),
     store: (config) => config.store,
-    hold: (config) => sellsOnDelivery(config),
     'keys.aperture': (config) => config.keys.aperture,
     sessions: ({ sessions }) =>
       sessions && {
