@@ -89,12 +89,16 @@ describe('a handler of a metered route', () => {
     const held = new Promise<void>((resolve) => {
       release = resolve
     })
-    async function* pieces() {
-      yield new TextEncoder().encode('first')
-      await held
-      yield new TextEncoder().encode('last')
-    }
-    const slow = await (await pass('b')).serve(() => new Response(ReadableStream.from(pieces())))
+    const pieces = ['first', 'last']
+    const slowly = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const piece = pieces.shift()
+        if (piece === 'last') await held
+        if (piece === undefined) controller.close()
+        else controller.enqueue(new TextEncoder().encode(piece))
+      },
+    })
+    const slow = await (await pass('b')).serve(() => new Response(slowly))
     const reader = slow.body?.getReader()
     expect((await reader?.read())?.value).toEqual(new TextEncoder().encode('first'))
     release()
