@@ -51,14 +51,19 @@ export function readSessions(
   }: {
     readonly given: z.output<typeof sessionsSchema> | undefined
     readonly folder: string
-    /** Play money, which no wallet outside pays back. */
-    readonly sandbox: boolean
+    /** Play money, which no wallet outside pays back: the file says so, or whoever runs it. */
+    readonly sandbox: boolean | 'told'
   },
   issues: ConfigIssue[],
 ): SessionsConfig | undefined {
   if (given === 'off' || given === false) return undefined
   const { idleTimeout = 300, pin = false, maxBalance = 100_000_000n } = given ?? {}
-  const refunds = sandbox ? undefined : readRefunds(source, folder, issues)
+  const refunds = sandbox === 'told' ? undefined : readRefunds(source, folder, issues)
+  if (sandbox === true && refunds !== undefined)
+    issues.push({
+      position: refunds.position,
+      message: 'sessions.refunds: the sandbox is play money, expected no wallet that pays it back',
+    })
   return { idleTimeoutSeconds: idleTimeout, pin, mostMsat: maxBalance, refunds }
 }
 
