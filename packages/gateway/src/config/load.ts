@@ -126,7 +126,7 @@ export function parseConfig(
   if (store !== undefined) checkWorkers(source, { workers, store }, issues)
   checkHolds(source, { services, store, lightning }, issues)
   checkAmounts(source, { services, lightning, amounts }, issues)
-  const played = lightning[0]?.backend === 'sandbox'
+  const played = options.sandbox ? 'told' : lightning[0]?.backend === 'sandbox'
   const sessions = readSessions(source, { given: data.sessions, folder, sandbox: played }, issues)
   const access = readAccess(data.log, { source, folder, issues })
   if (issues.length > 0 || store === undefined) throw new ConfigError(file, issues)
