@@ -15,12 +15,16 @@ export function answerResponse({ status, headers, body }: WholeAnswer): Response
 }
 
 /**
- * The answer with further header lines, which a page may read where the answer lets it read anything (rule S5). As it is
- * where a copy cannot be made, of an upgrade for one.
+ * The answer with further header lines, which a page may read where the answer lets it read anything (rule S5), and with
+ * another body where one is given. As it is where a copy cannot be made, of an upgrade for one.
  */
-export function withLines(response: Response, lines: HeaderLines): Response {
-  if (lines.length === 0 || response.status < 200) return response
-  const answer = new Response(response.body, response)
+export function withLines(
+  response: Response,
+  lines: HeaderLines,
+  { body }: { readonly body?: BodyInit } = {},
+): Response {
+  if ((lines.length === 0 && body === undefined) || response.status < 200) return response
+  const answer = new Response(body ?? response.body, response)
   const { headers } = answer
   for (const [name, value] of pairs(linesForStatus(lines, response.status))) {
     if (name === 'Cache-Control') headers.set(name, value)
