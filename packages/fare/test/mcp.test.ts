@@ -194,6 +194,10 @@ describe('limits of fare mcp', () => {
     const other = await startAgent(buyer, LOCAL)
     const over = await other.call('fetch', { url: `${gateway.url}/once/9`, max: '1 btc' })
     expect(over.data).toMatchObject({ outcome: 'refused', reason: 'over_budget' })
+    // The limit is named that stands, not the threshold below it.
+    const asking = await startAgent(buyer, [...LOCAL, '--max', '4 sat', '--ask-above', '2 sat'])
+    const neither = await asking.call('fetch', { url: `${gateway.url}/once/8` })
+    expect(neither.data).toMatchObject({ reason: 'over_budget', overBudget: { limitMsat: '5000' } })
   })
 
   it('pays nothing at all with --no-pay', async () => {
