@@ -130,8 +130,11 @@ describe.each(['2025', '2026'] as const)('fare mcp over stdio, protocol of %s', 
     const buyer = newBuyer(gateway.admin)
     await buyer.fare('budget', 'set', '--approve-above', '5sat')
     const alone = await startAgent(buyer, LOCAL, { era })
-    const told = await alone.call('fetch', { url: `${gateway.url}/once/asked` })
+    const url = `${gateway.url}/once/asked`
+    expect((await alone.call('quote', { url })).data).toMatchObject({ wouldPay: true, needsApproval: true })
+    const told = await alone.call('fetch', { url })
     expect(told).toMatchObject({ isError: true, data: { outcome: 'refused', reason: 'approval_needed' } })
+    expect(told.text).toContain('is above what the budget pays unasked')
     const agent = await startAgent(buyer, LOCAL, {
       era,
       says: () => ({ action: 'accept', content: { approve: true } }),

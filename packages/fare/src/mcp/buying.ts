@@ -107,7 +107,8 @@ function needsPerson(outcome: FetchOutcome): boolean {
   return outcome.kind === 'refused' && APPROVABLE.has(outcome.reason)
 }
 
-const APPROVABLE: ReadonlySet<string> = new Set(['approval_required', 'price_jump'])
+/** Refusals that a person's yes lifts. */
+export const APPROVABLE: ReadonlySet<string> = new Set(['approval_required', 'price_jump'])
 
 /** What a person is to be asked about; `undefined` where policy would refuse it whatever they said. */
 async function priceOf(desk: Desk, session: Session, order: Order): Promise<Quote | undefined> {
