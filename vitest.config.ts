@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 // Tests run on the sources; programs that a test starts run on the build (scripts/setup.mjs keeps it fresh).
@@ -14,6 +15,8 @@ export default defineConfig({
     // Polling is for what another connection does; the machine may be busy.
     expect: { poll: { timeout: 10_000 } },
     pool: 'forks',
+    // Most of a test's time is waiting for processes and sockets: also two cores take two files at a time.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     execArgv: ['--conditions=turnpike:source'],
   },
 })

@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import base from './vitest.config.ts'
 
-// `npm run lab [-- NAME]`: suites against real programs, one file each, one after the other. A suite whose program is
+// `npm run lab [-- NAME]`: suites against real programs, one file each, two at a time. A suite whose program is
 // missing skips itself under a name that says so.
 export default defineConfig({
   ...base,
@@ -10,6 +10,6 @@ export default defineConfig({
     include: ['lab/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    fileParallelism: false,
+    maxWorkers: 2,
   },
 })

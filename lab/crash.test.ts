@@ -8,7 +8,7 @@ import { isShort, numberOf } from './lib/flags.ts'
 import { findPostgres, type PostgresServer, startPostgres } from './lib/postgres.ts'
 import { bundleOf, bytes, fixedFor, oneCall, units } from './lib/wares.ts'
 
-const KILLS = numberOf('LAB_KILLS', isShort ? 60 : 300)
+const KILLS = numberOf('LAB_KILLS', isShort ? 40 : 300)
 const programs = findPostgres()
 if (programs === undefined) console.log('SKIPPED: PostgreSQL is not installed: all kills are on SQLite')
 

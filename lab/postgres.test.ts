@@ -11,6 +11,7 @@ import {
 } from '../packages/l402/src/stores/ledger-contract.test-suite.ts'
 import { postgresStore } from '../packages/l402/src/stores/postgres/index.ts'
 import { MIGRATIONS } from '../packages/l402/src/stores/postgres/schema.ts'
+import { isShort } from './lib/flags.ts'
 import {
   count,
   counter,
@@ -294,7 +295,7 @@ describe.skipIf(programs === undefined)(name, () => {
       const url = server.url()
       const before = [0, 0, 0, 0]
       let lines = 0
-      for (let round = 0; round < 8; round++) {
+      for (let round = 0; round < (isShort ? 3 : 8); round++) {
         const churners = [start('churn', url), start('churn', url)]
         await Promise.all(
           churners.map(async (churner) => {
@@ -318,7 +319,7 @@ describe.skipIf(programs === undefined)(name, () => {
         await ledger.close()
         before.splice(0, 4, ...now)
       }
-      console.log(`processes killed: 16 in the middle of ${lines} acknowledged steps`)
+      console.log(`processes killed: ${isShort ? 6 : 16} in the middle of ${lines} acknowledged steps`)
     })
 
     it('give back what one held when it dies, and not before; and need no close to end', async () => {

@@ -8,8 +8,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, it } from 'vitest'
 import { run } from '../packages/gateway/src/main.ts'
 import { temporaryFolder, testIo } from '../packages/gateway/test/test-io.ts'
+import { isShort } from './lib/flags.ts'
 
-const REQUESTS = Number(process.env['UNPAID'] ?? 10_000)
+const REQUESTS = Number(process.env['UNPAID'] ?? (isShort ? 4_000 : 10_000))
 
 const config = `listen: 127.0.0.1:0
 admin: { listen: 127.0.0.1:0 }

@@ -49,12 +49,22 @@ export const lab: string = resolve(
 )
 export const hasLab: boolean = existsSync(join(lab, 'lightning.mjs'))
 
-/** Starts a network; about a minute. */
+/** A port may be taken in between, or a node not come up on a busy machine: neither is what a suite is about. */
+const STARTS = 3
+
+/** Starts a network; about a minute. Throws what the last start threw. */
 export async function startNetwork(): Promise<LabNetwork> {
   const module = (await import(pathToFileURL(join(lab, 'lightning.mjs')).href)) as {
     startLightning(): Promise<LabNetwork>
   }
-  return await module.startLightning()
+  for (let left = STARTS - 1; ; left--) {
+    try {
+      return await module.startLightning()
+    } catch (error) {
+      if (left === 0) throw error
+      console.log(`the lab's nodes did not start (${String(error)}); once more`)
+    }
+  }
 }
 
 /** What a macaroon that can pay allows. */

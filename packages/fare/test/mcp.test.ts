@@ -131,8 +131,11 @@ describe.each(['2025', '2026'] as const)('fare mcp over stdio, protocol of %s', 
     const buyer = newBuyer(gateway.admin)
     await buyer.fare('budget', 'set', '--approve-above', '5sat')
     const alone = await startAgent(buyer, LOCAL, { era })
-    const told = await alone.call('fetch', { url: `${gateway.url}/once/asked` })
+    const url = `${gateway.url}/once/asked`
+    expect((await alone.call('quote', { url })).data).toMatchObject({ wouldPay: true, needsApproval: true })
+    const told = await alone.call('fetch', { url })
     expect(told).toMatchObject({ isError: true, data: { outcome: 'refused', reason: 'approval_needed' } })
+    expect(told.text).toContain('is above what the budget pays unasked')
     const agent = await startAgent(buyer, LOCAL, {
       era,
       says: () => ({ action: 'accept', content: { approve: true } }),
@@ -191,6 +194,10 @@ describe('limits of fare mcp', () => {
     const other = await startAgent(buyer, LOCAL)
     const over = await other.call('fetch', { url: `${gateway.url}/once/9`, max: '1 btc' })
     expect(over.data).toMatchObject({ outcome: 'refused', reason: 'over_budget' })
+    // The limit is named that stands, not the threshold below it.
+    const asking = await startAgent(buyer, [...LOCAL, '--max', '4 sat', '--ask-above', '2 sat'])
+    const neither = await asking.call('fetch', { url: `${gateway.url}/once/8` })
+    expect(neither.data).toMatchObject({ reason: 'over_budget', overBudget: { limitMsat: '5000' } })
   })
 
   it('pays nothing at all with --no-pay', async () => {

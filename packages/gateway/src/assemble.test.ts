@@ -127,10 +127,10 @@ describe('where a service’s requests go', () => {
 
 describe('Lightning backends that are opened', () => {
   /** A phoenixd that lets everybody pay. */
-  async function startNode(): Promise<string> {
+  async function startNode(chain = 'regtest'): Promise<string> {
     const server = createServer((request, response) => {
       const known = request.url === '/getinfo'
-      response.writeHead(known ? 200 : 400).end(JSON.stringify(known ? { chain: 'regtest' } : {}))
+      response.writeHead(known ? 200 : 400).end(JSON.stringify(known ? { chain } : {}))
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => {
@@ -139,9 +139,9 @@ describe('Lightning backends that are opened', () => {
     })
     return `127.0.0.1:${(server.address() as AddressInfo).port}`
   }
-  const reading = (lightning: string) =>
+  const reading = (lightning: string, network = '') =>
     parseConfig(
-      `lightning: ${lightning}
+      `${network}lightning: ${lightning}
 services: { a: { upstream: sample, routes: [{ match: /x, price: 1 sat }] } }
 `,
       { ...where, env: { PASSWORD: 'p' }, sandbox: false },
@@ -161,6 +161,23 @@ services: { a: { upstream: sample, routes: [{ match: /x, price: 1 sat }] } }
         ]),
       )
     }
+  })
+
+  it('are a fault of the file where they are on another network than it says, or on several', async () => {
+    const [host, other] = [await startNode(), await startNode('mainnet')]
+    const on = (at: string): string => `{ backend: phoenixd, url: "http://${at}", password: "\${PASSWORD}" }`
+    const open = (lightning: string, network: string) =>
+      openLightning(reading(lightning, network), { env: {}, warn: () => {} })
+    const said = `turnpike.yaml:2:12: lightning: phoenixd at ${host} is on regtest, expected mainnet as "network" says`
+    await expect(open(on(host), 'network: mainnet\n')).rejects.toMatchObject({ exitCode: 78, message: said })
+    await expect(open(`[${on(other)}, ${on(host)}]`, 'network: mainnet\n')).rejects.toMatchObject({
+      exitCode: 78,
+      message: expect.stringContaining(`phoenixd at ${host} is on regtest, expected mainnet`),
+    })
+    await expect(open(`[${on(other)}, ${on(host)}]`, '')).rejects.toMatchObject({
+      exitCode: 78,
+      message: expect.stringMatching(/^turnpike.yaml:1:\d+: .*on different networks \(mainnet, regtest\)/),
+    })
   })
 
   it('have what they cannot be set up with told by its place', async () => {

@@ -1,6 +1,7 @@
 /** From a configuration to the parts it is made of: which ledger, which backend, which gate, which routes. */
 
 import { BlockList, isIP } from 'node:net'
+import { isL402Error } from '@turnpike/l402'
 import { dpopVerifier } from '@turnpike/l402/dpop'
 import type { InvoiceBackend } from '@turnpike/l402/lightning'
 import { failover } from '@turnpike/l402/lightning/failover'
@@ -19,6 +20,7 @@ import {
   type RouteSpec,
   routePolicy,
   type SalesWatcher,
+  type Sessions,
   type StoredRootKeys,
   withServicePolicy,
 } from '@turnpike/l402/server'
@@ -32,7 +34,7 @@ import { CommandError, exitCode } from './cli/exit.ts'
 import { checkSellable } from './config/amounts.ts'
 import type { Config, LightningConfig, RouteConfig, ServiceConfig } from './config/config.ts'
 import { sellsOnDelivery } from './config/hold.ts'
-import { ConfigError } from './config/issue.ts'
+import { ConfigError, type Position } from './config/issue.ts'
 import { offerOf } from './config/limits.ts'
 import { routeSpec } from './config/match.ts'
 import { destinationOf } from './destination.ts'
@@ -77,10 +79,11 @@ export async function openStoredKeys({ keys: { aperture } }: Config): Promise<St
 
 /**
  * Opens the Lightning backends; several are asked in order. One that cannot be reached now is tried again later, as
- * long as another works. Throws `lightning_unavailable`, `lightning_invalid` or `sandbox_forbidden`.
+ * long as another works. Throws `ConfigError` where a backend is there and is not what the file says (another network, a
+ * setting that only it can judge), else `lightning_unavailable`, `lightning_invalid` or `sandbox_forbidden`.
  */
 export async function openLightning(
-  { file, network, lightning }: Config,
+  config: Config,
   {
     env,
     warn,
@@ -89,38 +92,50 @@ export async function openLightning(
     readonly warn: (message: string) => void
   },
 ): Promise<OpenLightning> {
+  const { network, lightning } = config
   const context = network === undefined ? {} : { network }
   if (lightning[0]?.backend === 'sandbox') {
     const sandbox = await sandboxLightning({ env, ...context })
     return { invoices: sandbox, wallet: sandboxRoutes(sandbox) }
   }
+  // Once it serves, a backend that is not as the file says is one of several that does not work.
+  let starting = true
+  const wrong = (position: Position) => (error: unknown) => {
+    throw (starting && misfit(config, position, error)) || error
+  }
   const openers = lightning.map((one) => ({
     name: one.backend,
-    open: () => openBackend(file, one, context),
+    open: () => openBackend(one, context).catch(wrong(one.position)),
   }))
   const [only] = openers
-  if (only === undefined || openers.length > 1)
-    return { invoices: await failover({ backends: openers, onEvent: warn }), wallet: undefined }
-  const invoices = await only.open()
-  for (const warning of invoices.warnings ?? []) warn(warning)
+  const first = lightning[0]?.position ?? { line: 1, column: 1 }
+  const invoices =
+    only === undefined || openers.length > 1
+      ? await failover({ backends: openers, onEvent: warn }).catch(wrong(first))
+      : await only.open()
+  starting = false
+  // Of several, it has told them itself.
+  if (openers.length === 1) for (const warning of invoices.warnings ?? []) warn(warning)
   return { invoices, wallet: undefined }
 }
 
 async function openBackend(
-  file: string,
-  { backend, settings, position }: LightningConfig,
+  { backend, settings }: LightningConfig,
   context: OpenContext,
 ): Promise<InvoiceBackend> {
   const kind = findKind(backend, 'receive')
   if (kind?.openInvoices === undefined) throw new Error(`no backend ${backend}`)
-  try {
-    return await kind.openInvoices(settings, context)
-  } catch (error) {
-    // A setting that only the backend itself can judge.
-    if (error instanceof TypeError || error instanceof RangeError)
-      throw new ConfigError(file, [{ position, message: `lightning: ${error.message}` }])
-    throw error
-  }
+  return await kind.openInvoices(settings, context)
+}
+
+/** A backend that is there, and is not what the file says; `undefined` for what is no fault of the file. */
+function misfit({ file, network }: Config, position: Position, error: unknown): ConfigError | undefined {
+  // A setting that only the backend itself can judge.
+  if (error instanceof TypeError || error instanceof RangeError)
+    return new ConfigError(file, [{ position, message: `lightning: ${error.message}` }])
+  if (!isL402Error(error, 'lightning_invalid') || !('network' in error.details)) return undefined
+  const said = network === undefined ? '' : ' as "network" says'
+  return new ConfigError(file, [{ position, message: `lightning: ${error.message}${said}` }])
 }
 
 /** One process does not see what others redeem, so it asks the node sooner whether a challenge that it has out is paid. */
@@ -144,6 +159,8 @@ export function buildGate(
     readonly onPriced?: (event: PricedEvent) => void
     /** Told of sales, for the journal. */
     readonly sales?: SalesWatcher
+    /** Over the same ledger. */
+    readonly sessions?: Sessions
   },
 ): Gate {
   const { limit, exempt, invoiceExpirySeconds, economics } = config.challenges
@@ -188,6 +205,7 @@ export function buildGate(
     ...(config.lsat ? { location: 'lsat', lsat: true } : {}),
     payment: config.paymentScheme,
     bindBodies: true,
+    ...(parts.sessions === undefined ? {} : { sessions: parts.sessions }),
     idempotency: config.idempotency,
     ...(parts.sales === undefined ? {} : { sales: parts.sales }),
     dpop: dpopVerifier(),

@@ -43,6 +43,7 @@ import {
 import { requestHooks } from './request-hooks.ts'
 import { openSalesDesk } from './sales/sales-desk.ts'
 import { type SampleApi, startSampleApi } from './sample/sample-api.ts'
+import { openSessions } from './sessions.ts'
 import { readTlsMaterial, watchTls } from './tls-files.ts'
 import { traceLedger, traceLightning } from './tracing/traced.ts'
 
@@ -142,6 +143,9 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
     closers.add(async () => desk?.close())
     const sales = host?.sales ?? desk?.watcher
     const onPriced = pricedHook({ metrics, log })
+    const { network } = found.invoices
+    const deposits = await openSessions(config, { ledger, network, log }).catch(unavailable)
+    closers.add(async () => deposits?.close())
     const shared = {
       ledger,
       lightning,
@@ -149,6 +153,7 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
       limits,
       onPriced,
       ...(sales === undefined ? {} : { sales }),
+      ...(deposits === undefined ? {} : { sessions: deposits.sessions }),
     }
     const gate = watchGate(buildGate(config, { ...shared, keys }), metrics)
     let pricers = await openPricers(config, { warn })
@@ -169,8 +174,10 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
       tracer: tracing,
     })
     closers.add(() => plane.close())
-    if (sellsOnDelivery(config)) {
-      const journal = host?.holds ?? (await holdJournalOf(config).catch(unavailable))
+    /** From the first configuration on that sells on delivery; what is open then is seen through whatever comes after it. */
+    const openHolds = async (wanted: Config): Promise<void> => {
+      if (holds !== undefined || !sellsOnDelivery(wanted)) return
+      const journal = host?.holds ?? (await holdJournalOf(wanted).catch(unavailable))
       const desk = openHoldDesk(journal, {
         ...{ lightning: invoices, plane: () => plane, warn },
         keys: () => keysInForce,
@@ -178,6 +185,7 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
       holds = desk
       closers.add(() => desk.stop())
     }
+    await openHolds(config)
 
     const material = config.tls === undefined ? undefined : tlsMaterial(config.tls)
     const servers = config.listen.map(({ tls }) =>
@@ -235,6 +243,7 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
       const nextDesk = desk?.prepare(next)
       const nextPricers = await openPricers(next, { warn, before: pricers })
       const nextRouting = buildRouting(next, sampleUrl, { pricerOf: nextPricers.of })
+      await openHolds(next)
       return () => {
         plane.swap(nextRouting)
         gate.switchTo(nextGate)

@@ -60,7 +60,9 @@ export function moneyFirst(outcome: FetchOutcome): string {
       return `It is not known whether this was paid: ${sentence(printable(outcome.detail))} Nothing will be paid twice; fare recover looks it up.`
     case 'not_served': {
       const money = outcome.purchases.length === 0 ? 'Paid earlier' : paid
-      return `${money}, but not served: ${sentence(printable(outcome.detail))} The credential is kept and tried first next time; --pay-again buys anew.`
+      const { detail, cause } = outcome
+      const why = cause === undefined ? detail : `${detail}: ${causeText(cause)}`
+      return `${money}, but not served: ${sentence(printable(why))} The credential is kept and tried first next time; --pay-again buys anew.`
     }
     case 'paid_unproven':
       return sentence(`Paid, but the wallet gave no valid preimage: ${printable(outcome.detail)}`)

@@ -78,7 +78,8 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
     const selling = { ledger, lightning: lightning.invoices, metrics, config, log }
     const desk = await openSalesDesk(selling).catch(unavailable)
     closers.add(() => desk.close())
-    const holds = sellsOnDelivery(config) ? await takeHolds() : undefined
+    let holds: SharedHolds | undefined
+    await openHolds(config)
     const sample = ownSample()
     closers.add(() => sample.close())
     const listen = await crew.start({
@@ -114,19 +115,24 @@ export async function startCluster(first: Config, parts: GatewayParts): Promise<
     })
     closers.add(() => admin.close())
 
-    /** Before a worker begins: what an earlier run has left open, and later what a worker leaves that dies. */
-    async function takeHolds(): Promise<SharedHolds> {
-      const journal = await holdJournalOf(config).catch(unavailable)
+    /**
+     * Before any worker sells on delivery, at start or by a reload: what an earlier run has left open, and later what a worker
+     * leaves that dies.
+     */
+    async function openHolds(wanted: Config): Promise<void> {
+      if (holds !== undefined || !sellsOnDelivery(wanted)) return
+      const journal = await holdJournalOf(wanted).catch(unavailable)
       const left = openHoldDesk(journal, {
         ...{ lightning: invoices, keys: () => keysInForce, warn },
         plane: () => ({ listener: () => {} }),
       })
       closers.add(() => left.stop())
-      return shareHolds(journal, left)
+      holds = shareHolds(journal, left)
     }
 
     const reload: Gateway['reload'] = async (next, nextKeys) => {
       const commitDesk = desk.prepare(next)
+      await openHolds(next)
       const commit = await crew.prepare({
         config: next,
         keys: nextKeys,

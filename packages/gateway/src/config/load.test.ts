@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the file's own variables are the subject
 import { describe, expect, it } from 'vitest'
+import { assertCanHold } from './hold.ts'
 import { ConfigError } from './issue.ts'
 import { parseConfig } from './load.ts'
 
@@ -55,10 +56,12 @@ services:
 `
 
 describe('hold: true', () => {
-  const selling = (body: string, more = ''): string => `${more}${route(body)}`
+  const LND = '{ backend: lnd, url: "https://127.0.0.1:8080", macaroonFile: m }'
+  const selling = (body: string, more = '', lightning = LND): string =>
+    `${more}${route(body).replace('lightning: sandbox', `lightning: ${lightning}`)}`
 
   it('sells one call on delivery', () => {
-    const config = parseConfig(route('{ match: "POST /x", price: 5 sat, hold: true }'), where)
+    const config = parseConfig(selling('{ match: "POST /x", price: 5 sat, hold: true }'), where)
     expect(config.services[0]?.routes[0]).toMatchObject({ hold: true, grants: { calls: 1 } })
     expect(faultsOf(selling('{ match: "POST /x", price: 5 sat, hold: true }', 'workers: 2\n'))).toEqual([])
   })
@@ -69,7 +72,7 @@ describe('hold: true', () => {
     ['shadow: true', /^6:.*shadow: a route with "hold: true" sells one call/],
     ['conditions: { dpop: true }', /^6:.*expected no "dpop"/],
   ])('is nothing to go with %s', (key, fault) => {
-    const faults = faultsOf(route(`{ match: "POST /x", price: 5 sat, hold: true, ${key} }`))
+    const faults = faultsOf(selling(`{ match: "POST /x", price: 5 sat, hold: true, ${key} }`))
     expect(faults.map((line) => line.slice('turnpike.yaml:'.length)).join('\n')).toMatch(fault)
   })
 
@@ -80,6 +83,30 @@ describe('hold: true', () => {
     expect(faultsOf(selling('{ match: "POST /x", price: 5 sat, hold: true }', more)).join('\n')).toMatch(
       fault,
     )
+  })
+})
+
+describe('hold: true, where a backend cannot hold', () => {
+  const PHOENIXD = '{ backend: phoenixd, url: "http://127.0.0.1:9740", passwordFile: p }'
+  const LND = '{ backend: lnd, url: "https://127.0.0.1:8080", macaroonFile: m }'
+  const file = (lightning: string): string =>
+    route('{ match: "POST /x", price: 5 sat, hold: true }').replace('sandbox', lightning)
+
+  it.each([
+    ['sandbox', '"sandbox"'],
+    [PHOENIXD, '"phoenixd"'],
+    [`[${LND}, ${PHOENIXD}]`, '"phoenixd"'],
+  ])('is told at its route: %s', (lightning, named) => {
+    expect(faultsOf(file(lightning))).toEqual([
+      `turnpike.yaml:6:18: hold: a route is paid on delivery, expected a Lightning backend that holds payments ("lnd"), not ${named}`,
+    ])
+  })
+
+  it('is no fault where all can, nor for commands that need no backend', () => {
+    expect(faultsOf(file(`[${LND}, ${LND}]`))).toEqual([])
+    const config = parseConfig(file(LND), { ...where, sandbox: true })
+    expect(() => assertCanHold(config)).toThrow(/^turnpike.yaml:6:18: .*not "sandbox"$/)
+    expect(() => assertCanHold(parseConfig(file(LND), where))).not.toThrow()
   })
 })
 

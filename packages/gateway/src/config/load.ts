@@ -22,6 +22,7 @@ import { readRates } from './pricing.ts'
 import { checkWorkers, workerCount } from './processes.ts'
 import { fileSchema } from './schema.ts'
 import { readServices } from './services.ts'
+import { readSessions } from './sessions.ts'
 import { readStrict } from './strict.ts'
 import { readTls } from './tls.ts'
 import { readWebhooks } from './webhooks.ts'
@@ -123,8 +124,11 @@ export function parseConfig(
   }
   const workers = workerCount(data.workers)
   if (store !== undefined) checkWorkers(source, { workers, store }, issues)
-  checkHolds(source, { services, store }, issues)
+  // Commands that need no backend read the file so, too: who runs it asks `assertCanHold`.
+  checkHolds(source, { services, store, lightning: options.sandbox ? [] : lightning }, issues)
   checkAmounts(source, { services, lightning, amounts }, issues)
+  const played = options.sandbox ? 'told' : lightning[0]?.backend === 'sandbox'
+  const sessions = readSessions(source, { given: data.sessions, folder, sandbox: played }, issues)
   const access = readAccess(data.log, { source, folder, issues })
   if (issues.length > 0 || store === undefined) throw new ConfigError(file, issues)
 
@@ -178,6 +182,7 @@ export function parseConfig(
     lsat: data.compat?.lsat ?? false,
     discovery: readDiscovery(data.discovery),
     paymentScheme: data.paymentScheme ?? 'asked',
+    sessions,
     page: pageOf(data.page),
     forwardAuth: readForwardAuth(data.forwardAuth),
     drainTimeoutMs: (data.drainTimeout ?? 30) * 1000,

@@ -1,5 +1,4 @@
 import type { Config } from './config.ts'
-import { sellsOnDelivery } from './hold.ts'
 
 /** The keys that differ between two configurations and that a running gateway cannot change. */
 export function restartOnly(before: Config, after: Config): readonly string[] {
@@ -9,8 +8,13 @@ export function restartOnly(before: Config, after: Config): readonly string[] {
     network: (config) => config.network,
     lightning: ({ lightning }) => lightning.map(({ backend, settings }) => [backend, settings]),
     store: (config) => config.store,
-    hold: (config) => sellsOnDelivery(config),
     'keys.aperture': (config) => config.keys.aperture,
+    sessions: ({ sessions }) =>
+      sessions && {
+        ...sessions,
+        mostMsat: String(sessions.mostMsat),
+        refunds: { ...sessions.refunds, position: 0 },
+      },
     forwardAuth: (config) => config.forwardAuth,
     admin: (config) => config.admin,
     'log.access': (config) => config.log.access,

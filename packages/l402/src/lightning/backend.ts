@@ -140,6 +140,8 @@ export interface PayRequest {
   readonly maxFeeMsat: bigint
   /** Milliseconds after which the outcome is given up as `unknown` (it is looked up later, never repeated). */
   readonly timeoutMs: number
+  /** The invoice names no amount, and `amountMsat` is what is paid. Left out: such an invoice is refused (rule C2). */
+  readonly anyAmount?: true
 }
 
 /**
@@ -167,6 +169,8 @@ export interface PaymentCapabilities {
   readonly exactMsat?: boolean
   /** Says what there is to spend. Left out: yes. */
   readonly tellsBalance?: boolean
+  /** Pays invoices without an amount what it is told to (`anyAmount`). Left out: no. */
+  readonly paysAnyAmount?: boolean
 }
 
 /** Pays invoices. */

@@ -50,7 +50,8 @@ export interface FailoverOptions {
  * It can what all of those can that are there at first; settlements are those of all that tell of them, each from a cursor of
  * its own, and one that is away goes on after its last one when it is back.
  *
- * @throws `lightning_unavailable` where none can be opened, `lightning_invalid` where two are on different networks.
+ * @throws `lightning_unavailable` where none can be opened, `lightning_invalid` with the detail `network` where two are on
+ * different networks; what is no `L402Error` is passed on as it is.
  */
 export async function failover(options: FailoverOptions): Promise<InvoiceBackend> {
   const { backends, now = Date.now, onEvent = () => {} } = options
@@ -68,7 +69,12 @@ export async function failover(options: FailoverOptions): Promise<InvoiceBackend
   const { network } = first
   if (opened.some((backend) => backend.network !== network)) {
     await Promise.all(members.map((member) => member.close()))
-    throw new L402Error('lightning_invalid', 'the Lightning backends are on different networks, expected one')
+    const networks = new Set(opened.map((backend) => backend.network))
+    throw new L402Error(
+      'lightning_invalid',
+      `the Lightning backends are on different networks (${[...networks].join(', ')}), expected one`,
+      { details: { network } },
+    )
   }
   const all = (can: (capabilities: InvoiceCapabilities) => boolean | undefined): boolean =>
     opened.every(({ invoiceCapabilities }) => can(invoiceCapabilities) === true)

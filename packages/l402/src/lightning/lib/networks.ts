@@ -3,10 +3,12 @@
 import { L402Error } from '../../core/errors.ts'
 import type { Network } from '../../core/network.ts'
 
-/** Throws `lightning_invalid` where a backend is on another network than it must be. */
+/** Throws `lightning_invalid` with the detail `network` (the one found) where a backend is on another than it must be. */
 export function expectNetwork(who: string, found: Network, expected: Network | undefined): Network {
   if (expected === undefined || found === expected) return found
-  throw new L402Error('lightning_invalid', `${who} is on ${found}, expected ${expected}`)
+  throw new L402Error('lightning_invalid', `${who} is on ${found}, expected ${expected}`, {
+    details: { network: found },
+  })
 }
 
 const NAMES: Readonly<Record<string, Network>> = {

@@ -65,6 +65,7 @@ function makeWallet(rest: Rest, network: Network, { now }: LndOptions): PaymentB
     const seconds = Math.max(LEAST_SECONDS, Math.ceil(request.timeoutMs / 1000))
     const json = {
       payment_request: request.invoice,
+      ...(request.anyAmount === true ? { amt_msat: String(request.amountMsat) } : {}),
       fee_limit_msat: String(request.maxFeeMsat),
       timeout_seconds: Math.min(seconds, 24 * 3600),
       no_inflight_updates: true,
