@@ -49,22 +49,25 @@ describe.skipIf(!hasLab)(hasLab ? 'payment on delivery with several processes' :
   }
 
   /** The real gateway with three processes that serve. */
-  async function startSeller(upstream: Server) {
+  async function startSeller(upstream: Server, { hold = true }: { readonly hold?: boolean } = {}) {
     const at = mkdtempSync(join(folder, 'gateway-'))
     const { seller } = network.nodes
-    writeFileSync(
-      join(at, 'turnpike.yaml'),
-      // Where no process listens, port 0 would be another one for those that come after it.
-      `listen: 127.0.0.1:${await freePort()}
+    // Where no process listens, port 0 would be another one for those that come after it.
+    const port = await freePort()
+    const write = (holds: boolean): void =>
+      writeFileSync(
+        join(at, 'turnpike.yaml'),
+        `listen: 127.0.0.1:${port}
 admin: { listen: 127.0.0.1:0 }
 workers: 3
 lightning: { backend: lnd, url: "${seller.rest}", macaroonFile: "${seller.invoiceMacaroon}", tlsCertFile: "${seller.tls}", strict: true }
 services:
   art:
     upstream: http://127.0.0.1:${(upstream.address() as AddressInfo).port}
-    routes: [{ match: "POST /render", price: 500 sat, hold: true }]
+    routes: [{ match: "POST /render", price: 500 sat${holds ? ', hold: true' : ''} }]
 `,
-    )
+      )
+    write(hold)
     const run = (args: readonly string[]): ChildProcess =>
       spawn(process.execPath, [TURNPIKE, ...args], { cwd: at, stdio: ['ignore', 'ignore', 'inherit'] })
     await once(run(['keys', 'new']), 'exit')
@@ -82,6 +85,7 @@ services:
         await once(running.child, 'exit')
     }
     return {
+      folder: at,
       post: (headers: Record<string, string> = {}) =>
         // Each on a connection of its own: the processes take turns.
         fetch(running.url, { method: 'POST', body: 'a sheep', headers: { ...headers, Connection: 'close' } }),
@@ -94,6 +98,11 @@ services:
       async killAndRestart() {
         await end('SIGKILL')
         running = await serve()
+      },
+      /** With the route paid on delivery from now on. */
+      reload() {
+        write(true)
+        running.child.kill('SIGHUP')
       },
       stop: () => end('SIGTERM'),
     }
@@ -126,6 +135,36 @@ services:
       const bought = await Promise.all(Array.from({ length: 6 }, buy))
       expect(bought.toSorted()).toEqual([1, 2, 3, 4, 5, 6].map((n) => `picture ${n}`))
       expect(asked).toBe(6)
+    } finally {
+      await seller.stop()
+      upstream.close()
+    }
+  })
+
+  it('begins with a reload, in all processes', async () => {
+    let asked = 0
+    const upstream = await startUpstream((req, res) => {
+      req.resume()
+      req.on('end', () => res.end(`picture ${++asked}`))
+    })
+    const seller = await startSeller(upstream, { hold: false })
+    const isHeld = async (): Promise<boolean> => {
+      const { created } = await offerOf(await seller.post())
+      const journal = join(seller.folder, 'turnpike.holds')
+      const hash = Buffer.from(created.paymentHash).toString('hex')
+      return existsSync(journal) && readFileSync(journal, 'utf8').includes(hash)
+    }
+    try {
+      expect(await isHeld()).toBe(false)
+      seller.reload()
+      await expect.poll(isHeld, SOON).toBe(true)
+      const { macaroon, created } = await offerOf(await seller.post())
+      // The wallet has the preimage once there is an answer, before anybody comes for it.
+      const paid = await pay(created)
+      expect([paid.status, asked]).toEqual(['paid', 1])
+      if (paid.status !== 'paid') return
+      const headers = { Authorization: formatCredential(macaroon, paid.preimage) }
+      for (let i = 0; i < 6; i++) expect(await (await seller.post(headers)).text()).toBe('picture 1')
     } finally {
       await seller.stop()
       upstream.close()

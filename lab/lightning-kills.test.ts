@@ -23,7 +23,7 @@ const PRICE_MSAT = 10_000n
 /** Of ten kills, how many hit what. A node needs up to minutes to come back: the gate leaves them alone. */
 const VICTIMS = isShort
   ? (['fare', 'gateway', 'fare'] as const)
-  : (['fare', 'fare', 'gateway', 'fare', 'buyer', 'gateway', 'fare', 'gateway', 'seller', 'fare'] as const)
+  : (['fare', 'buyer', 'gateway', 'fare', 'buyer', 'gateway', 'fare', 'buyer', 'seller', 'fare'] as const)
 const kills = numberOf('LAB_KILLS', isShort ? 10 : 50)
 const seed = numberOf('LAB_SEED', 1 + Math.floor(Math.random() * 1e8))
 

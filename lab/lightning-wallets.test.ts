@@ -144,6 +144,62 @@ describe.skipIf(!hasLab)(hasLab ? 'wallets on lnd' : 'SKIPPED: no lab', () => {
       }
     })
 
+    describe('between wallets of one server', () => {
+      const order = { maxFeeMsat: 0n, timeoutMs: 60_000 }
+      const ask = { amountMsat: 5_000n, memo: '', expirySeconds: 600 }
+      async function pairOn({ url, wallet }: LabLnbits) {
+        const [mine, theirs] = [await wallet('mine'), await wallet('theirs')]
+        const at = async ({ adminkey, inkey }: typeof mine) => ({
+          shop: await lnbits({ url, key: inkey }),
+          purse: await lnbitsWallet({ url, key: adminkey }),
+        })
+        const [rich, poor] = [await at(mine), await at(theirs)]
+        const { invoice } = await rich.shop.createInvoice({ ...ask, amountMsat: 1_000_000n })
+        await network.pay('seller', invoice)
+        await expect.poll(() => rich.purse.balanceMsat(), { timeout: 30_000 }).toBe(1_000_000n)
+        return { rich, poor }
+      }
+
+      it('and of a wallet to itself, each finds its own half, and nothing is paid twice', async () => {
+        const { rich, poor } = await pairOn(servers.buyer)
+        for (const [payee, leftMsat] of [
+          [poor, 995_000n],
+          [rich, 995_000n],
+        ] as const) {
+          const created = await payee.shop.createInvoice(ask)
+          const find = () => rich.purse.lookupPayment(created.paymentHash)
+          expect(await find()).toEqual({ status: 'not_found' })
+          expect(await payee.shop.lookupInvoice(created.paymentHash)).toBe('open')
+          const paid = await rich.purse.pay({ ...created, ...order })
+          expect(paid).toMatchObject({ status: 'paid', feeMsat: 0n })
+          expect(await find()).toEqual(paid)
+          expect(await rich.purse.pay({ ...created, ...order })).toEqual(paid)
+          expect(await payee.shop.invoiceDetails?.(created.paymentHash)).toMatchObject({
+            state: 'settled',
+            amountMsat: 5_000n,
+          })
+          expect(await poor.purse.lookupPayment(created.paymentHash)).toEqual({ status: 'not_found' })
+          expect(await rich.purse.balanceMsat()).toBe(leftMsat)
+        }
+      })
+
+      it('a payment that cannot be has failed, and hides nothing that was paid from elsewhere', async () => {
+        const { rich, poor } = await pairOn(servers.buyer)
+        const dear = await rich.shop.createInvoice({ ...ask, amountMsat: 900_000n })
+        expect(await poor.purse.pay({ ...dear, ...order })).toMatchObject({ status: 'failed' })
+        const created = await rich.shop.createInvoice(ask)
+        await network.pay('seller', created.invoice)
+        await expect.poll(() => rich.shop.lookupInvoice(created.paymentHash)).toBe('settled')
+        // What was paid already is tried once more, by its own payee.
+        expect(await rich.purse.pay({ ...created, ...order })).toMatchObject({ status: 'failed' })
+        expect(await rich.shop.invoiceDetails?.(created.paymentHash)).toMatchObject({
+          state: 'settled',
+          amountMsat: 5_000n,
+        })
+        expect(await rich.purse.balanceMsat()).toBe(1_005_000n)
+      })
+    })
+
     const paying = { name: 'as a wallet, with the admin key', backend: 'lnbits', role: 'pay', on } as const
     describeConformance(paying, async (faults) => {
       const { url, wallet, restart } = servers.buyer

@@ -8,6 +8,7 @@ import { askWebSocket } from './ask-websocket.mjs'
 
 const OTHER_CLIENTS = { grpc: askGrpc, websocket: askWebSocket }
 const OTHER_REQUESTS = {
+  metered: ['/chat', { method: 'POST', body: 'how do you do' }],
   trpc: ['/trpc/forecast?input="lisbon"'],
   connect: [
     '/weather.Weather/Forecast',

@@ -77,8 +77,8 @@ Payment scheme: \`WWW-Authenticate: Payment id="…", realm="…", method="light
 - \`GET /.well-known/l402/balance\` reads its credentials like those of L402, and uses nothing of them.
 - All lines of \`Accept-Payment\` are one list; the most exact range decides, a weight that is none is passed over, and what is longer than 4 KiB
   is not read and lets everything in.
-- Sessions (\`intent="session"\`) are neither offered nor bought: metered credit with L402 does what they do, and no published program has been found
-  to try them against. gRPC answers hold L402 alone: the scheme has no binding for it. Behind another proxy (forward-auth) there is
+- **Sessions** (\`intent="session"\`) are offered beside the charge where a route sells several calls or credit, on the same invoice again: see
+  [sessions.md](sessions.md). They are not bought: a purse has L402 or a charge wherever a session is offered here. gRPC answers hold L402 alone: the scheme has no binding for it. Behind another proxy (forward-auth) there is
   no receipt, and no body to bind.
 - **Buying by it**: \`payingFetch\` and \`fare\` pay a charge where a server offers no L402 that they can pay; see [fare.md](fare.md).
 

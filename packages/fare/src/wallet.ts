@@ -60,6 +60,10 @@ async function openWallet({ backend, settings }: WalletEntry): Promise<PaymentBa
     return await kind.openWallet(settings, {})
   } catch (error) {
     if (error instanceof TypeError || error instanceof RangeError) throw new UsageError(error.message)
+    if (isL402Error(error, 'lightning_invalid') && 'network' in error.details) {
+      const remedy = `as its --network says: add it anew with --network ${error.details['network']}, or name another node`
+      throw new L402Error(error.code, `${error.message} ${remedy}`, { details: error.details })
+    }
     throw error
   }
 }

@@ -139,7 +139,10 @@ async function handed(
   }
   if (body?.cut) await recordCut(purse, outcome)
   const lost = body?.cut === true && outcome.kind === 'served'
-  const message = `${moneyFirst(outcome)}${lost ? ' The answer broke off.' : ''}${unwritten}`
+  const why = body?.tooLarge
+    ? ` The answer was not unpacked to its end: ${body.tooLarge}. What was bought is kept and tried first next time.`
+    : ' The answer broke off.'
+  const message = `${moneyFirst(outcome)}${lost ? why : ''}${unwritten}`
   const data = {
     ok: outcome.kind === 'served' && !lost,
     outcome: lost && outcome.purchases.length > 0 ? 'not_served' : outcome.kind,

@@ -10,6 +10,7 @@ import { CommandError, type ExitCode, exitCode } from '../cli/exit.ts'
 import type { Io, ServeSignal } from '../cli/io.ts'
 import { programVersion } from '../cli/version.ts'
 import type { Config } from '../config/config.ts'
+import { assertCanHold } from '../config/hold.ts'
 import { ConfigError, type ConfigIssue, formatIssue } from '../config/issue.ts'
 import { loadKeys, MissingKeysError, makeKey, type StoredKey } from '../config/key-file.ts'
 import { loadConfig, parseConfig } from '../config/load.ts'
@@ -67,7 +68,11 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
   let notes: readonly ConfigIssue[] = []
   const load = (): Config => {
     const options = { cwd: io.cwd, env: io.env, sandbox }
-    if (aperture === undefined) return loadConfig(read.values.get('config') ?? defaultConfigFile, options)
+    if (aperture === undefined) {
+      const found = loadConfig(read.values.get('config') ?? defaultConfigFile, options)
+      assertCanHold(found)
+      return found
+    }
     const loaded = loadAperture(aperture, options)
     notes = loaded.notes
     return loaded.config

@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the file's own variables are the subject
 import { describe, expect, it } from 'vitest'
+import { assertCanHold } from './hold.ts'
 import { ConfigError } from './issue.ts'
 import { parseConfig } from './load.ts'
 
@@ -101,9 +102,11 @@ describe('hold: true, where a backend cannot hold', () => {
     ])
   })
 
-  it('counts for the sandbox that takes the place of one that can', () => {
+  it('is no fault where all can, nor for commands that need no backend', () => {
     expect(faultsOf(file(`[${LND}, ${LND}]`))).toEqual([])
-    expect(faultsOf(file(LND), {}, true).join()).toContain('not "sandbox"')
+    const config = parseConfig(file(LND), { ...where, sandbox: true })
+    expect(() => assertCanHold(config)).toThrow(/^turnpike.yaml:6:18: .*not "sandbox"$/)
+    expect(() => assertCanHold(parseConfig(file(LND), where))).not.toThrow()
   })
 })
 

@@ -124,9 +124,10 @@ export function parseConfig(
   }
   const workers = workerCount(data.workers)
   if (store !== undefined) checkWorkers(source, { workers, store }, issues)
-  checkHolds(source, { services, store, lightning }, issues)
+  // Commands that need no backend read the file so, too: who runs it asks `assertCanHold`.
+  checkHolds(source, { services, store, lightning: options.sandbox ? [] : lightning }, issues)
   checkAmounts(source, { services, lightning, amounts }, issues)
-  const played = lightning[0]?.backend === 'sandbox'
+  const played = options.sandbox ? 'told' : lightning[0]?.backend === 'sandbox'
   const sessions = readSessions(source, { given: data.sessions, folder, sandbox: played }, issues)
   const access = readAccess(data.log, { source, folder, issues })
   if (issues.length > 0 || store === undefined) throw new ConfigError(file, issues)

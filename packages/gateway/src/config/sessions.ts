@@ -9,7 +9,10 @@ import { section } from './section.ts'
 import { amount, flag, timerDuration } from './values.ts'
 import type { YamlSource } from './yaml-source.ts'
 
-const sessionsSection = section('"idleTimeout", "pin", "maxBalance" or "refunds"', {
+const EXPECTED =
+  'off, or a table such as { idleTimeout: 5m, pin: false, maxBalance: 100000 sat, refunds: { backend: lnd, … } }'
+
+const sessionsSection = section(EXPECTED, {
   idleTimeout: timerDuration
     .optional()
     .describe('How long nobody may use a session before it is closed and paid back. Default 5m.'),
@@ -28,9 +31,7 @@ const sessionsSection = section('"idleTimeout", "pin", "maxBalance" or "refunds"
 })
 
 /** `sessions`. */
-export const sessionsSchema = z.union([z.literal('off'), z.literal(false), sessionsSection], {
-  error: (issue) => (issue.input === undefined ? undefined : 'a table with "refunds" and the like, or off'),
-})
+export const sessionsSchema = z.union([z.literal('off'), sessionsSection], { error: () => EXPECTED })
 
 /** What sessions are like; plain data. */
 export interface SessionsConfig {
@@ -51,14 +52,19 @@ export function readSessions(
   }: {
     readonly given: z.output<typeof sessionsSchema> | undefined
     readonly folder: string
-    /** Play money, which no wallet outside pays back. */
-    readonly sandbox: boolean
+    /** Play money, which no wallet outside pays back: the file says so, or whoever runs it. */
+    readonly sandbox: boolean | 'told'
   },
   issues: ConfigIssue[],
 ): SessionsConfig | undefined {
-  if (given === 'off' || given === false) return undefined
+  if (given === 'off') return undefined
   const { idleTimeout = 300, pin = false, maxBalance = 100_000_000n } = given ?? {}
-  const refunds = sandbox ? undefined : readRefunds(source, folder, issues)
+  const refunds = sandbox === 'told' ? undefined : readRefunds(source, folder, issues)
+  if (sandbox === true && refunds !== undefined)
+    issues.push({
+      position: refunds.position,
+      message: 'sessions.refunds: the sandbox is play money, expected no wallet that pays it back',
+    })
   return { idleTimeoutSeconds: idleTimeout, pin, mostMsat: maxBalance, refunds }
 }
 

@@ -24,14 +24,15 @@ export function withLines(
   { body }: { readonly body?: BodyInit } = {},
 ): Response {
   if ((lines.length === 0 && body === undefined) || response.status < 200) return response
-  const answer = new Response(body ?? response.body, response)
-  const { headers } = answer
+  const { status, statusText } = response
+  // Not by the response itself: servers on Node know a response that is made of its parts, and send it in one piece.
+  const headers = new Headers(response.headers)
   for (const [name, value] of pairs(linesForStatus(lines, response.status))) {
     if (name === 'Cache-Control') headers.set(name, value)
     else headers.append(name, value)
     if (headers.has('access-control-allow-origin')) headers.append('access-control-expose-headers', name)
   }
-  return answer
+  return new Response(body ?? response.body, { status, statusText, headers })
 }
 
 /** The header lines of a message. */

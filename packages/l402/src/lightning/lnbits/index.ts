@@ -70,7 +70,7 @@ export async function lnbits(options: LnbitsOptions): Promise<InvoiceBackend> {
       return { invoice: made['bolt11'] ?? made['payment_request'], paymentHash: hash32(made['payment_hash']) }
     },
     async lookup(paymentHash) {
-      const answer = answerOf(rest, await rest.call(`api/v1/payments/${encodeHex(paymentHash)}`))
+      const answer = answerOf(rest, await halfOf(rest, paymentHash, 'incoming'))
       if (answer.status === 404) return 'unknown'
       const body = objectOf(expectOk(rest, answer, INVOICE_KEY).body)
       if (typeof body['paid'] !== 'boolean') failCall(rest, answer)
@@ -124,24 +124,52 @@ async function send(
   // Its error may stand for "could not be sent" and for "cannot say": its books know.
   const known = await lookup(paymentHash)
   if (known.status !== 'not_found') return known
+  // Of a payment that is not in its books its word is enough.
   const refused = answer.status >= 400 && answer.status < 500
-  return refused
+  return refused || objectOf(answer.body)['status'] === 'failed'
     ? { status: 'failed', detail: textOf(errorText(answer.body), 'refused') }
     : notUnderstood(answer)
 }
 
 async function findPayment(rest: Rest, paymentHash: Uint8Array): Promise<PaymentOutcome> {
-  const answer = lookupAnswer(await rest.call(`api/v1/payments/${encodeHex(paymentHash)}`))
+  const answer = lookupAnswer(await halfOf(rest, paymentHash, 'outgoing'))
   if ('detail' in answer) return answer
   if (answer.status === 404 && errorText(answer.body) !== '') return { status: 'not_found' }
   return answer.status === 200 ? paymentOf(objectOf(answer.body), answer) : notUnderstood(answer)
 }
 
+/** Which way the money of a payment goes, as the wallet sees it. */
+type Half = 'incoming' | 'outgoing'
+
+/**
+ * What the books say of one hash. A wallet that pays an invoice of its own has both halves under it, and the server
+ * answers with either of them: then the list of the wallet's payments has the one that is meant. Answers like a look-up,
+ * 404 where there is no such half.
+ */
+async function halfOf(rest: Rest, paymentHash: Uint8Array, half: Half): Promise<RestOutcome> {
+  const hash = encodeHex(paymentHash)
+  const outcome = await rest.call(`api/v1/payments/${hash}`)
+  if (outcome.kind !== 'answered' || outcome.status !== 200) return outcome
+  const details = objectOf(objectOf(outcome.body)['details'])
+  if (isHalf(details, half)) return outcome
+  const listed = await rest.call(`api/v1/payments?payment_hash=${hash}`)
+  if (listed.kind !== 'answered' || listed.status !== 200) return listed
+  const found = listOf(listed.body)
+    .map(objectOf)
+    .find((payment) => payment['payment_hash'] === hash && isHalf(payment, half))
+  if (found === undefined) return { ...listed, status: 404, body: { detail: 'Payment does not exist.' } }
+  const { status, preimage } = found
+  return { ...listed, body: { paid: status === 'success', status, preimage, details: found } }
+}
+
+/** What does not say its amount is taken for what was asked for. */
+function isHalf({ amount }: JsonObject, half: Half): boolean {
+  return typeof amount !== 'number' || (half === 'incoming' ? amount > 0 : amount < 0)
+}
+
 function paymentOf(body: JsonObject, answer: RestAnswer): PaymentOutcome {
   const details = objectOf(body['details'])
   const status = body['status'] ?? details['status']
-  // A wallet of the same server may be the payee: its incoming half carries the same hash.
-  if (typeof details['amount'] === 'number' && details['amount'] > 0) return { status: 'not_found' }
   if (status === 'failed') return { status: 'failed', detail: 'the payment failed' }
   if (body['paid'] !== true) return status === 'pending' ? { status: 'pending' } : notUnderstood(answer)
   const fee = Number(details['fee'])
