@@ -33,6 +33,7 @@ export async function endureMcp(attack: Attack, scene: Scene): Promise<Endured> 
       addresses,
       listen: undefined,
       tokenFile: undefined,
+      unpackBounds: undefined,
     },
     calls: calls({ oneByOne: false }),
     bodies: bodyStore(64 * 1024 * 1024),
