@@ -291,8 +291,8 @@ describe.each(Object.entries(MOUNTS))('WebSockets of %s', (name, mount) => {
   it('are opened by no spelling of their path unpaid', async () => {
     const self = await open(mount)
     const authorization = await self.buy('/minute')
+    // 500 is what Hono's server says to an upgrade whose target it cannot read.
     for (const path of hostileTargets('forecast', 'x'))
-      // 500 is what Hono's server says to an upgrade whose target it cannot read.
       for (const headers of [{}, { authorization }])
         expect([400, 402, 404, ...(name === 'Hono' ? [500] : [])], path).toContain(
           await self.upgrade(path, headers),
