@@ -21,8 +21,8 @@ export interface McpSettings {
   readonly outputFolder: string | undefined
   /** Which addresses may be connected to. */
   readonly addresses: AddressGuard
-  /** How large a compressed answer may become; `undefined`: the default. */
-  readonly unpackBounds: UnpackBounds | undefined
+  /** How large a compressed answer may become. Left out: as large as is usual. */
+  readonly unpackBounds?: UnpackBounds | undefined
   /** Where to serve HTTP; `undefined`: standard input and output. */
   readonly listen: Listen | undefined
   readonly tokenFile: string | undefined
