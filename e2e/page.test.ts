@@ -108,6 +108,18 @@ describe('the payment page', () => {
     expect(await page.locator('.notice').textContent()).toBe('What you bought is used up.')
   })
 
+  it('shows a way on in the place of an invoice that has expired', async () => {
+    const { page } = await tab()
+    await page.clock.setFixedTime(Date.now() + 86_400_000)
+    await page.goto(`${gateway.url}/pass/late`)
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await page.getByText('This invoice has expired.').waitFor()
+    expect(await page.locator('svg').isVisible()).toBe(false)
+    await page.screenshot({ path: join(SHOTS, 'expired.png'), fullPage: true })
+    await page.getByRole('link', { name: 'Get a new invoice' }).click()
+    await page.getByRole('link', { name: 'Open in wallet' }).waitFor()
+  })
+
   it('works without a script: QR code, wallet link, and the link that opens it', async () => {
     const { page } = await tab({ javaScriptEnabled: false })
     await page.goto(`${gateway.url}/pass/plain?a=1`)

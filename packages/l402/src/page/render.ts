@@ -71,7 +71,7 @@ ${notice === undefined ? '' : `<p class="notice">${escapeHtml(notice)}</p>\n`}<p
 <div class="acts"><a class="act first" href="lightning:${escapeHtml(invoice)}">${words.openWallet}</a><button type="button" id="copy" hidden>${words.copy}</button><button type="button" id="wallet" hidden>${words.browserWallet}</button><a class="act" id="reload" href="">${words.reload}</a></div>
 <details id="details"><summary>${words.invoice}</summary><code id="invoice" dir="ltr">${escapeHtml(invoice)}</code></details>
 </div>
-<a class="act first" id="renew" href="" hidden>${words.renew}</a>
+<a class="act" id="renew" href="" hidden>${words.renew}</a>
 <details id="proof"${facts.formAction === undefined ? ' hidden' : ''}${notice === text.pendingSettled ? ' open' : ''}><summary>${words.havePreimage}</summary>
 <form id="form" ${form}><input type="hidden" name="pending" value="${escapeHtml(facts.pending)}"><input type="hidden" name="target" value="${escapeHtml(facts.target)}"><label for="preimage">${words.preimage}</label><input id="preimage" dir="ltr" name="preimage" required pattern="\\s*[0-9a-fA-F]{64}\\s*" autocomplete="off" spellcheck="false" aria-describedby="hint"><p><small id="hint">${words.preimageHint}</small></p><button>${words.open}</button></form></details>
 </main>

@@ -15,7 +15,7 @@ dd{margin:0;overflow-wrap:break-word;font-weight:600}
 svg{display:block;width:100%;height:auto}
 .acts{display:flex;flex-wrap:wrap;gap:.5rem;margin:1rem 0}
 a.act,button{flex:1 1 9rem;padding:.7rem 1rem;border:1px solid var(--go);border-radius:.5rem;background:var(--card);color:var(--go);font:inherit;font-weight:600;text-align:center;text-decoration:none;cursor:pointer}
-a.first,form button{background:var(--go);color:var(--on)}
+a.first,#renew,form button{background:var(--go);color:var(--on)}
 :focus-visible{outline:3px solid var(--go);outline-offset:3px}
 #renew{display:block}
 [hidden]{display:none!important}
