@@ -17,8 +17,8 @@ interface Entry {
 
 /** Both schemes, copies for each request, and proofs of possession among them. */
 const CLIENT_KIB = 44
-/** Some 13 of them are the payment page and its QR codes. */
-const SERVER_KIB = 66
+/** Some 13 of them are the payment page and its QR codes, some 2 the actions of sessions. */
+const SERVER_KIB = 69
 
 const entries: Entry[] = [
   {
