@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { diagnose } from '@turnpike/l402/conformance'
+import { lndWallet } from '@turnpike/l402/lightning/lnd'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../packages/gateway/src/main.ts'
 import { BEHAVIOURS } from '../packages/gateway/test/aperture/behaviours.ts'
@@ -21,6 +22,7 @@ import { type BehaviourUpstream, behaviourUpstream } from '../packages/gateway/t
 import { closeUpstreams } from '../packages/gateway/test/e2e/upstream.ts'
 import { temporaryFolder, testIo } from '../packages/gateway/test/test-io.ts'
 import { type RunningAperture, startWholeAperture } from './lib/aperture.ts'
+import { bakePayMacaroon, type LabNode } from './lib/lightning.ts'
 
 const lab = resolve(import.meta.dirname, '..', process.env['TURNPIKE_LAB'] ?? '../shared/lab')
 const hasLab = existsSync(join(lab, 'aperture.mjs'))
@@ -29,6 +31,7 @@ if (!hasLab) console.log('SKIPPED: there is no lab with a real Aperture (TURNPIK
 interface Network {
   readonly nodes: {
     readonly seller: { readonly grpc: string; readonly tls: string; readonly macaroonDir: string }
+    readonly buyer: LabNode
   }
   pay(node: string, invoice: string): Promise<{ readonly preimage: string }>
   close(): Promise<void>
@@ -80,6 +83,30 @@ describe.skipIf(!hasLab)(hasLab ? 'a real Aperture' : 'SKIPPED: no lab', () => {
     expect(findings.map(({ rule }) => rule)).toEqual(['S3', 'S2', 'S5', 'S6'])
     expect(clients.find(({ client }) => client === '402index')).toMatchObject({ buys: false })
     expect(clients.find(({ client }) => client === 'lnget')).toMatchObject({ buys: true })
+  })
+
+  it('has the faults that are known of what it sells, by rule', async () => {
+    const { rest, tls } = network.nodes.buyer
+    const macaroonFile = await bakePayMacaroon(network.nodes.buyer, folder)
+    const wallet = await lndWallet({ url: rest, macaroonFile, tlsCertFile: tls })
+    const { findings, paid } = await diagnose({
+      url: `${aperture.url}/on/a`,
+      pay: { wallet, mostMsat: 100_000n },
+    }).finally(() => wallet.close())
+    console.log(findings.map(({ severity, rule, what }) => `${severity} ${rule}: ${what}`).join('\n'))
+    expect(paid).toMatchObject({ status: 'paid' })
+    for (const what of [
+      'the scheme in lower case is not taken (402)',
+      'base64url without padding is not taken (402)',
+      'a preimage in capitals is not taken (402)',
+      'a copy that on_max_calls rules out passes',
+      'a copy that on_methods rules out passes',
+      'a copy that on_paths rules out passes',
+      'a copy that crit rules out passes',
+    ])
+      expect(findings).toContainEqual(expect.objectContaining({ severity: 'warning', what }))
+    // It holds to what it has always known.
+    expect(findings.filter(({ severity }) => severity === 'error').map(({ rule }) => rule)).toEqual(['S3'])
   })
 
   it('is followed by our gateway with the same file, and what it has sold goes on', async () => {

@@ -17,6 +17,7 @@ import {
   startNetwork,
   versionOf,
 } from './lib/lightning.ts'
+import { itPaysBack } from './lib/session-refunds.ts'
 
 if (!hasLab) console.log('SKIPPED: there is no lab with real lnd nodes (TURNPIKE_LAB)')
 
@@ -106,6 +107,8 @@ describe.skipIf(!hasLab)(hasLab ? 'lnd' : 'SKIPPED: no lab', () => {
       close: async () => {},
     }
   })
+
+  itPaysBack(() => network, folder)
 
   it('names what a macaroon lacks, and how to bake one', async () => {
     const { seller, buyer } = network.nodes

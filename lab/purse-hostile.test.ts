@@ -1,19 +1,23 @@
 /**
- * A hostile server against the purse: `npm run lab -- purse-hostile`. Each attack is run at `payingFetch` and, where its
- * command line can say it, at the real `fare get`, with a wallet that pays whatever it is asked to. What left the wallet
- * is compared with what policy allows and with what the purse has on its books.
+ * A hostile server against the purse: `npm run lab -- purse-hostile`. Each attack is run at `payingFetch` and, where they
+ * can be told it, at the real `fare get` and at the tool `fetch` of `fare mcp`, with a wallet that pays whatever it is
+ * asked to. What left the wallet is compared with what policy allows and with what the purse has on its books, and nothing
+ * that a face says may hold a macaroon or a preimage.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { isShort } from './lib/flags.ts'
 import type { Attack } from './lib/purse/attack.ts'
 import { afterAttacks } from './lib/purse/attacks-after.ts'
 import { httpAttacks } from './lib/purse/attacks-http.ts'
 import { invoiceAttacks } from './lib/purse/attacks-invoice.ts'
+import { lieAttacks } from './lib/purse/attacks-lies.ts'
 import { redirectAttacks } from './lib/purse/attacks-redirect.ts'
 import { closeFaces, type Endured, endureFare, endureFetch } from './lib/purse/faces.ts'
+import { argumentsOf, endureMcp } from './lib/purse/mcp-face.ts'
 import { openScene, type Scene } from './lib/purse/scene.ts'
 import { type Spendthrift, startSpendthrift } from './lib/purse/wallet.ts'
 
-const attacks = [...invoiceAttacks, ...redirectAttacks, ...afterAttacks, ...httpAttacks]
+const attacks = [...invoiceAttacks, ...redirectAttacks, ...afterAttacks, ...httpAttacks, ...lieAttacks]
 const lines: string[] = []
 let lostMsat = 0n
 let runs = 0
@@ -32,7 +36,7 @@ afterAll(async () => {
 
 async function endure(
   attack: Attack,
-  face: 'fetch' | 'fare',
+  face: 'fetch' | 'fare' | 'mcp',
   run: (attack: Attack, scene: Scene) => Promise<Endured>,
 ): Promise<void> {
   wallet.ends = attack.wallet ?? 'paid'
@@ -69,10 +73,20 @@ describe('payingFetch and a server that', () => {
   })
 })
 
+/** The gate's short run shares the attacks between the two programs; both have one gate behind them. */
+const turn = (which: 0 | 1) => (_: Attack, i: number) => !isShort || i % 2 === which
+
 describe('fare get and a server that', () => {
-  const sayable = attacks.filter(({ flags }) => flags !== null)
+  const sayable = attacks.filter(({ flags }) => flags !== null).filter(turn(0))
   it.each(sayable.map((attack) => [attack.name, attack] as const))('%s', async (_, attack) => {
     await endure(attack, 'fare', endureFare)
+  })
+})
+
+describe('the tool fetch and a server that', () => {
+  const sayable = attacks.filter((attack) => argumentsOf(attack) !== null).filter(turn(1))
+  it.each(sayable.map((attack) => [attack.name, attack] as const))('%s', async (_, attack) => {
+    await endure(attack, 'mcp', endureMcp)
   })
 })
 

@@ -1,11 +1,10 @@
 /**
- * One framework with three routes that answer the same: `/bare`, `/pass` (a time pass) and `/call` (counted). Takes its name from
- * the command line, writes `{"port":…,"pass":"…","call":"…"}` with credentials that open the two.
+ * One framework with three routes that answer the same: bare, `pass` (a time pass) and `call` (counted). Takes its name from
+ * the command line, writes `{"protocol":…,"bare":{"url":…},"pass":{"url":…,"authorization":…},"call":…}`.
  */
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { createAdaptorServer } from '@hono/node-server'
-import Router from '@koa/router'
+import * as grpc from '@grpc/grpc-js'
 import {
   decodeBase64,
   decodeIdentifier,
@@ -13,116 +12,77 @@ import {
   findL402Challenges,
   formatCredential,
 } from '@turnpike/l402'
-import { l402 as expressL402 } from '@turnpike/l402/express'
-import { l402 as fastifyL402 } from '@turnpike/l402/fastify'
-import { l402 as fetchL402 } from '@turnpike/l402/fetch'
-import { l402 as honoL402 } from '@turnpike/l402/hono'
-import { l402 as koaL402 } from '@turnpike/l402/koa'
-import { memoryLightning } from '@turnpike/l402/lightning/memory'
-import { l402 as nodeL402 } from '@turnpike/l402/node'
-import { memoryStore } from '@turnpike/l402/store/memory'
-import express from 'express'
-import fastify from 'fastify'
-import { Hono } from 'hono'
-import Koa from 'koa'
+import { rpcServers } from './adapter-rpc-servers.ts'
+import { httpServers } from './adapter-servers.ts'
+import { lightning } from './adapter-terms.ts'
+import type { LoadOptions } from './load.ts'
 
-const lightning = memoryLightning()
-const options = {
-  lightning,
-  store: memoryStore(),
-  keys: [{ id: 'bench', masterKey: new Uint8Array(32).fill(1), active: true }],
-  services: { bench: {} },
-}
-const BODY = JSON.stringify({ sky: 'clear', wind: 'north-west', degrees: 21 })
-const JSON_TYPE = { 'Content-Type': 'application/json', 'Content-Length': String(BODY.length) }
-const PASS = { name: 'GET /pass', price: '1 sat', grants: { valid: '1d' } }
-const CALL = { name: 'GET /call', price: '1 sat', grants: { calls: 1_000_000_000 } }
+/** What the load is told of a route. */
+export type AdapterRoute = Pick<LoadOptions, 'url' | 'authorization'>
 
-const servers: Record<string, () => Server | Promise<Server>> = {
-  node() {
-    const toll = nodeL402(options)
-    const bare: RequestListener = (_req, res) => void res.writeHead(200, JSON_TYPE).end(BODY)
-    const answer = (req: Parameters<RequestListener>[0], res: Parameters<RequestListener>[1]): void =>
-      bare(req, res)
-    const pass = toll(PASS, answer)
-    const call = toll(CALL, answer)
-    return createServer((req, res) => {
-      if (req.url === '/pass') void pass(req, res)
-      else if (req.url === '/call') void call(req, res)
-      else bare(req, res)
-    })
-  },
-  express() {
-    const toll = expressL402(options)
-    const answer: express.RequestHandler = (_req, res) => void res.type('json').send(BODY)
-    return createServer(
-      express().get('/bare', answer).get('/pass', toll(PASS), answer).get('/call', toll(CALL), answer),
-    )
-  },
-  async fastify() {
-    const toll = fastifyL402(options)
-    const app = fastify()
-    const answer = async (_request: unknown, reply: { type(name: string): unknown }): Promise<string> => {
-      reply.type('application/json')
-      return BODY
-    }
-    app.get('/bare', answer)
-    app.get('/pass', { onRequest: toll(PASS) }, answer)
-    app.get('/call', { onRequest: toll(CALL) }, answer)
-    await app.ready()
-    return app.server
-  },
-  koa() {
-    const toll = koaL402(options)
-    const answer = (ctx: Koa.Context): void => {
-      ctx.type = 'json'
-      ctx.body = BODY
-    }
-    const router = new Router()
-    router.get('/bare', answer).get('/pass', toll(PASS), answer).get('/call', toll(CALL), answer)
-    return createServer(new Koa().use(router.routes()).callback())
-  },
-  hono() {
-    const toll = honoL402(options)
-    const answer = (): Response => new Response(BODY, { headers: JSON_TYPE })
-    const app = new Hono()
-      .get('/bare', answer)
-      .get('/pass', toll(PASS), answer)
-      .get('/call', toll(CALL), answer)
-    return createAdaptorServer({ fetch: app.fetch }) as Server
-  },
-  fetch() {
-    const toll = fetchL402(options)
-    const answer = (): Response => new Response(BODY, { headers: JSON_TYPE })
-    const pass = toll(PASS, answer)
-    const call = toll(CALL, answer)
-    const fetch = (request: Request): Response | Promise<Response> =>
-      request.url.endsWith('/pass') ? pass(request) : request.url.endsWith('/call') ? call(request) : answer()
-    return createAdaptorServer({ fetch }) as Server
-  },
+/** What is measured, and how it is asked. */
+export interface AdapterRoutes extends Readonly<Record<'bare' | 'pass' | 'call', AdapterRoute>> {
+  readonly protocol: 'h1' | 'grpc'
 }
 
-async function buy(url: string): Promise<string> {
-  const { headers } = await fetch(url)
-  const [challenge] = findL402Challenges([headers.get('www-authenticate') ?? ''])
+async function pay(challenges: string): Promise<string> {
+  const [challenge] = findL402Challenges([challenges])
   const { macaroon = '', invoice = '' } = challenge ?? {}
   const { identifier } = decodeMacaroon(decodeBase64(macaroon) as Uint8Array)
   const { paymentHash } = decodeIdentifier(identifier)
-  const paid = await lightning.pay({
-    invoice,
-    paymentHash,
-    amountMsat: 1_000n,
-    maxFeeMsat: 0n,
-    timeoutMs: 5_000,
-  })
+  const terms = { invoice, paymentHash, amountMsat: 1_000n, maxFeeMsat: 0n, timeoutMs: 5_000 }
+  const paid = await lightning.pay(terms)
   if (paid.status !== 'paid') throw new Error(paid.status)
   return formatCredential(macaroon, paid.preimage)
 }
 
-const server = await servers[process.argv[2] ?? '']?.()
-if (server === undefined) throw new Error(`expected one of ${Object.keys(servers).join(', ')}`)
-server.listen(0, '127.0.0.1', async () => {
-  const { port } = server.address() as AddressInfo
-  const url = `http://127.0.0.1:${port}`
-  console.log(JSON.stringify({ port, pass: await buy(`${url}/pass`), call: await buy(`${url}/call`) }))
-})
+async function buy(url: string): Promise<AdapterRoute> {
+  const { headers } = await fetch(url)
+  return { url, authorization: await pay(headers.get('www-authenticate') ?? '') }
+}
+
+async function buyCall(url: string): Promise<AdapterRoute> {
+  const { host, pathname } = new URL(url)
+  const client = new grpc.Client(host, grpc.credentials.createInsecure())
+  const asIs = (bytes: Buffer): Buffer => bytes
+  const challenges = await new Promise<string>((resolve) => {
+    client.makeUnaryRequest(pathname, asIs, asIs, Buffer.alloc(0), (error) =>
+      resolve(String(error?.metadata.get('www-authenticate')[0])),
+    )
+  })
+  client.close()
+  return { url, authorization: await pay(challenges) }
+}
+
+async function openHttp(name: string): Promise<AdapterRoutes | undefined> {
+  const server = await httpServers[name]?.()
+  if (server === undefined) return undefined
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return {
+    protocol: 'h1',
+    bare: { url: `${url}/bare` },
+    pass: await buy(`${url}/pass`),
+    call: await buy(`${url}/counted`),
+  }
+}
+
+async function openRpc(name: string): Promise<AdapterRoutes | undefined> {
+  const targets = await rpcServers[name]?.()
+  if (targets === undefined) return undefined
+  const url = ({ port, path }: { port: number; path: string }): string => `http://127.0.0.1:${port}${path}`
+  return {
+    protocol: 'grpc',
+    bare: { url: url(targets.bare) },
+    pass: await buyCall(url(targets.pass)),
+    call: await buyCall(url(targets.call)),
+  }
+}
+
+const name = process.argv[2] ?? ''
+const routes = (await openHttp(name)) ?? (await openRpc(name))
+if (routes === undefined) {
+  const names = [...Object.keys(httpServers), ...Object.keys(rpcServers)]
+  throw new Error(`expected one of ${names.join(', ')}`)
+}
+console.log(JSON.stringify(routes))

@@ -1,4 +1,7 @@
 // A paid route in Fastify. Lightning and books in memory: put lnd({ … }) and sqliteStore({ … }) there for real ones.
+//   node examples/frameworks/fastify.mjs
+//   curl -i http://127.0.0.1:3000/forecast/oslo
+//   node examples/frameworks/buy.mjs fastify
 import { l402 } from '@turnpike/l402/fastify'
 import { memoryLightning } from '@turnpike/l402/lightning/memory'
 import { memoryStore } from '@turnpike/l402/store/memory'

@@ -1,5 +1,8 @@
 // A paid route of fetch's shape, for Workers, Bun and Deno; here on Node. Lightning and books in memory: put
 // lnd({ … }) and postgresStore({ … }) there for real ones.
+//   node examples/frameworks/fetch.mjs
+//   curl -i http://127.0.0.1:3000/forecast/oslo
+//   node examples/frameworks/buy.mjs fetch
 import { serve } from '@hono/node-server'
 import { l402 } from '@turnpike/l402/fetch'
 import { memoryLightning } from '@turnpike/l402/lightning/memory'

@@ -1,4 +1,7 @@
 // A paid route in Hono. Lightning and books in memory: put lnd({ … }) and sqliteStore({ … }) there for real ones.
+//   node examples/frameworks/hono.mjs
+//   curl -i http://127.0.0.1:3000/forecast/oslo
+//   node examples/frameworks/buy.mjs hono
 import { serve } from '@hono/node-server'
 import { l402 } from '@turnpike/l402/hono'
 import { memoryLightning } from '@turnpike/l402/lightning/memory'

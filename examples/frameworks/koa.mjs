@@ -1,4 +1,7 @@
 // A paid route in Koa. Lightning and books in memory: put lnd({ … }) and sqliteStore({ … }) there for real ones.
+//   node examples/frameworks/koa.mjs
+//   curl -i http://127.0.0.1:3000/forecast/oslo
+//   node examples/frameworks/buy.mjs koa
 import Router from '@koa/router'
 import { l402 } from '@turnpike/l402/koa'
 import { memoryLightning } from '@turnpike/l402/lightning/memory'

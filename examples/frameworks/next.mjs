@@ -1,5 +1,8 @@
 // A paid route handler of Next: app/forecast/[city]/route.js would export this GET. Lightning and books in memory: put
 // lnd({ … }) and postgresStore({ … }) there for real ones.
+//   node examples/frameworks/next.mjs
+//   curl -i http://127.0.0.1:3000/forecast/oslo
+//   node examples/frameworks/buy.mjs next
 import { serve } from '@hono/node-server'
 import { memoryLightning } from '@turnpike/l402/lightning/memory'
 import { l402 } from '@turnpike/l402/next'

@@ -1,4 +1,7 @@
 // A paid route in node:http. Lightning and books in memory: put lnd({ … }) and sqliteStore({ … }) there for real ones.
+//   node examples/frameworks/node.mjs
+//   curl -i http://127.0.0.1:3000/forecast/oslo
+//   node examples/frameworks/buy.mjs node
 import { createServer } from 'node:http'
 import { memoryLightning } from '@turnpike/l402/lightning/memory'
 import { l402 } from '@turnpike/l402/node'

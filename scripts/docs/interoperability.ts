@@ -32,10 +32,13 @@ const TAIL = `
 
 - **mppx** has no Lightning inside. The suite gives it the lightning method of the draft in a few lines, and it sends
   \`Accept-Payment\` by itself, so the gateway offers it the Payment scheme as it is configured at first. \`npm run lab -- mpp\` runs it
-  both ways: as a client of the gateway, and as a server that \`payingFetch\` and \`fare get\` buy from, with real payments.
+  both ways: as a client of the gateway, and as a server that \`payingFetch\` and \`fare get\` buy from, with real payments; and both ways
+  over MCP, with \`paidTool\` and \`payingTools\` ([agents.md](agents.md)).
 - **Alby's \`fetchWithMpp\`** does not buy here: it reads a Payment challenge only where it stands first, and the L402 challenge stands
   first (rule S3), because most L402 clients read nothing else. \`fetch402\` of the same package takes the L402 one and buys.
-- **lnget**, Aperture's Go client interceptor, **L402sdk** (Rust), paygate (Java) and 402index are not in the registries in a form that
+- **L402sdk** is the Python package; its crates are not on crates.io. It takes its money from lnd's REST interface, which the suite plays.
+- **l402** of PyPI (0.1.0) is a client of another protocol of that name: it wants offers and a \`payment_context_token\` in a JSON body, and reads no challenge.
+- **lnget** (its Go module has no version that can be had), Aperture's Go client interceptor, paygate (Java) and 402index are not in the registries in a form that
   can be installed here. What each of them sends is replayed byte for byte against the real gateway, one row per client and form
   (\`packages/gateway/test/e2e/known-clients.test.ts\`), and the purse buys from every challenge their servers write
   (\`npm run lab -- purse-forms\`); a real Aperture, both as a peer to take over from and as a server
@@ -44,11 +47,15 @@ const TAIL = `
 
 ## Is my server right? \`turnpike doctor\`
 
-\`turnpike doctor https://api.example.com/forecast/oslo\` probes any L402 server, ours or another, with some twenty requests of which none is
-paid: it prints what each known client can do with the challenge and why not, and every finding with its rule and remedy. \`--pay "10 sat"\`
+\`turnpike doctor https://api.example.com/forecast/oslo\` probes any L402 server, ours or another, with some thirty requests of which none is
+paid: it prints what each known client can do with the challenge and why not, and every finding with its rule and remedy. \`--pay "12 sat"\`
 buys once and tries every spelling of what it bought, and narrower copies that must not pass. \`--json\` for programs; exit code 1 where there is
 an error. The same for test suites is \`diagnose\` of \`@turnpike/l402/conformance\`. Of a real Aperture 0.5 it says: the first line is the LSAT one
-(S3), no spelling that all clients read (S2), no \`Cache-Control\` (S5), a body without a word for machines (S6); lnget buys, 402index does not.
+(S3), no spelling that all clients read (S2), no \`Cache-Control\` (S5), a body without a word for machines (S6); lnget buys, 402index does not. With
+\`--pay\` also: no scheme in lower case, no base64url and no preimage in capitals (V1), and none of \`_max_calls\`, \`_methods\`, \`_paths\` and \`crit\` enforced
+(\`npm run lab -- aperture-behaviours\`). The cap of \`--pay\` holds price and fees together. It does not follow redirects, waits \`--timeout\` for each answer
+and as long for its body, reads 256 KiB of it at most, and asks for the path in six other spellings, which must not pass unpaid. Where money may have been spent, the
+answer says how much, whatever the server or the wallet did then.
 
 ## The Payment scheme (MPP)
 
@@ -70,8 +77,8 @@ Payment scheme: \`WWW-Authenticate: Payment id="…", realm="…", method="light
 - \`GET /.well-known/l402/balance\` reads its credentials like those of L402, and uses nothing of them.
 - All lines of \`Accept-Payment\` are one list; the most exact range decides, a weight that is none is passed over, and what is longer than 4 KiB
   is not read and lets everything in.
-- Sessions (\`intent="session"\`) are neither offered nor bought: metered credit with L402 does what they do, and no published program has been found
-  to try them against. gRPC answers hold L402 alone: the scheme has no binding for it. Behind another proxy (forward-auth) there is
+- **Sessions** (\`intent="session"\`) are offered beside the charge where a route sells several calls or credit, on the same invoice again: see
+  [sessions.md](sessions.md). They are not bought: a purse has L402 or a charge wherever a session is offered here. gRPC answers hold L402 alone: the scheme has no binding for it. Behind another proxy (forward-auth) there is
   no receipt, and no body to bind.
 - **Buying by it**: \`payingFetch\` and \`fare\` pay a charge where a server offers no L402 that they can pay; see [fare.md](fare.md).
 

@@ -11,14 +11,21 @@ import { encodeHex } from '@turnpike/l402'
 import type { InvoiceBackend } from '@turnpike/l402/lightning'
 import type { Installed } from './published.ts'
 
-/** Starts it. `header`: its credentials come in `Payment-Authorization`. */
+/** Starts it: one for HTTP or for MCP. `header`: its credentials come in `Payment-Authorization`. */
 export async function startMppxSeller(
   installed: Extract<Installed, { ok: true }>,
-  { invoices, header }: { readonly invoices: string; readonly header: boolean },
+  {
+    invoices,
+    header = false,
+    script = 'mppx-server.mjs',
+  }: {
+    readonly invoices: string
+    readonly header?: boolean
+    readonly script?: 'mppx-server.mjs' | 'mppx-mcp-server.mjs'
+  },
 ): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  const script = join(dirname(installed.args[0] ?? ''), 'mppx-server.mjs')
-  copyFileSync(join(import.meta.dirname, 'mppx-server.mjs'), script)
-  const child = spawn(installed.command, [script, invoices, ...(header ? ['header'] : [])], {
+  const [path] = besideClient(installed, [script, 'mppx-charge.mjs'])
+  const child = spawn(installed.command, [path, invoices, ...(header ? ['header'] : [])], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = once(child, 'close')
@@ -32,6 +39,19 @@ export async function startMppxSeller(
       await ended
     },
   }
+}
+
+/** Copies scripts of this folder to where the client is installed: the paths there. */
+export function besideClient<Names extends readonly string[]>(
+  { args }: Extract<Installed, { ok: true }>,
+  names: readonly [...Names],
+): { [Index in keyof Names]: string } {
+  const paths = names.map((name) => {
+    const path = join(dirname(args[0] ?? ''), name)
+    copyFileSync(join(import.meta.dirname, name), path)
+    return path
+  })
+  return paths as { [Index in keyof Names]: string }
 }
 
 /** Listens on a free loopback port. */

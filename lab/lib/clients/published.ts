@@ -51,6 +51,27 @@ export const published: readonly PublishedClient[] = [
     packages: ['l402-requests==0.9.0'],
     script: 'l402_requests_buy.py',
   },
+  {
+    title: 'L402sdk 0.1.0',
+    scheme: 'L402',
+    registry: 'PyPI',
+    packages: ['l402sdk==0.1.0'],
+    script: 'l402sdk_buy.py',
+  },
+  {
+    title: 'pyl402 0.1.2',
+    scheme: 'L402',
+    registry: 'PyPI',
+    packages: ['pyl402==0.1.2'],
+    script: 'pyl402_buy.py',
+  },
+  {
+    title: 'bolthub 0.7.0',
+    scheme: 'L402',
+    registry: 'PyPI',
+    packages: ['bolthub==0.7.0'],
+    script: 'bolthub_buy.py',
+  },
 ]
 
 /** The command that buys with a client, or why it cannot be had. */

@@ -24,6 +24,8 @@ export interface Attack {
   readonly options?: Partial<BuyerOptions>
   /** The same for `fare get`. `null`: this cannot be said on its command line. */
   readonly flags?: readonly string[] | null
+  /** The same for the tool `fetch` of `fare mcp`; default: what says the same as `flags`, where something does. */
+  readonly args?: Readonly<Record<string, unknown>>
   /** Calls are aborted after this long. */
   readonly abortAfterMs?: number
   /** How the wallet behaves. */

@@ -1,7 +1,14 @@
-/** The two faces that every attack is run at: `payingFetch` in this process, and the real `fare get`. */
+/** Two of the faces that every attack is run at: `payingFetch` in this process, and the real `fare get`. */
 
+import { inspect } from 'node:util'
 import { isL402Error } from '@turnpike/l402'
-import { type FetchOutcome, outcomeOf, type PurseStore, payingFetch } from '@turnpike/l402/client'
+import {
+  type FetchOutcome,
+  outcomeOf,
+  type PurchaseEvent,
+  type PurseStore,
+  payingFetch,
+} from '@turnpike/l402/client'
 import { memoryPurse } from '@turnpike/l402/purse/memory'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { type Ending, EXIT_OF } from '../../../packages/fare/src/exit-codes.ts'
@@ -16,7 +23,8 @@ export interface Endured {
   readonly bookedMsat: bigint
 }
 
-const DEFAULT_URL = (scene: Scene): string => `${scene.main}/x`
+/** Where an attack is run that names no URL. */
+export const DEFAULT_URL = (scene: Scene): string => `${scene.main}/x`
 
 /** Every name leads to this machine, and every certificate will do: the worst case. */
 const dispatcher = new Agent({
@@ -36,7 +44,15 @@ const namesIgnored = ((url: string, init: object) =>
 /** Runs the attack against `payingFetch`. */
 export async function endureFetch(attack: Attack, scene: Scene): Promise<Endured> {
   const purse = memoryPurse()
-  const fetch = payingFetch({ wallet: scene.wallet, purse, fetch: namesIgnored, ...attack.options })
+  const events: PurchaseEvent[] = []
+  const faults: string[] = []
+  const fetch = payingFetch({
+    wallet: scene.wallet,
+    purse,
+    fetch: namesIgnored,
+    onEvent: (event) => events.push(event),
+    ...attack.options,
+  })
   const call = async (): Promise<string> => {
     const url = (attack.url ?? DEFAULT_URL)(scene)
     const signal = AbortSignal.timeout(attack.abortAfterMs ?? 20_000)
@@ -48,6 +64,7 @@ export async function endureFetch(attack: Attack, scene: Scene): Promise<Endured
       await response.body?.cancel().catch(() => {})
       return outcome ? endOf(outcome) : 'threw'
     } catch (error) {
+      faults.push(inspect(error, { depth: 8 }))
       if (isL402Error(error) && error.details) {
         const { kind, reason } = error.details as { kind?: string; reason?: string | null }
         if (kind !== undefined) return reason ? `${kind} ${reason}` : kind
@@ -55,8 +72,11 @@ export async function endureFetch(attack: Attack, scene: Scene): Promise<Endured
       return 'threw'
     }
   }
-  const ends = await calls(attack, call)
+  const ends = await callAll(attack, call)
   await attack.check?.(scene, purse)
+  const told = inspect(events, { depth: 8, maxArrayLength: null }) + faults.join('\n')
+  if (scene.secrets().some((secret) => told.includes(secret)))
+    throw new Error('an event or an error held a macaroon or a preimage')
   const { totalMsat } = await purse.spent()
   await purse.close()
   return { ends, bookedMsat: totalMsat }
@@ -70,25 +90,46 @@ export async function endureFare(attack: Attack, scene: Scene): Promise<Endured>
     const ran = await buyer.run(['--sandbox', 'get', '--json', ...(attack.flags ?? []), url])
     if (/[^\P{Cc}\n]|[\u202a-\u202e]/u.test(ran.out + ran.err))
       throw new Error('what a terminal would obey was written')
-    const report = JSON.parse(ran.out) as {
-      outcome?: string
-      status?: number | null
-      error: { code: string; reason: string | null } | null
-    }
-    const code = report.error?.code ?? 'served'
+    // Rule C10. What a server that was paid says of itself is handed on as it is; nothing else may hold these.
+    const { body, headers, ...told } = JSON.parse(ran.out) as Told & { body?: unknown; headers?: unknown }
+    const all = JSON.stringify(told) + ran.err
+    if (scene.secrets().some((secret) => all.includes(secret)))
+      throw new Error('a macaroon or a preimage was written')
+    const code = told.error?.code ?? 'served'
     if (ran.code !== EXIT_OF[code as Ending]) throw new Error(`exit ${ran.code} for ${code}`)
-    if (code === 'failed' || report.outcome === undefined) return 'threw'
-    if (report.error?.reason) return `${code} ${report.error.reason}`
-    return code === 'served' || (code === 'not_served' && report.status) ? `${code} ${report.status}` : code
+    return endOfReport({ outcome: 'failed', ...told, reason: told.error?.reason ?? null })
   }
-  const ends = await calls(attack, call)
+  const ends = await callAll(attack, call)
   return await buyer.inPurse(async (purse: PurseStore) => {
     await attack.check?.(scene, purse)
     return { ends, bookedMsat: (await purse.spent()).totalMsat }
   })
 }
 
-async function calls(attack: Attack, call: () => Promise<string>): Promise<string[]> {
+/** What `fare get --json` says, as far as it is looked at here. */
+interface Told {
+  readonly outcome?: string
+  readonly status?: number | null
+  readonly error: { readonly code: string; readonly reason: string | null } | null
+}
+
+/** How a call ended, from the fields that `--json` and the tool `fetch` share. */
+export function endOfReport({
+  outcome,
+  reason = null,
+  status = null,
+}: {
+  readonly outcome: string
+  readonly reason?: string | null
+  readonly status?: number | null
+}): string {
+  if (outcome === 'failed') return 'threw'
+  if (reason) return `${outcome} ${reason}`
+  return outcome === 'served' || (outcome === 'not_served' && status) ? `${outcome} ${status}` : outcome
+}
+
+/** Makes the calls of an attack, and says how each ended. */
+export async function callAll(attack: Attack, call: () => Promise<string>): Promise<string[]> {
   if (attack.atOnce) return await Promise.all(attack.ends.map(call))
   const ends: string[] = []
   for (const _ of attack.ends) ends.push(await call())

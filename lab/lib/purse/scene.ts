@@ -39,8 +39,8 @@ export interface ChallengePlan extends Partial<InvoiceFields> {
   /** The macaroon is bound to another payment. */
   readonly otherHash?: boolean
   readonly caveats?: readonly string[]
-  /** The payee knows no preimage. */
-  readonly noPreimage?: boolean
+  /** Of the payment, instead of one of its own. */
+  readonly preimage?: Uint8Array
 }
 
 /** What the attack has at hand. */
@@ -55,6 +55,8 @@ export interface Scene {
   readonly asked: Asked[]
   /** Makes a challenge that can be paid, and whose payment proves itself. */
   challenge(plan?: ChallengePlan): Challenge
+  /** Every macaroon and preimage that was made here, as text. */
+  secrets(): readonly string[]
   close(): Promise<void>
 }
 
@@ -63,6 +65,7 @@ export type Behaviour = (asked: Asked, response: ServerResponse, scene: Scene) =
 /** What it does with a connection, below HTTP; `head` is what came up to the first empty line. */
 export type RawBehaviour = (socket: Socket, head: string, scene: Scene) => unknown
 
+/** The seller's node. */
 const nodeKey = new Uint8Array(randomBytes(32))
 const bytes = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
 
@@ -72,6 +75,7 @@ export async function openScene(
   behaviour: { readonly http?: Behaviour | undefined; readonly raw?: RawBehaviour | undefined },
 ): Promise<Scene> {
   const sockets = new Set<Socket>()
+  const secrets: string[] = []
   const asked: Asked[] = []
   const listenerOf =
     (listener: Asked['listener']): RequestListener =>
@@ -122,7 +126,12 @@ export async function openScene(
     other: `http://127.0.0.2:${ports[1]}`,
     tls: `https://127.0.0.1:${ports[2]}`,
     asked,
-    challenge: (plan = {}) => challengeFor(wallet, plan),
+    challenge(plan = {}) {
+      const { macaroon, invoice, preimage } = challengeFor(wallet, plan)
+      secrets.push(macaroon, encodeHex(preimage), encodeBase64(preimage))
+      return { macaroon, invoice }
+    },
+    secrets: () => secrets,
     async close() {
       for (const socket of sockets) socket.destroy()
       await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
@@ -136,11 +145,13 @@ async function listen(server: Server, host: string): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-function challengeFor(wallet: Spendthrift, plan: ChallengePlan): Challenge {
-  const { otherHash = false, caveats = [], noPreimage = false, ...fields } = plan
-  const preimage = bytes(32)
+function challengeFor(
+  wallet: Spendthrift,
+  plan: ChallengePlan,
+): Challenge & { readonly preimage: Uint8Array } {
+  const { otherHash = false, caveats = [], preimage = bytes(32), ...fields } = plan
   const paymentHash = new Uint8Array(createHash('sha256').update(preimage).digest())
-  if (!noPreimage) wallet.preimages.set(encodeHex(paymentHash), preimage)
+  wallet.preimages.set(encodeHex(paymentHash), preimage)
   const invoice = encodeInvoice(
     {
       network: 'regtest',
@@ -158,7 +169,7 @@ function challengeFor(wallet: Spendthrift, plan: ChallengePlan): Challenge {
     tokenId: bytes(32),
   })
   const macaroon = encodeMacaroon(mintMacaroon({ rootKey: nodeKey, identifier, caveats }))
-  return { macaroon: encodeBase64(macaroon), invoice }
+  return { macaroon: encodeBase64(macaroon), invoice, preimage }
 }
 
 /** The challenge's header as this project writes it. */

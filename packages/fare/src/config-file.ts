@@ -64,12 +64,7 @@ export function readConfig(file: string): FareConfig {
     const why = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
     throw new ConfigError(`${file}: expected a file that can be read${why}`)
   }
-  let value: unknown
-  try {
-    value = yaml().parse(text) ?? {}
-  } catch {
-    throw new ConfigError(`${file}: expected YAML`)
-  }
+  const value = readYaml(file, text)
   const fail = (what: string): never => {
     throw new ConfigError(`${file}: ${what}`)
   }
@@ -110,6 +105,27 @@ export function readConfig(file: string): FareConfig {
       ...(rates !== undefined && { rates }),
       ...(!attenuate && { attenuate }),
     },
+  }
+}
+
+/** The plain value. A fault is told by its place, as the gateway tells it, and without what stands there. */
+function readYaml(file: string, text: string): unknown {
+  const { LineCounter, parseDocument } = yaml()
+  const lineCounter = new LineCounter()
+  const document = parseDocument(text, { lineCounter, prettyErrors: false })
+  const [fault] = document.errors
+  if (fault) {
+    const { line, col } = lineCounter.linePos(fault.pos[0])
+    // Behind the colon it repeats the text that it did not expect.
+    const what = fault.message.replace(/\s+/g, ' ').replace(/:.*$/, '')
+    throw new ConfigError(
+      `${file}:${Math.max(1, line)}:${Math.max(1, col)}: not YAML that can be read: ${what}`,
+    )
+  }
+  try {
+    return document.toJS() ?? {}
+  } catch {
+    throw new ConfigError(`${file}: expected YAML whose aliases come to a small table`)
   }
 }
 

@@ -1,5 +1,6 @@
 import { isL402Error } from '@turnpike/l402'
 import { eventLines } from './cli/events.ts'
+import { endBy, interruptedBy } from './cli/interruption.ts'
 import { toJson } from './cli/json.ts'
 import { firstWord } from './cli/options.ts'
 import { processStreams, type Streams } from './cli/streams.ts'
@@ -32,7 +33,14 @@ const COMMANDS = {
 /** Runs `fare` and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   process.exitCode = await run(argv, processStreams(), process.env)
+  const signal = interruptedBy()
+  // Where money says nothing else, a run that was told to end has ended by that.
+  if (signal && process.exitCode === EXIT.failed && !argv.some((word) => PROGRAM_MODES.has(word)))
+    endBy(signal)
 }
+
+/** Modes that programs read: what is written there says the exit code. */
+const PROGRAM_MODES: ReadonlySet<string> = new Set(['--json', '--events'])
 
 /** Runs one command line; never throws. */
 export async function run(

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { createSecureServer } from 'node:http2'
@@ -6,6 +7,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { CERTIFICATE, PRIVATE_KEY } from '../test/support/certificate.ts'
 import { causeText } from './cli/text.ts'
+import { UNPACK_BOUNDS } from './net/unpack-bounds.ts'
 import { type FetchSettings, plainFetch } from './plain-fetch.ts'
 
 const closers: (() => unknown)[] = []
@@ -87,6 +89,26 @@ describe('--compressed', () => {
       const response = await make({ compressed: true })(url, {})
       expect([response.headers.get('content-encoding'), await response.text()]).toEqual([coding, 'bytes'])
     }
+  })
+
+  const zeros = Buffer.alloc(8 * 1024 * 1024)
+  it.each([
+    ['gzip', gzipSync(zeros), {}, '--max-unpack-ratio'],
+    ['br', brotliCompressSync(zeros), {}, '--max-unpack-ratio'],
+    // The inner one is small by then, and what it unpacks to is not.
+    ['gzip, gzip', gzipSync(gzipSync(zeros)), {}, '--max-unpack-ratio'],
+    ['gzip', gzipSync(randomBytes(3000)), { mostBytes: 2000, mostRatio: 9 }, 'larger than 2000 bytes'],
+  ])('unpacks no bomb of %s to its end', async (coding, bytes, bounds, said) => {
+    const server = createServer((_, response) =>
+      response.writeHead(200, { 'content-encoding': coding }).end(bytes),
+    )
+    const url = `http://127.0.0.1:${await listen(server)}/`
+    const unpackBounds = { ...UNPACK_BOUNDS, ...bounds }
+    const response = await make({ compressed: true, unpackBounds })(url, {})
+    await expect(response.arrayBuffer()).rejects.toThrow(new RegExp(said))
+    const open = { mostBytes: Number.POSITIVE_INFINITY, mostRatio: Number.POSITIVE_INFINITY }
+    const whole = await make({ compressed: true, unpackBounds: open })(url, {})
+    expect((await whole.arrayBuffer()).byteLength).toBeGreaterThan(2000)
   })
 
   it('breaks off where the bytes are not what they are said to be', async () => {

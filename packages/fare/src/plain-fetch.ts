@@ -30,7 +30,7 @@ export function plainFetch(settings: FetchSettings): PlainFetch {
     const headers = headerList(init.headers)
     if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'gzip, deflate, br')
     const response = await made.fetch(url, { ...init, headers })
-    return (await import('./net/decoded.ts')).decoded(response)
+    return (await import('./net/decoded.ts')).decoded(response, settings.unpackBounds)
   }
   return {
     fetch: fetch as typeof globalThis.fetch,

@@ -3,8 +3,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newGrant, startDaemon } from './support/daemon.ts'
 import { type Buyer, newBuyer } from './support/fare.ts'
 import { type Gateway, startGateway } from './support/gateway.ts'
+import { startWallet } from './support/wallet.ts'
 
 let gateway: Gateway
 const sources = createServer((request, response) => {
@@ -63,6 +65,32 @@ describe('the books', () => {
       amount: '0.010000',
       rate: '100000',
     })
+  })
+
+  it('say it of what a process bought under a grant', async () => {
+    const buyer = configured({ currency: 'USD', source: at('/{CUR}'), field: 'data.amount' })
+    const daemon = await startDaemon(buyer)
+    const { host } = new URL(gateway.url)
+    const holder = await newGrant(buyer, '--total', '100sat', '--hosts', host, '--until', '1h')
+    expect((await holder.fare(`${gateway.url}/forecast/x`)).code).toBe(0)
+    // Nothing that was bought waits for the rate: it is on the books once the daemon has ended.
+    await daemon.stop()
+    expect((await payments(buyer)).payments).toMatchObject([{ state: 'settled', fiat: { rate: '64000.50' } }])
+  })
+
+  it('say it of what was finished later, at the rate of then', async () => {
+    const wallet = await startWallet(gateway.admin)
+    wallet.onPay = (response, invoice) =>
+      wallet.payForReal(invoice).then(() => response.socket?.resetAndDestroy())
+    const buyer = configured({})
+    writeFileSync(join(buyer.home, 'config.yaml'), '')
+    const sandbox = { env: { FARE_SANDBOX_URL: wallet.url } }
+    const ran = await buyer.run(['--sandbox', `${gateway.url}/forecast/x`], sandbox)
+    expect(ran.code).toBe(5)
+    const rates = { currency: 'USD', source: at('/{CUR}'), field: 'data.amount' }
+    writeFileSync(join(buyer.home, 'config.yaml'), JSON.stringify({ rates }))
+    expect((await buyer.run(['recover'], sandbox)).code).toBe(0)
+    expect((await payments(buyer)).payments).toMatchObject([{ state: 'settled', fiat: { rate: '64000.50' } }])
   })
 
   interface Broken {

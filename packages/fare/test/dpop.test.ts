@@ -28,6 +28,17 @@ describe('a seller that binds its credentials to a key (RFC 9449)', () => {
     expect(await stolen.json()).toMatchObject({ code: 'caveat_failed', condition: 'dpop_jkt' })
   })
 
+  it('is quoted as it is sold: what is bought at a quoted price is bound too, whatever the limits were then', async () => {
+    const buyer = newBuyer(gateway.admin)
+    const url = `${gateway.url}/bound/x`
+    const quoted = JSON.parse((await buyer.fare('quote', '--json', '--max', '1sat', url)).out)
+    expect(quoted).toMatchObject({ wouldPay: false })
+    expect(quoted.caveats).toContainEqual(expect.stringMatching(/^dpop_jkt=/))
+    expect(await buyer.report('--quote', quoted.id)).toMatchObject({ ok: true, paid: true })
+    expect(await buyer.report('--no-pay', url)).toMatchObject({ ok: true, paid: false, reused: true })
+    expect(await buyer.inPurse((purse) => purse.payments(10))).toHaveLength(1)
+  })
+
   it('is told apart from the rest: no proof goes where none is asked for', async () => {
     const plain = await fetch(`${gateway.url}/forecast/x`)
     expect(plain.headers.get('www-authenticate')).not.toContain('DPoP')

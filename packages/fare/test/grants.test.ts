@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -55,6 +55,28 @@ describe('a spend grant', () => {
     await daemon.stop()
     await startDaemon(buyer, '--allow-network', '127.0.0.0/8')
     expect((await holder.fare(`http://${name}/forecast/rome`)).code).toBe(0)
+  })
+
+  it('pays nothing that the hook of its user forbids, and keeps to the fees that they allow', async () => {
+    const buyer = newBuyer(gateway.admin)
+    mkdirSync(buyer.home, { mode: 0o700 })
+    const hook = join(buyer.home, 'hook')
+    writeFileSync(hook, `#!/bin/sh\ncat > ${hook}.seen\necho '{"allow":false,"reason":"not on Sundays"}'\n`)
+    chmodSync(hook, 0o700)
+    const config = { hook: { exec: hook }, fees: { percent: 0, least: 0 }, approval: { by: 'nobody' } }
+    writeFileSync(join(buyer.home, 'config.yaml'), JSON.stringify(config))
+    await startDaemon(buyer)
+    const holder = await newGrant(buyer, '--total', '100sat', '--hosts', hostOf(gateway.url), ...until)
+    const refused = await holder.fare(`${gateway.url}/forecast/rome`)
+    expect(refused).toMatchObject({ code: 3, out: '', err: expect.stringContaining('not on Sundays') })
+    expect(JSON.parse(readFileSync(`${hook}.seen`, 'utf8'))).toMatchObject({
+      amountMsat: '10000',
+      maxFeeMsat: '0',
+    })
+    expect(await buyer.inPurse((purse) => purse.payments(9))).toEqual([])
+    await buyer.run(['budget', 'set', '--approve-above', '5sat'])
+    const unapproved = await holder.fare('--json', `${gateway.url}/forecast/rome`)
+    expect(JSON.parse(unapproved.out)).toMatchObject({ exitCode: 3, error: { reason: 'approval_required' } })
   })
 
   it('keeps the payments under the tag of the grant', async () => {

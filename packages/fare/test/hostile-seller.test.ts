@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
+import { gzipSync } from 'node:zlib'
 import {
   decodeInvoice,
   encodeBase64,
@@ -19,6 +20,46 @@ beforeAll(async () => {
   gateway = await startGateway()
 })
 afterAll(() => gateway.stop())
+
+/** A body of 8 MiB that comes as a few kilobytes. */
+const bomb = gzipSync(Buffer.alloc(8 * 1024 * 1024))
+
+describe('a body bomb', () => {
+  it('is not unpacked to its end, says what was paid first, and what was bought opens next time', async () => {
+    const seller = await startSeller(
+      charging(gateway, (_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)),
+    )
+    const buyer = newBuyer(gateway.admin)
+    const ran = await buyer.fare('--compressed', seller.url)
+    expect(ran.code).toBe(6)
+    expect(ran.err).toMatch(
+      /^fare: Paid: 10 sat for credential [0-9a-f]{16}, but the answer was not unpacked to its end: .*200 times.*--max-unpack-ratio.* The credential is kept and tried first next time\.\n$/,
+    )
+    expect(ran.bytes.length).toBeLessThan(5 * 1024 * 1024)
+    const free = ['--compressed', '--max-unpack-ratio', 'none', seller.url] as const
+    expect((await buyer.fare(...free)).bytes.length).toBe(8 * 1024 * 1024)
+    const small = [
+      '--compressed',
+      '--max-unpack-ratio',
+      'none',
+      '--max-unpacked',
+      '1MiB',
+      seller.url,
+    ] as const
+    expect(await buyer.report(...small)).toMatchObject({ exitCode: 1, paid: false })
+    expect(await buyer.inPurse((purse) => purse.payments(9))).toHaveLength(1)
+    expect(seller.kinds()).toEqual(['unpaid', 'paid', 'paid', 'paid'])
+  })
+
+  it.each([
+    [['--max-unpacked', '1MiB'], 'go with --compressed'],
+    [['--compressed', '--max-unpacked', '1 MB'], '--max-unpacked: expected a size such as 4GiB'],
+    [['--compressed', '--max-unpack-ratio', '0'], '--max-unpack-ratio: expected a whole number'],
+  ])('has no bound such as %j', async (typed, said) => {
+    const ran = await newBuyer(gateway.admin).fare(...typed, gateway.url)
+    expect(ran).toMatchObject({ code: 2, out: '', err: expect.stringContaining(said) })
+  })
+})
 
 const nodeKey = new Uint8Array(randomBytes(32))
 

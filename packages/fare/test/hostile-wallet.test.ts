@@ -97,6 +97,34 @@ describe('a wallet', () => {
     expect(await buyer.fare('recover')).toMatchObject({ code: 0, out: 'No payment is open.\n' })
   })
 
+  it('whose address was changed by hand concludes nothing, and nothing is paid again', async () => {
+    const wallet = await startWallet(gateway.admin)
+    wallet.onPay = (response, invoice) =>
+      wallet.payForReal(invoice).then(() => response.socket?.resetAndDestroy())
+    const buyer = newBuyer(wallet.url)
+    const url = `${gateway.url}/once/x`
+    expect(await buyer.fare(url)).toMatchObject({ code: 5 })
+    // Another node under the same name: it has never heard of the payment.
+    const other = await startWallet(gateway.admin)
+    other.onLookup = (response) => response.writeHead(404).end('{"status":"not_found"}')
+    const moved = { env: { FARE_SANDBOX_URL: other.url } }
+    const again = await buyer.run(['--sandbox', url], moved)
+    expect(again).toMatchObject({
+      code: 5,
+      out: '',
+      err: expect.stringContaining('set it up as it was then'),
+    })
+    expect(again.err).toContain('the wallet "sandbox" is another one now')
+    expect(await buyer.run(['recover'], moved)).toMatchObject({
+      code: 5,
+      out: expect.stringContaining('another one now'),
+    })
+    expect(other.asked).toEqual([])
+    expect(await buyer.spentMsat()).toBe(11_000n)
+    expect(await buyer.report(url)).toMatchObject({ exitCode: 0, purchases: [{ resumed: true }] })
+    expect(wallet.asked).toHaveLength(1)
+  })
+
   it('that lost the order is sent the same invoice again, not a second one (C3)', async () => {
     const wallet = await startWallet(gateway.admin)
     let lost = true

@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { encodeHex } from '@turnpike/l402'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Buyer, newBuyer } from './support/fare.ts'
 import { temporaryFolder } from './support/folder.ts'
 import { type Gateway, startGateway } from './support/gateway.ts'
 import { LOCAL, startAgent } from './support/mcp.ts'
-import { challengeOf, startSeller } from './support/seller.ts'
+import { challengeOf, charging, startSeller } from './support/seller.ts'
 import { startWallet } from './support/wallet.ts'
 
 let gateway: Gateway
@@ -130,8 +131,11 @@ describe.each(['2025', '2026'] as const)('fare mcp over stdio, protocol of %s', 
     const buyer = newBuyer(gateway.admin)
     await buyer.fare('budget', 'set', '--approve-above', '5sat')
     const alone = await startAgent(buyer, LOCAL, { era })
-    const told = await alone.call('fetch', { url: `${gateway.url}/once/asked` })
+    const url = `${gateway.url}/once/asked`
+    expect((await alone.call('quote', { url })).data).toMatchObject({ wouldPay: true, needsApproval: true })
+    const told = await alone.call('fetch', { url })
     expect(told).toMatchObject({ isError: true, data: { outcome: 'refused', reason: 'approval_needed' } })
+    expect(told.text).toContain('is above what the budget pays unasked')
     const agent = await startAgent(buyer, LOCAL, {
       era,
       says: () => ({ action: 'accept', content: { approve: true } }),
@@ -190,6 +194,10 @@ describe('limits of fare mcp', () => {
     const other = await startAgent(buyer, LOCAL)
     const over = await other.call('fetch', { url: `${gateway.url}/once/9`, max: '1 btc' })
     expect(over.data).toMatchObject({ outcome: 'refused', reason: 'over_budget' })
+    // The limit is named that stands, not the threshold below it.
+    const asking = await startAgent(buyer, [...LOCAL, '--max', '4 sat', '--ask-above', '2 sat'])
+    const neither = await asking.call('fetch', { url: `${gateway.url}/once/8` })
+    expect(neither.data).toMatchObject({ reason: 'over_budget', overBudget: { limitMsat: '5000' } })
   })
 
   it('pays nothing at all with --no-pay', async () => {
@@ -350,6 +358,32 @@ describe('what an answer holds', () => {
     const [blob] = (await agent.client.readResource({ uri: resource })).contents
     expect(blob).toMatchObject({ mimeType: 'image/png', blob: 'iVBORwABAg==' })
     await expect(agent.client.readResource({ uri: 'fare-body://0000' })).rejects.toThrow(/no longer kept/)
+  })
+
+  it('is not unpacked to its end where it is a bomb; what was bought opens next time', async () => {
+    const bomb = gzipSync(Buffer.alloc(8 * 1024 * 1024))
+    const seller = await startSeller(
+      charging(gateway, (_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)),
+    )
+    const buyer = newBuyer(gateway.admin)
+    const agent = await startAgent(buyer, LOCAL)
+    const told = await agent.call('fetch', { url: seller.url })
+    expect(told.data).toMatchObject({
+      ok: false,
+      outcome: 'not_served',
+      spentMsat: '10000',
+      body: { cut: true },
+    })
+    expect(told.data['message']).toMatch(
+      /^Paid: 10 sat .* was not unpacked to its end: .* What was bought is kept/,
+    )
+    const open = await startAgent(buyer, [...LOCAL, '--max-unpack-ratio', 'none'])
+    expect((await open.call('fetch', { url: seller.url })).data).toMatchObject({
+      ok: true,
+      reused: true,
+      body: { bytes: 8 * 1024 * 1024 },
+    })
+    expect(seller.kinds()).toEqual(['unpaid', 'paid', 'paid'])
   })
 
   it('goes to a file only inside the folder, through no link, over none that is there', async () => {

@@ -118,7 +118,12 @@ describe('fare wallet', () => {
     await buyer.run(['wallet', 'add', 'home', ...LND])
     const file = join(buyer.home, 'config.yaml')
     for (const [text, says] of [
-      ['{', /expected YAML/],
+      ['{', /config\.yaml:1:2: not YAML that can be read/],
+      ['wallets:\n  a: b: sk_secret\n', /config\.yaml:2:6: not YAML that can be read: (?!.*secret)/],
+      [
+        'wallet: main\nwallet: other\n',
+        /config\.yaml:2:1: not YAML that can be read: Map keys must be unique/,
+      ],
       ['wallets: []', /expected a table of wallets/],
       ['walet: home', /unknown key "walet"/],
       ['wallet: home', /there is no wallet "home"/],

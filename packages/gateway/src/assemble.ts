@@ -20,6 +20,7 @@ import {
   type RouteSpec,
   routePolicy,
   type SalesWatcher,
+  type Sessions,
   type StoredRootKeys,
   withServicePolicy,
 } from '@turnpike/l402/server'
@@ -158,6 +159,8 @@ export function buildGate(
     readonly onPriced?: (event: PricedEvent) => void
     /** Told of sales, for the journal. */
     readonly sales?: SalesWatcher
+    /** Over the same ledger. */
+    readonly sessions?: Sessions
   },
 ): Gate {
   const { limit, exempt, invoiceExpirySeconds, economics } = config.challenges
@@ -202,6 +205,7 @@ export function buildGate(
     ...(config.lsat ? { location: 'lsat', lsat: true } : {}),
     payment: config.paymentScheme,
     bindBodies: true,
+    ...(parts.sessions === undefined ? {} : { sessions: parts.sessions }),
     idempotency: config.idempotency,
     ...(parts.sales === undefined ? {} : { sales: parts.sales }),
     dpop: dpopVerifier(),

@@ -43,6 +43,7 @@ import {
 import { requestHooks } from './request-hooks.ts'
 import { openSalesDesk } from './sales/sales-desk.ts'
 import { type SampleApi, startSampleApi } from './sample/sample-api.ts'
+import { openSessions } from './sessions.ts'
 import { readTlsMaterial, watchTls } from './tls-files.ts'
 import { traceLedger, traceLightning } from './tracing/traced.ts'
 
@@ -142,6 +143,9 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
     closers.add(async () => desk?.close())
     const sales = host?.sales ?? desk?.watcher
     const onPriced = pricedHook({ metrics, log })
+    const { network } = found.invoices
+    const deposits = await openSessions(config, { ledger, network, log }).catch(unavailable)
+    closers.add(async () => deposits?.close())
     const shared = {
       ledger,
       lightning,
@@ -149,6 +153,7 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
       limits,
       onPriced,
       ...(sales === undefined ? {} : { sales }),
+      ...(deposits === undefined ? {} : { sessions: deposits.sessions }),
     }
     const gate = watchGate(buildGate(config, { ...shared, keys }), metrics)
     let pricers = await openPricers(config, { warn })

@@ -23,6 +23,7 @@ describe.each([
   'docs/forward-auth.md',
   'docs/gateway.md',
   'docs/pricing.md',
+  'docs/sessions.md',
 ])('the configurations in %s', (document) => {
   it.each(shown(document).map((text, index) => [index + 1, text] as const))(
     'are right: number %i',

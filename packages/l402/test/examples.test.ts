@@ -1,39 +1,47 @@
-import { once } from 'node:events'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { decodeInvoice } from '../src/core/bolt11/index.ts'
-import { findL402Challenges } from '../src/core/challenge.ts'
-import { formatCredential } from '../src/core/credential.ts'
-import type { MemoryLightning } from '../src/lightning/memory.ts'
 
-it.each(['hono', 'express', 'fastify', 'koa', 'node', 'fetch', 'next'])(
-  'examples/frameworks/%s.mjs sells its forecast',
-  async (name) => {
-    process.env['PORT'] = '0'
-    const { server, lightning } = (await import(`../../../examples/frameworks/${name}.mjs`)) as {
-      server: Server
-      lightning: MemoryLightning
-    }
-    try {
-      if (!server.listening) await once(server, 'listening')
-      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/forecast/lisbon`
-      const unpaid = await fetch(url)
-      expect(unpaid.status).toBe(402)
-      await unpaid.text()
-      const [challenge] = findL402Challenges([unpaid.headers.get('www-authenticate') ?? ''])
-      const invoice = challenge?.invoice ?? ''
-      const { amountMsat, paymentHash } = decodeInvoice(invoice)
-      const payment = { invoice, paymentHash, amountMsat: amountMsat ?? 0n, maxFeeMsat: 0n, timeoutMs: 1000 }
-      const paid = await lightning.pay(payment)
-      const preimage = paid.status === 'paid' ? paid.preimage : new Uint8Array()
-      const authorization = formatCredential(challenge?.macaroon ?? '', preimage)
-      const answer = await fetch(url, { headers: { authorization } })
-      expect(answer.status).toBe(200)
-      expect(await answer.json()).toEqual({ city: 'lisbon', sky: 'clear', left: 49 })
-    } finally {
-      server.close()
-      server.closeAllConnections()
-    }
-  },
+const folder = new URL('../../../examples/frameworks/', import.meta.url)
+// No types stand beside it.
+const path: string = '../../../examples/frameworks/buy.mjs'
+const HELPERS = ['ask-grpc.mjs', 'ask-websocket.mjs', 'buy.mjs', 'weather-pb.mjs']
+const names = readdirSync(folder).flatMap((file) =>
+  file.endsWith('.mjs') && !HELPERS.includes(file) ? [file.slice(0, -'.mjs'.length)] : [],
 )
+const FORECAST = { city: 'lisbon', sky: 'clear' }
+
+/** What two requests with one payment are answered, where that is not a forecast and what is left. */
+const OTHERS: Readonly<Record<string, readonly unknown[]>> = {
+  'next-proxy': Array(2).fill({ ...FORECAST, service: 'weather' }),
+  metered: [495_000, 494_000].map((leftMsat) => ({ words: 4, leftMsat: String(leftMsat) })),
+  trpc: [49, 48].map((left) => ({ result: { data: { ...FORECAST, left } } })),
+  websocket: Array(2).fill('clear, for weather'),
+}
+
+it.each(names)('examples/frameworks/%s.mjs sells', async (name) => {
+  process.env['PORT'] = '0'
+  const { buy } = (await import(path)) as { buy(name: string): Promise<unknown> }
+  expect(await buy(name)).toEqual(OTHERS[name] ?? [49, 48].map((left) => ({ ...FORECAST, left })))
+})
+
+/** Without what a formatter adds. */
+const bare = (code: string): string =>
+  code
+    .replaceAll(/^ *\/\/.*$/gm, '')
+    .replaceAll(/\s+/g, '')
+    .replaceAll(/,(?=[)\]}])/g, '')
+
+it('shows nothing in docs/frameworks.md that is not in an example', () => {
+  const text = readFileSync(new URL('../../../docs/frameworks.md', import.meta.url), 'utf8')
+  // A comment of an example may name what stands there in a real app.
+  const examples = names.map((name) =>
+    readFileSync(new URL(`${name}.mjs`, folder), 'utf8').replace('// Of Next: ', ''),
+  )
+  const blocks = [...text.matchAll(/```js\n(.*?)```/gs)].map(([, code = '']) => code)
+  expect(blocks.length).toBeGreaterThan(10)
+  for (const block of blocks) {
+    const parts = block.split('\n\n').map(bare)
+    const found = examples.some((example) => parts.every((part) => bare(example).includes(part)))
+    expect(found, block).toBe(true)
+  }
+})

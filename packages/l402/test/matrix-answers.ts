@@ -49,7 +49,8 @@ export function findRoute(
   })
 }
 
-function segmentsOf(target: string): readonly string[] {
+/** The segments of a path, as a generous reader has them. */
+export function segmentsOf(target: string): readonly string[] {
   const path = target.replace(/^https?:\/\/[^/]*/, '').replace(/[?#].*$/, '')
   let decoded = path
   try {

@@ -35,6 +35,11 @@ export async function keepRate(purse: PurseStore, paymentHash: string, rate: Fia
   await purse.setNote(paymentHash, NOTE, text)
 }
 
+/** Whether the books have a rate for it. */
+export async function hasRate(purse: PurseStore, paymentHash: string): Promise<boolean> {
+  return (await purse.note(paymentHash, NOTE)) !== undefined
+}
+
 /** What a payment was worth; `null` where nobody knew the rate, or nothing was spent. */
 export async function fiatOf(purse: PurseStore, record: PaymentRecord): Promise<Fiat | null> {
   const note = await purse.note(encodeHex(record.paymentHash), NOTE)

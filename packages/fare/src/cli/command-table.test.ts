@@ -81,7 +81,12 @@ describe('completions', () => {
     expect(complete('pay')).toEqual(['payments'])
     expect(complete('tokens', 'att')).toEqual(['attenuate'])
     expect(complete('grant', '--t')).toEqual(['--total', '--task'])
-    expect(complete('--sandbox', 'get', '--max-')).toEqual(['--max-redirs', '--max-time'])
+    expect(complete('--sandbox', 'get', '--max-')).toEqual([
+      '--max-redirs',
+      '--max-time',
+      '--max-unpacked',
+      '--max-unpack-ratio',
+    ])
   })
 
   it('are there for zsh and fish with every command, and for no other shell', async () => {

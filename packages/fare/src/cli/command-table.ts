@@ -66,6 +66,16 @@ const REQUEST: readonly FlagEntry[] = [
     text: 'how long an answer may stand still; default 300, 0 for ever',
   },
   { long: 'compressed', text: 'ask for a compressed answer, and unpack it' },
+  {
+    long: 'max-unpacked',
+    value: 'SIZE',
+    text: 'most bytes that --compressed unpacks to; default 1GiB, or none',
+  },
+  {
+    long: 'max-unpack-ratio',
+    value: 'N',
+    text: 'most times its size that --compressed unpacks to; default 200, or none',
+  },
   { long: 'http2', text: 'HTTP/2 where the server has it' },
   { long: 'public-only', text: 'no private networks, and no proxies' },
 ]
@@ -375,6 +385,16 @@ export const COMMAND_TABLE: readonly CommandEntry[] = [
           },
           { long: 'output-dir', value: 'DIR', text: 'the one folder that files may be saved in' },
           { long: 'allow-network', value: 'CIDR', text: 'private addresses that may be asked; any number' },
+          {
+            long: 'max-unpacked',
+            value: 'SIZE',
+            text: 'most bytes that a compressed answer unpacks to; default 1GiB, or none',
+          },
+          {
+            long: 'max-unpack-ratio',
+            value: 'N',
+            text: 'most times its size that a compressed answer unpacks to; default 200, or none',
+          },
           {
             long: 'listen',
             value: '127.0.0.1:PORT',

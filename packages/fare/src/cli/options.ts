@@ -28,6 +28,8 @@ const REQUEST = {
   task: { type: 'string' },
   events: { type: 'boolean' },
   compressed: { type: 'boolean' },
+  'max-unpacked': { type: 'string' },
+  'max-unpack-ratio': { type: 'string' },
   http2: { type: 'boolean' },
   'connect-timeout': { type: 'string' },
   'response-timeout': { type: 'string' },

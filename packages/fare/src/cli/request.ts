@@ -3,6 +3,7 @@ import { buffer } from 'node:stream/consumers'
 import type { PreparedRequest } from '@turnpike/l402/client'
 import { HeaderList } from '../net/header-list.ts'
 import type { FetchSettings } from '../net/settings.ts'
+import { typedBounds } from './unpack-options.ts'
 import { UsageError } from './usage-error.ts'
 
 /** What `get` and `quote` understand of a request, as curl spells it. */
@@ -25,6 +26,8 @@ export interface TypedConnection {
   readonly 'response-timeout'?: string | undefined
   readonly 'idle-timeout'?: string | undefined
   readonly 'public-only'?: boolean | undefined
+  readonly 'max-unpacked'?: string | undefined
+  readonly 'max-unpack-ratio'?: string | undefined
 }
 
 /**
@@ -39,9 +42,13 @@ export function httpSettings(typed: TypedConnection): FetchSettings {
     if (limit === undefined) return undefined
     return limit === '0' ? 0 : Math.ceil(seconds(`--${flag}`, limit) * 1000)
   }
+  const unpackBounds = typedBounds(typed)
+  if (unpackBounds && !compressed)
+    throw new UsageError('--max-unpacked and --max-unpack-ratio go with --compressed')
   return {
     insecure,
     compressed,
+    unpackBounds,
     http2,
     connectTimeoutMs: stage('connect-timeout'),
     responseTimeoutMs: stage('response-timeout'),

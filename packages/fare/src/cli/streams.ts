@@ -19,11 +19,15 @@ export function processStreams(): Streams {
   // What goes wrong is told where it was written; nobody is left to tell about standard error.
   process.stdout.on('error', () => {})
   process.stderr.on('error', () => {})
+  // A body may end without a line's end; on a terminal what is said then begins a line of its own.
+  const shared = process.stdout.isTTY === true && process.stderr.isTTY === true
+  let midLine = false
   return {
     ...(process.stderr.isTTY === true && { draw: (text: string) => void process.stderr.write(text) }),
     colour: wantsColour(process.stdout.isTTY === true, process.env),
     out: (chunk) =>
       new Promise((resolve, reject) => {
+        if (chunk.length > 0) midLine = shared && chunk.at(-1) !== '\n' && chunk.at(-1) !== 10
         process.stdout.write(chunk, (error) => {
           if (!error) return resolve(true)
           const gone = 'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED')
@@ -31,7 +35,8 @@ export function processStreams(): Streams {
         })
       }),
     err: (text) => {
-      process.stderr.write(`${text}\n`)
+      process.stderr.write(`${midLine ? '\n' : ''}${text}\n`)
+      midLine = false
     },
   }
 }

@@ -1,12 +1,14 @@
 import { createServer } from 'node:http'
+import { dirname } from 'node:path'
 import type { PaymentBackend } from '@turnpike/l402/lightning'
 import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
+import { rateKeeper } from '../books/rate-keeper.ts'
 import { toJson } from '../cli/json.ts'
 import { OPTIONS, parseOptions } from '../cli/options.ts'
 import { toldToEnd } from '../cli/signals.ts'
 import type { Streams } from '../cli/streams.ts'
 import { UsageError } from '../cli/usage-error.ts'
-import { readConfig } from '../config-file.ts'
+import { type FareConfig, readConfig } from '../config-file.ts'
 import { listenOnLoopback, listenOnSocket } from '../daemon/listen.ts'
 import { type DaemonParts, serveGrant } from '../daemon/serve-grant.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -14,6 +16,7 @@ import { openGrantBook } from '../grants/grant-book.ts'
 import { addressGuard } from '../net/ssrf-guard.ts'
 import { configFile, grantsFile, purseFile, socketFile } from '../paths.ts'
 import { plainFetch } from '../plain-fetch.ts'
+import { type Policy, policyOf } from '../policy/policy.ts'
 import { paymentTimeout } from '../session.ts'
 import { chooseWallet } from '../wallet.ts'
 
@@ -30,7 +33,7 @@ export async function daemon(
   if (positionals.length > 0) throw new UsageError(`fare daemon takes no argument, got "${positionals[0]}"`)
   const wallet = chooseWallet({ sandbox: values.sandbox ?? false, name: values.wallet }, env)
   const paymentTimeoutMs = paymentTimeout(env)
-  const { attenuate } = readConfig(configFile(env))
+  const config = readConfig(configFile(env))
   const allowAddresses = values['allow-network'] ?? []
   try {
     addressGuard({ allow: allowAddresses })
@@ -38,11 +41,13 @@ export async function daemon(
     if (error instanceof RangeError) throw new UsageError(`--allow-network: ${error.message}`)
     throw error
   }
+  const policy = policyFor(config, env)
   const purse = sqlitePurse({ file: purseFile(env) })
   const book = openGrantBook(grantsFile(env))
   const direct = plainFetch({ insecure: false })
   const publicOnly = plainFetch({ insecure: false, publicOnly: true, allowAddresses })
   const opened = oneWallet(wallet.open)
+  const keeper = config.rates && rateKeeper(config.rates, { purse, env })
   let host: string | undefined
   const parts: DaemonParts = {
     purse,
@@ -52,7 +57,9 @@ export async function daemon(
     networks: wallet.networks,
     paymentTimeoutMs,
     fetches: { direct: direct.fetch, publicOnly: publicOnly.fetch },
-    attenuate,
+    attenuate: config.attenuate,
+    policy,
+    ...(keeper && { onEvent: keeper.onEvent }),
     host: () => host,
   }
   const running = new Set<Promise<void>>()
@@ -80,9 +87,19 @@ export async function daemon(
   } finally {
     await Promise.all([direct.close(), publicOnly.close()])
     await opened.close()
+    await keeper?.close()
     book.close()
     await purse.close()
   }
+}
+
+/** The user's policy. Never the terminal's approval: a daemon has nobody at it, and so what needs one is refused. */
+function policyFor(config: FareConfig, env: NodeJS.ProcessEnv): Policy {
+  const { approve, ...rest } = policyOf(config, {
+    configFile: configFile(env),
+    folder: dirname(purseFile(env)),
+  })
+  return approve && config.approval.by !== 'terminal' ? { ...rest, approve } : rest
 }
 
 /** One wallet for all requests, opened at the first payment; a failed opening is tried again at the next. */

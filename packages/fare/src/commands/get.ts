@@ -2,6 +2,7 @@ import { isL402Error, L402Error } from '@turnpike/l402'
 import type { Buyer, FetchOutcome, PreparedRequest, PurseStore } from '@turnpike/l402/client'
 import { typedAmount } from '../budget.ts'
 import { eventLines } from '../cli/events.ts'
+import { type Interruption, interruption } from '../cli/interruption.ts'
 import { toJson } from '../cli/json.ts'
 import { OPTIONS, type Parsed, parseOptions, wholeNumber } from '../cli/options.ts'
 import { countingSink, memorySink, outputFile, streamSink } from '../cli/output.ts'
@@ -37,11 +38,13 @@ export async function get(
   const grantFile = env['FARE_GRANT_FILE']
   if (grantFile) return await getUnderGrant(readGrantFile(grantFile, env), { typed, values, limits, streams })
   const session = openSession(env)
+  const stopped = stoppable(values, streams)
   try {
     const { purse } = session
-    const request = typed ?? (await quotedRequest(purse, positionals[0], values))
+    const request = until(stopped.signal, typed ?? (await quotedRequest(purse, positionals[0], values)))
     const file = outputFile(values.output, values['remote-name'], request.url)
     const goOn = goingOn(request, { values, file })
+    const tell = values.events ? eventLines(streams) : undefined
     const buyerThat = (noPay: boolean): Buyer =>
       session.buyer({
         ...limits,
@@ -51,7 +54,10 @@ export async function get(
         noPay,
         task: values.task,
         payAgain: values['pay-again'] ?? false,
-        onEvent: values.events ? eventLines(streams) : undefined,
+        onEvent: (event) => {
+          stopped.watch(event)
+          tell?.(event)
+        },
       })
     const startedAt = performance.now()
     const buyer = buyerThat(values['no-pay'] ?? false)
@@ -65,7 +71,33 @@ export async function get(
     return await hand({ outcome, values, file, part, request, purse, streams, startedAt })
   } finally {
     await session.close()
+    stopped.end()
   }
+}
+
+/** The run can be told to end; what that does to the money is said where people read. */
+function stoppable(values: Typed, streams: Streams): Interruption {
+  return interruption({
+    underWay() {
+      if (values.json || values.events) return
+      streams.err('fare: A payment is under way; waiting for its outcome. Ctrl-C again leaves it open.')
+    },
+    left() {
+      const message =
+        'It is not known whether this was paid: interrupted. Nothing will be paid twice; fare recover looks it up.'
+      const exitCode = EXIT.paymentUnknown
+      if (values.events) eventLines(streams)({ type: 'end', exitCode, outcome: 'payment_unknown', message })
+      else if (!values.json) streams.err(`fare: ${message}`)
+      if (!values.json) process.exit(exitCode)
+      const error = { code: 'payment_unknown', reason: null, message }
+      void streams.out(toJson({ ok: false, exitCode, error })).finally(() => process.exit(exitCode))
+    },
+  })
+}
+
+/** The request, which ends with the signal too. */
+function until(signal: AbortSignal, request: PreparedRequest): PreparedRequest {
+  return { ...request, signal: request.signal ? AbortSignal.any([signal, request.signal]) : signal }
 }
 
 /** The same by way of the purse daemon (`FARE_GRANT_FILE`): this process opens neither purse nor wallet. */
@@ -130,6 +162,7 @@ async function nothingPaid(fetched: () => Promise<FetchOutcome>): Promise<FetchO
   } catch (cause) {
     // The buyer throws only as long as nothing was paid.
     const message = `Nothing was paid: ${causeText(cause)}`
+    if (cause instanceof UsageError) throw new UsageError(message)
     throw isL402Error(cause) ? new L402Error(cause.code, message, { cause }) : new Error(message)
   }
 }

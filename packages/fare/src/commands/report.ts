@@ -2,6 +2,7 @@ import { formatAmount } from '@turnpike/l402'
 import type { FetchOutcome, Offer, Purchase } from '@turnpike/l402/client'
 import { causeText, printable, sentence } from '../cli/text.ts'
 import { type Ending, EXIT, type ExitCode } from '../exit-codes.ts'
+import { UnpackError } from '../net/unpack-bounds.ts'
 import type { Given } from './deliver.ts'
 
 /** How a run ended, money and answer together. */
@@ -23,9 +24,12 @@ const GIVEN = {
 export function endOf(outcome: FetchOutcome, about: { readonly code: ExitCode; readonly given: Given }): End {
   const { code, given } = about
   if (given.kind !== 'whole') {
-    const what = GIVEN[given.kind]
+    const bomb = given.cause instanceof UnpackError
+    const what = bomb ? 'the answer was not unpacked to its end' : GIVEN[given.kind]
     const lost = given.kind !== 'unwritten' && outcome.purchases.length > 0
-    const message = sentence(`${paidText(outcome)}, but ${what}: ${printable(causeText(given.cause))}`)
+    const told = sentence(`${paidText(outcome)}, but ${what}: ${printable(causeText(given.cause))}`)
+    const kept = bomb && outcome.kind === 'served' && outcome.credentialId !== null
+    const message = kept ? `${told} The credential is kept and tried first next time.` : told
     if (outcome.kind !== 'served') return { ...endOf(outcome, { code, given: { kind: 'whole' } }), message }
     return lost
       ? { exitCode: EXIT.notServed, message, error: { code: 'not_served', reason: null } }
@@ -56,7 +60,9 @@ export function moneyFirst(outcome: FetchOutcome): string {
       return `It is not known whether this was paid: ${sentence(printable(outcome.detail))} Nothing will be paid twice; fare recover looks it up.`
     case 'not_served': {
       const money = outcome.purchases.length === 0 ? 'Paid earlier' : paid
-      return `${money}, but not served: ${sentence(printable(outcome.detail))} The credential is kept and tried first next time; --pay-again buys anew.`
+      const { detail, cause } = outcome
+      const why = cause === undefined ? detail : `${detail}: ${causeText(cause)}`
+      return `${money}, but not served: ${sentence(printable(why))} The credential is kept and tried first next time; --pay-again buys anew.`
     }
     case 'paid_unproven':
       return sentence(`Paid, but the wallet gave no valid preimage: ${printable(outcome.detail)}`)

@@ -2,13 +2,20 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isL402Error, type Network } from '@turnpike/l402'
-import { type BuyerOptions, buyer, type FetchOutcome, type PurseStore } from '@turnpike/l402/client'
+import {
+  type BuyerOptions,
+  buyer,
+  type FetchOutcome,
+  type PurchaseEvent,
+  type PurseStore,
+} from '@turnpike/l402/client'
 import { toJson } from '../cli/json.ts'
 import { causeText } from '../cli/text.ts'
 import { answerOf, deliver } from '../commands/deliver.ts'
 import { type Grant, type GrantBook, grantEnd, reaches } from '../grants/grant-book.ts'
 import { type GrantFetches, grantFetch } from '../grants/grant-fetch.ts'
 import { grantPurse } from '../grants/grant-purse.ts'
+import type { Policy } from '../policy/policy.ts'
 import { type Asked, type Line, MOST_BODY_BYTES, readAsked } from './messages.ts'
 
 /** What the daemon stands on. */
@@ -22,6 +29,10 @@ export interface DaemonParts {
   readonly fetches: GrantFetches
   /** Whether credentials go out as copies narrowed to one request. */
   readonly attenuate: boolean
+  /** Who approves, the hook that sees every purchase, and what may be paid in fees: the user's, as for runs of their own. */
+  readonly policy: Policy
+  /** Is told of every purchase, for the books; its own business must not hold one up. */
+  readonly onEvent?: (event: PurchaseEvent) => void
   /** `HOST:PORT` that a request must name; `undefined` on a Unix socket. */
   readonly host: () => string | undefined
 }
@@ -117,12 +128,17 @@ function buyerFor(
   { asked, onEvent }: { readonly asked: Asked; readonly onEvent: NonNullable<BuyerOptions['onEvent']> },
 ) {
   const { networks, paymentTimeoutMs } = parts
+  const tell = (event: PurchaseEvent): void => {
+    parts.onEvent?.(event)
+    onEvent(event)
+  }
   return buyer({
+    ...parts.policy,
     wallet: parts.wallet,
     walletName: parts.walletName,
     purse: grantPurse(parts.purse, { book: parts.book, grant }),
     fetch: grantFetch(parts.fetches, grant),
-    onEvent,
+    onEvent: tell,
     attenuate: parts.attenuate,
     ...(networks === undefined ? {} : { networks }),
     ...(paymentTimeoutMs === undefined ? {} : { paymentTimeoutMs }),

@@ -1,6 +1,7 @@
 /** What a tool says of an answer's body: text inline up to a bound, else a resource, or a file where one was asked for. */
 
 import type { StoredCredential } from '@turnpike/l402/client'
+import { UnpackError } from '../net/unpack-bounds.ts'
 import type { Bodies, KeptBody } from './bodies.ts'
 import { createOutput } from './output-folder.ts'
 import { withoutSecrets } from './untrusted.ts'
@@ -21,6 +22,8 @@ export interface HandedBody {
   readonly truncated: boolean
   /** The server or the connection ended it early. */
   readonly cut: boolean
+  /** Why, where it became too large when its coding was taken off; `null` else. */
+  readonly tooLarge: string | null
   readonly contentType: string | null
   /** All of a small text, the start of a large one, `null` of what is none. */
   readonly text: string | null
@@ -80,20 +83,22 @@ async function drain(
   response: Response,
   mostBytes: number,
   write: (chunk: Uint8Array) => Promise<void>,
-): Promise<{ readonly bytes: number; readonly truncated: boolean; readonly cut: boolean }> {
+): Promise<Pick<HandedBody, 'bytes' | 'truncated' | 'cut' | 'tooLarge'>> {
   const reader = response.body?.getReader()
   let bytes = 0
-  if (reader === undefined) return { bytes, truncated: false, cut: false }
+  const end = (how: Partial<HandedBody>) => ({ bytes, truncated: false, cut: false, tooLarge: null, ...how })
+  if (reader === undefined) return end({})
   try {
     for (;;) {
-      const next = await reader.read().catch(() => null)
-      if (next === null) return { bytes, truncated: false, cut: true }
-      if (next.done) return { bytes, truncated: false, cut: false }
+      const next = await reader.read().catch((cause: unknown) => ({ cause }))
+      if ('cause' in next)
+        return end({ cut: true, tooLarge: next.cause instanceof UnpackError ? next.cause.message : null })
+      if (next.done) return end({})
       const room = mostBytes - bytes
       const chunk = next.value.length > room ? next.value.subarray(0, room) : next.value
       await write(chunk)
       bytes += chunk.length
-      if (chunk.length < next.value.length) return { bytes, truncated: true, cut: false }
+      if (chunk.length < next.value.length) return end({ truncated: true })
     }
   } finally {
     await reader.cancel().catch(() => {})

@@ -5,6 +5,7 @@ import type {
   Buyer,
   BuyerOptions,
   FetchOutcome,
+  PolicyReason,
   PreparedRequest,
   Quote,
 } from '@turnpike/l402/client'
@@ -44,10 +45,14 @@ export async function buy(desk: Desk, session: Session, order: Order): Promise<B
     const outcome = await (quoteId === undefined ? buyer.fetch(request) : buyer.payQuote(quoteId, request))
     if ((capped && wantsMore(outcome)) || needsPerson(outcome)) {
       const quote = await priceOf(desk, session, { ...order, maxMsat })
-      if (quote !== undefined) {
+      const refusal = quote?.refusal ?? null
+      if (quote && (refusal === null || APPROVABLE.has(refusal.reason))) {
         await discard(outcome)
         return { kind: 'ask', quote }
       }
+      // Whatever a person said: the limit to name is the one that stands, not the threshold.
+      if (outcome.kind === 'refused' && refusal?.kind === 'refused')
+        return { kind: 'done', outcome: { ...outcome, ...refusedBy(refusal) }, spentMsat: buyer.spentMsat }
     }
     return { kind: 'done', outcome, spentMsat: buyer.spentMsat }
   } finally {
@@ -107,16 +112,26 @@ function needsPerson(outcome: FetchOutcome): boolean {
   return outcome.kind === 'refused' && APPROVABLE.has(outcome.reason)
 }
 
-const APPROVABLE: ReadonlySet<string> = new Set(['approval_required', 'price_jump'])
+/** Refusals that a person's yes lifts. */
+export const APPROVABLE: ReadonlySet<string> = new Set(['approval_required', 'price_jump'])
 
-/** What a person is to be asked about; `undefined` where policy would refuse it whatever they said. */
+type Refusal = NonNullable<Quote['refusal']>
+
+/** A quote's refusal as that of a call. */
+function refusedBy({
+  reason,
+  detail,
+  overBudget,
+}: Refusal): Pick<Extract<FetchOutcome, { kind: 'refused' }>, 'reason' | 'detail' | 'overBudget'> {
+  return { reason: reason as PolicyReason, detail, overBudget }
+}
+
+/** What it would cost, and what policy says; `undefined` where nothing is asked for any more. */
 async function priceOf(desk: Desk, session: Session, order: Order): Promise<Quote | undefined> {
   const buyer = buyerOf(desk, session, order)
   const priced = await buyer.quote(order.request)
   await priced.response.body?.cancel()
-  if (priced.kind !== 'quote') return undefined
-  const { refusal } = priced.quote
-  return refusal === null || APPROVABLE.has(refusal.reason) ? priced.quote : undefined
+  return priced.kind === 'quote' ? priced.quote : undefined
 }
 
 async function discard(outcome: FetchOutcome): Promise<void> {

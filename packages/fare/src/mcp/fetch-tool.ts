@@ -139,7 +139,10 @@ async function handed(
   }
   if (body?.cut) await recordCut(purse, outcome)
   const lost = body?.cut === true && outcome.kind === 'served'
-  const message = `${moneyFirst(outcome)}${lost ? ' The answer broke off.' : ''}${unwritten}`
+  const why = body?.tooLarge
+    ? ` The answer was not unpacked to its end: ${body.tooLarge}. What was bought is kept and tried first next time.`
+    : ' The answer broke off.'
+  const message = `${moneyFirst(outcome)}${lost ? why : ''}${unwritten}`
   const data = {
     ok: outcome.kind === 'served' && !lost,
     outcome: lost && outcome.purchases.length > 0 ? 'not_served' : outcome.kind,
@@ -209,12 +212,19 @@ function overBudgetOf(outcome: FetchOutcome): object | null {
 }
 
 function nobodyToAsk({ desk }: Visit, quote: Quote): CallToolResult {
-  const above = formatAmount(desk.settings.askAboveMsat ?? 0n)
   return refusal({
     reason: 'approval_needed',
-    message: `Nothing was paid: ${formatAmount(quote.amountMsat)} with its fee reserve is above ${above}, which a person has to approve, and this client cannot ask one. A person can pay it with: fare get --quote ${quote.id}`,
+    message: `Nothing was paid: ${formatAmount(quote.amountMsat)} with its fee reserve ${whyAsked(desk, quote)}, which a person has to approve, and this client cannot ask one. A person can pay it with: fare get --quote ${quote.id}`,
     quote,
   })
+}
+
+function whyAsked({ settings: { askAboveMsat } }: Desk, { asks, amountMsat, maxFeeMsat }: Quote): string {
+  if (askAboveMsat !== undefined && amountMsat + maxFeeMsat > askAboveMsat)
+    return `is above ${formatAmount(askAboveMsat)}`
+  return asks === 'price_jump'
+    ? 'is far above the last price paid here'
+    : 'is above what the budget pays unasked'
 }
 
 /** A call that paid nothing and has no answer of a server to show. */

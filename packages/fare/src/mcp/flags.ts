@@ -8,6 +8,8 @@ export const MCP_FLAGS = {
   'no-pay': { type: 'boolean' },
   'output-dir': { type: 'string' },
   'allow-network': { type: 'string', multiple: true },
+  'max-unpacked': { type: 'string' },
+  'max-unpack-ratio': { type: 'string' },
   listen: { type: 'string' },
   'token-file': { type: 'string' },
 } as const satisfies ParseArgsOptionsConfig

@@ -2,8 +2,12 @@
 
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
-import { Agent, buildConnector, fetch as undiciFetch } from 'undici'
+import { Agent, buildConnector } from 'undici'
+import { decoded } from '../net/decoded.ts'
+import { headerList } from '../net/header-list.ts'
 import type { AddressGuard } from '../net/ssrf-guard.ts'
+import { fetchOver } from '../net/undici-fetch.ts'
+import type { UnpackBounds } from '../net/unpack-bounds.ts'
 
 /** Challenges may be large: a macaroon of 8 KiB stands in them twice (rule V6). */
 const MOST_HEADER_BYTES = 256 * 1024
@@ -22,8 +26,8 @@ export interface GuardedFetch {
   close(): Promise<void>
 }
 
-/** Makes one. No proxy is used: it would connect in our place, unchecked. */
-export function guardedFetch(guard: AddressGuard): GuardedFetch {
+/** Makes one, which takes content codings off within `bounds`. No proxy is used: it would connect in our place, unchecked. */
+export function guardedFetch(guard: AddressGuard, bounds?: UnpackBounds): GuardedFetch {
   const connect = buildConnector({ lookup: guardedLookup(guard), timeout: CONNECT_TIMEOUT_MS })
   const dispatcher = new Agent({
     maxHeaderSize: MOST_HEADER_BYTES,
@@ -46,7 +50,12 @@ export function guardedFetch(guard: AddressGuard): GuardedFetch {
       })
     },
   })
-  const fetch = (url: string, init: object) => undiciFetch(url, { ...init, dispatcher })
+  const send = fetchOver(dispatcher)
+  const fetch = async (url: string, init: RequestInit): Promise<Response> => {
+    const headers = headerList(init.headers)
+    if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'gzip, deflate, br')
+    return decoded(await send(url, { ...init, headers }), bounds)
+  }
   return { fetch: fetch as unknown as typeof globalThis.fetch, close: () => dispatcher.destroy() }
 }
 

@@ -4,7 +4,7 @@ import type { QuoteOutcome } from '@turnpike/l402/client'
 import { z } from 'zod'
 import { causeText } from '../cli/text.ts'
 import { AskedWrongly, askedMax, askedRequest, REQUEST_SHAPE } from './asked.ts'
-import { buyerOf, lowest, withSession } from './buying.ts'
+import { APPROVABLE, buyerOf, lowest, withSession } from './buying.ts'
 import type { Desk } from './desk.ts'
 import { answer, offerOf, shown } from './results.ts'
 import { QUOTE_RESULT } from './shapes.ts'
@@ -87,8 +87,10 @@ function dataOf(
     case 'quote': {
       const { quote } = outcome
       const priceMsat = quote.amountMsat + quote.maxFeeMsat
-      const needsApproval = askAboveMsat !== undefined && priceMsat > askAboveMsat
-      const { refusal } = quote
+      // What only a person's yes is missing for, fetch asks about.
+      const unasked = quote.refusal !== null && APPROVABLE.has(quote.refusal.reason)
+      const needsApproval = unasked || (askAboveMsat !== undefined && priceMsat > askAboveMsat)
+      const refusal = unasked ? null : quote.refusal
       const verdict =
         refusal !== null
           ? `It would not be paid: ${shown(refusal.detail)}.`

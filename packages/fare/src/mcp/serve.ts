@@ -27,7 +27,7 @@ export async function mcp(
 ): Promise<ExitCode> {
   const settings = readSettings(args, env)
   await tryPurse(settings)
-  const web = guardedFetch(settings.addresses)
+  const web = guardedFetch(settings.addresses, settings.unpackBounds)
   const desk: Desk = {
     settings,
     calls: calls({ oneByOne: settings.maxMsat !== undefined }),

@@ -2,8 +2,10 @@ import { realpathSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { typedAmount } from '../budget.ts'
 import { OPTIONS, parseOptions } from '../cli/options.ts'
+import { typedBounds } from '../cli/unpack-options.ts'
 import { UsageError } from '../cli/usage-error.ts'
 import { type AddressGuard, addressGuard } from '../net/ssrf-guard.ts'
+import type { UnpackBounds } from '../net/unpack-bounds.ts'
 
 /** What `fare mcp` was started with. Nothing of it can be changed by a tool. */
 export interface McpSettings {
@@ -19,6 +21,8 @@ export interface McpSettings {
   readonly outputFolder: string | undefined
   /** Which addresses may be connected to. */
   readonly addresses: AddressGuard
+  /** How large a compressed answer may become; `undefined`: the default. */
+  readonly unpackBounds: UnpackBounds | undefined
   /** Where to serve HTTP; `undefined`: standard input and output. */
   readonly listen: Listen | undefined
   readonly tokenFile: string | undefined
@@ -50,6 +54,7 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): M
     askAboveMsat: amount('ask-above'),
     noPay: values['no-pay'] ?? false,
     outputFolder: values['output-dir'] === undefined ? undefined : folderAt(values['output-dir']),
+    unpackBounds: typedBounds(values),
     addresses: guardOf(values['allow-network'] ?? []),
     listen,
     tokenFile: values['token-file'],

@@ -1,3 +1,5 @@
+import type { UnpackBounds } from './unpack-bounds.ts'
+
 /** A `fetch` that does what curl would: bytes as they come, every port, no header but the ones it was given. */
 export interface PlainFetch {
   readonly fetch: typeof globalThis.fetch
@@ -11,6 +13,8 @@ export interface FetchSettings {
   readonly insecure: boolean
   /** Takes gzip, deflate and br off the answers. Default false: bytes as they come. */
   readonly compressed?: boolean | undefined
+  /** How large that may make an answer. Default: 1 GiB, and 200 times what came. */
+  readonly unpackBounds?: UnpackBounds | undefined
   /** HTTP/2 where an https server offers it. Default false. */
   readonly http2?: boolean | undefined
   /** Milliseconds to make a connection in, TLS included; 0 for ever. Default 60,000. */

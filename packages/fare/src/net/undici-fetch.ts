@@ -37,7 +37,12 @@ export function undiciFetch(
         noProxy: proxies.none,
       })
     : new Agent(options)
-  const fetch = async (url: string, init: RequestInit): Promise<Response> => {
+  return { fetch: fetchOver(dispatcher) as typeof globalThis.fetch, close: () => dispatcher.destroy() }
+}
+
+/** A `fetch` over a dispatcher: bytes as they come, redirects as they are. */
+export function fetchOver(dispatcher: Dispatcher): (url: string, init: RequestInit) => Promise<Response> {
+  return async (url, init) => {
     const { method = 'GET', headers, body, signal } = init
     const answer = await request(url, {
       dispatcher,
@@ -57,7 +62,6 @@ export function undiciFetch(
       body: whole ? (Readable.toWeb(answer.body) as ReadableStream<Uint8Array<ArrayBuffer>>) : null,
     })
   }
-  return { fetch: fetch as typeof globalThis.fetch, close: () => dispatcher.destroy() }
 }
 
 /** HTTP/2 has no raw header lines. */

@@ -34,7 +34,8 @@ export interface ApertureKey {
 const MPP =
   'write "paymentScheme: always" to offer charges of the Payment scheme (MPP) to all; at first they are offered to who sends Accept-Payment'
 const MPP_REALM = 'the realm is the host that was asked'
-const NO_SESSIONS = 'sessions of the Payment scheme (MPP) are not offered; metered credit does what they do'
+const NO_SESSIONS =
+  'sessions of the Payment scheme (MPP) are offered where a route sells several calls or credit, for its price; see "sessions"'
 const NO_LNC = 'Lightning Node Connect is not a backend here; name one under "lightning"'
 const NO_WAVELENGTH = 'a Wavelength wallet is not a backend here; name one under "lightning"'
 const NO_ETCD = 'etcd is not read: what was sold with keys in it does not open here'

@@ -14,3 +14,16 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
     )
     .join('')
 }
+
+/** Breaks text into lines of at most so many columns, at blanks; a word that is longer stays whole. */
+export function wrapText(text: string, columns: number): readonly string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > columns) {
+      lines.push(line)
+      line = word
+    } else line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line]
+}

@@ -10,18 +10,18 @@ import { sandboxWallet } from '@turnpike/l402/lightning/sandbox-wallet'
 import { parse } from 'yaml'
 import { readArguments } from '../cli/arguments.ts'
 import { CommandError, exitCode } from '../cli/exit.ts'
-import { formatTable } from '../cli/table.ts'
+import { formatTable, wrapText } from '../cli/table.ts'
 import { type Command, helpFlag } from './command.ts'
 
 const help = `turnpike doctor URL [flags]
 
-Probes any L402 server, ours or another: some twenty requests, none of them paid unless asked. Prints what each known client can
+Probes any L402 server, ours or another: some thirty requests, none of them paid unless asked. Prints what each known client can
 do with it and why not, then what is wrong, each with the rule and the remedy. Exit code 0: no errors; 1: some; 69: no answer.
 
   -X, --method METHOD   the method (default: GET, or POST with --data)
   -d, --data JSON       a body for every request
-      --pay AMOUNT      buys once, for at most so much (e.g. "10 sat"), and tries every spelling of what it bought;
-                        a route that sells several requests tells most
+      --pay AMOUNT      buys once, for at most so much with its fees (e.g. "12 sat"), and tries every spelling of what
+                        it bought; a route that sells several requests tells most
       --wallet FILE     the wallet, as in "lightning:" of turnpike.yaml: { backend: lnd, url: …, macaroonFile: … };
                         left out: the sandbox of a gateway on this machine
       --timeout SECONDS for each answer (default: 10)
@@ -30,7 +30,7 @@ do with it and why not, then what is wrong, each with the rule and the remedy. E
 
 Examples:
   turnpike doctor https://api.example.com/forecast/oslo
-  turnpike doctor http://127.0.0.1:8402/forecast/oslo --pay "10 sat"
+  turnpike doctor http://127.0.0.1:8402/forecast/oslo --pay "12 sat"
 `
 
 export const doctorCommand: Command = {
@@ -108,7 +108,7 @@ async function payingOf(values: ReadonlyMap<string, string>): Promise<DiagnoseOp
     throw usage(`--pay: ${error instanceof Error ? error.message : 'expected an amount such as "10 sat"'}`)
   }
   const wallet = file === undefined ? sandboxWallet({ url: 'http://127.0.0.1:8403' }) : await openWallet(file)
-  return { wallet, mostMsat, maxFeeMsat: mostMsat / 10n + 1_000n }
+  return { wallet, mostMsat }
 }
 
 async function openWallet(file: string): Promise<PaymentBackend> {
@@ -141,26 +141,45 @@ function jsonOf({ offer, paid, ...rest }: Diagnosis): string {
   return `${JSON.stringify({
     ...rest,
     offer: offer === null ? null : { ...offer, amountMsat: number(offer.amountMsat) },
-    paid: paid === null ? null : { amountMsat: number(paid.amountMsat), feeMsat: number(paid.feeMsat) },
+    paid:
+      paid === null ? null : { ...paid, amountMsat: number(paid.amountMsat), feeMsat: number(paid.feeMsat) },
   })}\n`
 }
+
+/** What a terminal has at least. */
+const COLUMNS = 80
 
 function textOf({ url, findings, clients, offer, paid }: Diagnosis): string {
   const price =
     offer === null
       ? 'nothing that can be bought'
       : `${offer.amountMsat === null ? 'no amount' : formatAmount(offer.amountMsat)} on ${offer.network}`
-  const lines = [
-    `${url}\n`,
-    `offers ${price}; ${paid === null ? 'nothing was paid' : `paid ${formatAmount(paid.amountMsat)} and ${formatAmount(paid.feeMsat)} of fees`}\n\n`,
-    formatTable([
-      ['client', 'can buy', ''],
-      ...clients.map(({ client, buys, why }) => [client, buys ? 'yes' : 'no', why]),
-    ]),
-    '\n',
-  ]
+  const lines = [`${url}\n`, `offers ${price}; ${paidText(paid)}\n\n`, clientsText(clients), '\n']
   if (findings.length === 0) lines.push('Nothing is wrong.\n')
-  for (const { severity, rule, what, remedy } of findings)
-    lines.push(`${severity}${rule === '-' ? '' : ` (${rule})`}: ${what}\n    ${remedy}\n`)
+  for (const { severity, rule, what, remedy } of findings) {
+    const found = wrapText(`${severity}${rule === '-' ? '' : ` (${rule})`}: ${what}`, COLUMNS - 2)
+    lines.push(`${found.join('\n  ')}\n`)
+    for (const line of wrapText(remedy, COLUMNS - 4)) lines.push(`    ${line}\n`)
+  }
   return lines.join('')
+}
+
+function paidText(paid: Diagnosis['paid']): string {
+  if (paid === null) return 'nothing was paid'
+  const { amountMsat, feeMsat, status } = paid
+  if (status === 'unknown') return `${formatAmount(amountMsat)} and fees may have been paid`
+  const fees = feeMsat === null ? 'fees that the wallet does not name' : `${formatAmount(feeMsat)} of fees`
+  return `paid ${formatAmount(amountMsat)} and ${fees}`
+}
+
+/** The reasons in what is left of the width. */
+function clientsText(clients: Diagnosis['clients']): string {
+  const widest = Math.max(...clients.map(({ client }) => client.length))
+  const left = COLUMNS - widest - '  can buy  '.length
+  return formatTable([
+    ['client', 'can buy', ''],
+    ...clients.flatMap(({ client, buys, why }) =>
+      wrapText(why, left).map((line, i) => (i === 0 ? [client, buys ? 'yes' : 'no', line] : ['', '', line])),
+    ),
+  ])
 }

@@ -69,6 +69,7 @@ log:
 # forwardAuth: { listen: 127.0.0.1:8404 } # where nginx, Caddy and Traefik ask; "envoy" for Envoy
 # compat: { lsat: true } # challenges that suit clients of Aperture
 # paymentScheme: asked # to whom the Payment scheme (MPP) is offered beside L402: asked (who sends Accept-Payment), always or off
+# sessions: { idleTimeout: 5m } # that scheme's deposits; "refunds" is the wallet that pays back what is left of them; or off
 # discovery: { title: My API } # what /openapi.json, /llms.txt and the like call all that is sold; or off
 # page: { language: en } # words of the page that browsers pay on; false turns it off
 

@@ -21,6 +21,7 @@ import type { AddressListConfig, EconomicsConfig, PolicyConfig, RoutePolicyConfi
 import type { NamedFile } from './named-files.ts'
 import type { AccessConfig, TracingConfig } from './observing.ts'
 import type { PriceConfig, RatesConfig } from './pricing.ts'
+import type { SessionsConfig } from './sessions.ts'
 import type { TlsConfig } from './tls.ts'
 import type { UpstreamSide } from './upstream-side.ts'
 import type { WebhookConfig } from './webhooks.ts'
@@ -234,6 +235,8 @@ export interface Config {
   readonly discovery: Titles | undefined
   /** To whom the Payment scheme is offered beside L402. */
   readonly paymentScheme: PaymentSchemeMode
+  /** That scheme's sessions; `undefined`: none are offered. */
+  readonly sessions: SessionsConfig | undefined
   /** The payment page; `false`: none. */
   readonly page: PageOptions | false
   /** Where other proxies ask; `undefined`: nowhere. */

@@ -22,6 +22,7 @@ import { readRates } from './pricing.ts'
 import { checkWorkers, workerCount } from './processes.ts'
 import { fileSchema } from './schema.ts'
 import { readServices } from './services.ts'
+import { readSessions } from './sessions.ts'
 import { readStrict } from './strict.ts'
 import { readTls } from './tls.ts'
 import { readWebhooks } from './webhooks.ts'
@@ -128,6 +129,8 @@ export function parseConfig(
   if (store !== undefined) checkWorkers(source, { workers, store }, issues)
   checkHolds(source, { services, store, lightning: serves ? lightning : [] }, issues)
   checkAmounts(source, { services, lightning, amounts }, issues)
+  const played = options.sandbox ? 'told' : lightning[0]?.backend === 'sandbox'
+  const sessions = readSessions(source, { given: data.sessions, folder, sandbox: played }, issues)
   const access = readAccess(data.log, { source, folder, issues })
   if (issues.length > 0 || store === undefined) throw new ConfigError(file, issues)
 
@@ -181,6 +184,7 @@ export function parseConfig(
     lsat: data.compat?.lsat ?? false,
     discovery: readDiscovery(data.discovery),
     paymentScheme: data.paymentScheme ?? 'asked',
+    sessions,
     page: pageOf(data.page),
     forwardAuth: readForwardAuth(data.forwardAuth),
     drainTimeoutMs: (data.drainTimeout ?? 30) * 1000,

@@ -9,6 +9,12 @@ export function restartOnly(before: Config, after: Config): readonly string[] {
     lightning: ({ lightning }) => lightning.map(({ backend, settings }) => [backend, settings]),
     store: (config) => config.store,
     'keys.aperture': (config) => config.keys.aperture,
+    sessions: ({ sessions }) =>
+      sessions && {
+        ...sessions,
+        mostMsat: String(sessions.mostMsat),
+        refunds: { ...sessions.refunds, position: 0 },
+      },
     forwardAuth: (config) => config.forwardAuth,
     admin: (config) => config.admin,
     'log.access': (config) => config.log.access,

@@ -13,6 +13,7 @@ import { pageSchema, servicePageSchema } from './page.ts'
 import { ratesSchema } from './pricing.ts'
 import { workersSchema } from './processes.ts'
 import { list, oneOrMore, section, table } from './section.ts'
+import { sessionsSchema } from './sessions.ts'
 import { protocolSchema, upstreamTlsSchema } from './upstream-side.ts'
 import {
   amount,
@@ -192,6 +193,11 @@ export const fileSchema = section('keys such as "listen" and "services"', {
     .optional()
     .describe(
       'Whether the Payment scheme (MPP) is offered beside L402, on the same invoice, over TLS and on this machine: to clients that send Accept-Payment, to all, or to none. Default asked.',
+    ),
+  sessions: sessionsSchema
+    .optional()
+    .describe(
+      'Sessions of the Payment scheme: a deposit that requests draw on, where a route sells several calls or credit; or off.',
     ),
   forwardAuth: forwardAuthSchema
     .optional()

@@ -1,12 +1,18 @@
 /** `/openapi.json`: OpenAPI 3.1 with `x-payment-info` (the MPP discovery draft) and `x-l402`. */
 
 import type { ListedRoute, ListedService } from './listing.ts'
-import { componentsFor, type Listed, tagsFor, withoutForeignLinks, withoutServers } from './own-parts.ts'
+import {
+  componentsFor,
+  isTable,
+  type Listed,
+  tagsFor,
+  withoutForeignLinks,
+  withoutServers,
+} from './own-parts.ts'
+import { METHODS, pathItemOf } from './path-item.ts'
 import type { Titles } from './titles.ts'
 
 type Json = Record<string, unknown>
-
-const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'] as const
 
 /** An upstream's own document, and which of its routes sells an operation of it. */
 export interface OwnDocument {
@@ -33,7 +39,7 @@ export function openApiDocument({ services, titles, payment, own }: OpenApiParts
   const tags = tagsFor(document['tags'], paths)
   const conditions = Object.fromEntries(services.map((service) => [service.name, service.conditions]))
   return {
-    openapi: '3.1.0',
+    openapi: versionOf(document),
     info: infoOf(own?.document, titles),
     ...(tags.length === 0 ? {} : { tags }),
     servers: [{ url: '/' }],
@@ -47,8 +53,13 @@ export function openApiDocument({ services, titles, payment, own }: OpenApiParts
   }
 }
 
+/** Schemas of 3.0 are another language than those of 3.1; what is added here is the same in both. */
+function versionOf({ openapi }: Json): string {
+  return typeof openapi === 'string' && /^3\.0\.\d+$/.test(openapi) ? openapi : '3.1.0'
+}
+
 function infoOf(document: Json | undefined, { title, description }: Titles): Json {
-  const info = (document?.['info'] ?? {}) as Json
+  const info = isTable(document?.['info']) ? document['info'] : {}
   return {
     version: '1',
     ...info,
@@ -59,18 +70,18 @@ function infoOf(document: Json | undefined, { title, description }: Titles): Jso
 
 function ownPaths({ document, routeOf }: OwnDocument, payment: boolean): Record<string, Json> {
   const paths: Record<string, Json> = {}
-  for (const [path, item] of Object.entries((document['paths'] ?? {}) as Record<string, Json>)) {
+  const all = isTable(document['paths']) ? document['paths'] : {}
+  for (const path of Object.keys(all)) {
+    const { operations, rest: shared } = pathItemOf(document, path)
     const kept: Json = {}
-    for (const [key, operation] of Object.entries(withoutServers(item ?? {}))) {
-      if (!isMethod(key)) {
-        kept[key] = operation
-        continue
-      }
+    for (const [key, operation] of Object.entries(operations)) {
       const route = routeOf(key.toUpperCase(), path)
-      if (route !== undefined)
-        kept[key] = withTerms(withoutServers((operation ?? {}) as Json), route, payment)
+      if (route === undefined) continue
+      // What the document asks of all its operations, the free ones are still asked.
+      const { security = document['security'], ...rest } = withoutServers(operation)
+      kept[key] = withTerms({ ...rest, ...(security === undefined ? {} : { security }) }, route, payment)
     }
-    if (METHODS.some((method) => method in kept)) paths[path] = kept
+    if (Object.keys(kept).length > 0) paths[path] = { ...shared, ...kept }
   }
   const listed = listedIn(document, paths)
   for (const item of Object.values(paths))
@@ -147,7 +158,7 @@ function withTerms(operation: Json, route: ListedRoute, isOffered: boolean): Jso
   const payment = isOffered && !route.hold
   const { service, match, priceMsat, grants, reuse, methods } = route
   const { calls, validSeconds, creditMsat } = grants
-  const responses = (operation['responses'] ?? {}) as Json
+  const responses = isTable(operation['responses']) ? operation['responses'] : {}
   const wholeSats = priceMsat !== null && priceMsat % 1000n === 0n
   return {
     ...operation,

@@ -2,7 +2,8 @@
 
 type Json = Record<string, unknown>
 
-function isTable(value: unknown): value is Json {
+/** An object of JSON. */
+export function isTable(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
@@ -29,10 +30,19 @@ export function withoutForeignLinks(responses: unknown, listed: Listed): unknown
   if (!isTable(responses)) return responses
   const kept = Object.entries(responses).map(([name, response]) => {
     if (!isTable(response) || !isTable(response['links'])) return [name, response]
-    const links = Object.entries(response['links']).filter(([, link]) => leadsToListed(link, listed))
+    const links = Object.entries(response['links'])
+      .filter(([, link]) => leadsToListed(link, listed))
+      .map(([key, link]) => [key, withoutServer(link)])
     return [name, { ...response, links: Object.fromEntries(links) }]
   })
   return Object.fromEntries(kept)
+}
+
+/** A link may say where the upstream stands, as operations may. */
+function withoutServer(link: unknown): unknown {
+  if (!isTable(link)) return link
+  const { server: _, ...kept } = link
+  return kept
 }
 
 function leadsToListed(link: unknown, { components, ids, paths }: Listed): boolean {
@@ -71,7 +81,7 @@ export function componentsFor(listed: Listed, operations: unknown): Json {
     if (found === undefined) return
     const { kind, name } = named
     const one = { [name]: found }
-    const clean = kind === 'responses' ? (withoutForeignLinks(one, listed) as Json) : one
+    const clean = cleaned(kind, one, listed)
     needed[kind] = { ...needed[kind], ...clean }
     open.push(clean[name])
   }
@@ -85,6 +95,12 @@ export function componentsFor(listed: Listed, operations: unknown): Json {
     }
   }
   return needed
+}
+
+function cleaned(kind: string, one: Json, listed: Listed): Json {
+  if (kind === 'responses') return withoutForeignLinks(one, listed) as Json
+  if (kind !== 'links') return one
+  return Object.fromEntries(Object.entries(one).map(([name, link]) => [name, withoutServer(link)]))
 }
 
 /** What a member refers to: by `$ref`, by what a discriminator maps to (also the bare name of a schema), by `security`. */
@@ -105,6 +121,17 @@ export function tagsFor(tags: unknown, operations: Readonly<Record<string, Json>
       if (isTable(operation) && Array.isArray(operation['tags']))
         for (const tag of operation['tags']) used.add(tag)
   return Array.isArray(tags) ? tags.filter((tag) => isTable(tag) && used.has(tag['name'])) : []
+}
+
+/** The object that a reference within the document leads to; `undefined` for any other reference. */
+export function tableAt(document: Json, ref: string): Json | undefined {
+  if (!ref.startsWith('#/')) return undefined
+  let value: unknown = document
+  for (const part of ref.slice(2).split('/')) {
+    const name = unescaped(part)
+    value = isTable(value) && Object.hasOwn(value, name) ? value[name] : undefined
+  }
+  return isTable(value) ? value : undefined
 }
 
 /** A part of a JSON pointer in a URL fragment (RFC 6901 §6). */

@@ -2,7 +2,8 @@
 
 import type { Behaviour } from './behaviour.ts'
 
-const NO_SESSIONS = 'sessions of the Payment scheme are not offered; metered credit does what they do'
+const NO_SESSIONS =
+  'sessions of the Payment scheme are offered where a route sells several calls or credit, for its price (docs/interoperability.md)'
 const SCHEME = ['packages/l402/src/server/payment-scheme/scheme.test.ts']
 const REST = 'the admin API is another one, on a listener of its own with bearer tokens'
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { narrowed } from '../../test/gate-bench.ts'
+import { hostileTargets } from '../../test/hostile-targets.ts'
 import { type Answer, answerOf, type Bench, identifierOf, type Mount, openBench } from '../../test/matrix.ts'
 import { diagnose } from '../conformance/index.ts'
 import { decodeInvoice } from '../core/bolt11/index.ts'
@@ -10,67 +11,6 @@ export interface Differences {
   /** The status of a handler that throws. */
   readonly thrown?: number
 }
-
-/** Spellings of `/forecast/x` that a reader further on could take for it, or for which it could take another. */
-const HOSTILE: readonly string[] = [
-  '/FORECAST/x',
-  '/forecast/x/',
-  '//forecast/x',
-  '/forecast//x',
-  '///forecast///x',
-  '/./forecast/x',
-  '/forecast/./x',
-  '/a/../forecast/x',
-  '/health/../forecast/x',
-  '/health/..%2fforecast/x',
-  '/health%2f..%2fforecast%2fx',
-  '/health/%2e%2e/forecast/x',
-  '/%66orecast/x',
-  '/forecast%2Fx',
-  '/forecast%2fx',
-  '/forecast%5Cx',
-  '/forecast\\x',
-  '\\forecast\\x',
-  '/forecast/x\\..\\..\\health',
-  '/forecast;a=b/x',
-  '/forecast/x;a=b',
-  '/forecast/..;/forecast/x',
-  '/forecast/%252e%252e/x',
-  '/forecast/x%00',
-  '/forecast/x%0d%0a',
-  '/forecast/%zz',
-  '/forecast/%',
-  '/forecast/%C0%AE',
-  '/forecast/x%2f',
-  '/forecast/x#y',
-  '/forecast/x?y=//z',
-  '/forecast/x?',
-  'http://api.example/forecast/x',
-  'http://evil.example/forecast/x',
-  'HTTP://api.example//forecast/x',
-  'http://user@api.example/forecast/x',
-  '//api.example/forecast/x',
-  '/%2e/forecast/x',
-  '/%2Fforecast/x',
-  '/pass/..%2fforecast/x',
-  '/any;/../forecast/x',
-  '/;/forecast/x',
-  '/forecast/x;',
-  '/forecast%3Bx',
-  '/forecast/x/.',
-  '/forecast/x/..',
-  '/forecast/x//',
-  '/Forecast/X',
-  '/%EF%BD%86orecast/x',
-  '/forecast/%E2%80%AEx',
-  '/forecast/e%CC%81',
-  '/forecast/%E0%80%AE',
-  '/forecast/%u002e',
-  '/forecast/x%20',
-  '/forecast/x%09',
-  'forecast/x',
-  '*',
-]
 
 const bearer = ['Authorization', 'Bearer other']
 
@@ -169,7 +109,7 @@ export function describeAdapter(name: string, mount: Mount, { thrown = 500 }: Di
       expect((await self.send('GET', '/forecast/lisbon', { headers })).status).toBe(200)
     })
 
-    it.each(HOSTILE)('never lets %s reach a paid handler unpaid', async (target) => {
+    it.each(hostileTargets('forecast', 'x'))('never lets %s reach a paid handler unpaid', async (target) => {
       const before = self.runs
       const other = await self.buy('GET', '/pass')
       // Good for the route, and for no path that these could be taken for.
@@ -188,7 +128,7 @@ export function describeAdapter(name: string, mount: Mount, { thrown = 500 }: Di
       })
       expect(findings).toEqual([])
       expect(clients.filter(({ buys }) => !buys)).toEqual([])
-      expect(paid).toEqual({ amountMsat: 10_000n, feeMsat: 0n })
+      expect(paid).toMatchObject({ amountMsat: 10_000n, feeMsat: 0n })
     })
 
     it('gates HEAD like GET, without a body (S8)', async () => {

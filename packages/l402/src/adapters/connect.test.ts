@@ -1,4 +1,4 @@
-import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpServer, request as httpRequest } from 'node:http'
 import { createServer, constants as h2, connect as http2Connect } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { create, toBinary } from '@bufbuild/protobuf'
@@ -11,7 +11,8 @@ import {
 import { Code, ConnectError, type ConnectRouter, createClient, type Transport } from '@connectrpc/connect'
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node'
 import { afterEach, describe, expect, it } from 'vitest'
-import { identifierOf } from '../../test/matrix.ts'
+import { hostileTargets } from '../../test/hostile-targets.ts'
+import { answerOf, identifierOf } from '../../test/matrix.ts'
 import { decodeInvoice } from '../core/bolt11/index.ts'
 import { findL402Challenges } from '../core/challenge.ts'
 import { formatCredential } from '../core/credential.ts'
@@ -404,6 +405,29 @@ describe('the adapter for Connect', () => {
     await call(self.transports.grpc, 'drops', { authorization: left, most: 1 })
     // One message at least, and never nothing.
     await expect.poll(() => self.used(left)).toBeGreaterThanOrEqual(3_000n)
+  })
+
+  it('runs no method unpaid, however its path is spelt', async () => {
+    const self = await open()
+    const other = await buy(self, 'own')
+    for (const path of hostileTargets('echo.Echo', 'Unary'))
+      for (const authorization of [[], ['Authorization', other]]) {
+        const req = httpRequest({
+          host: '127.0.0.1',
+          port: self.plainPort,
+          method: 'POST',
+          path,
+          agent: false,
+          headers: ['Host', 'api.example', 'Content-Type', 'application/json', ...authorization],
+        })
+        req.end('{}')
+        const answer = await answerOf(req).then(
+          (res) => res.resume().statusCode,
+          () => 400,
+        )
+        expect([400, 402, 404, 501], path).toContain(answer)
+      }
+    expect(self.runs).toBe(0)
   })
 
   it('says at set-up what it cannot measure', () => {

@@ -1,6 +1,7 @@
 import { constants as h2, connect as http2Connect } from 'node:http2'
 import * as grpc from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
+import { hostileTargets } from '../../test/hostile-targets.ts'
 import { decodeInvoice } from '../core/bolt11/index.ts'
 import { findL402Challenges } from '../core/challenge.ts'
 import { formatCredential } from '../core/credential.ts'
@@ -244,6 +245,29 @@ describe('the adapter for @grpc/grpc-js', () => {
     const { runs } = self
     expect((await self.call('hidden', { authorization })).code).toBe(12)
     expect(self.runs).toBe(runs)
+  })
+
+  it('runs no method unpaid, however its path is spelt', async () => {
+    const self = await open()
+    const authorization = await self.buy('client')
+    const session = http2Connect(`http://127.0.0.1:${self.port}`)
+    closing.push(() => session.close())
+    for (const path of hostileTargets('echo.Echo', 'Unary')) {
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': path,
+        'content-type': 'application/grpc+proto',
+        te: 'trailers',
+        authorization,
+      })
+      stream.on('error', () => {}).end(Buffer.from([0, 0, 0, 0, 0]))
+      const status = await new Promise((resolve) => {
+        stream.on('response', (got) => resolve(got['grpc-status'])).on('close', () => resolve('none'))
+      })
+      // INTERNAL with a challenge, UNIMPLEMENTED, or what HTTP/2 itself refuses.
+      expect(['12', '13', 'none'], path).toContain(status)
+    }
+    expect(self.runs).toBe(0)
   })
 
   it('says at set-up what it cannot measure', () => {

@@ -4,6 +4,8 @@ import { createTRPCClient, httpBatchLink, httpBatchStreamLink, httpLink, TRPCCli
 import { initTRPC, TRPCError } from '@trpc/server'
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { narrowed } from '../../test/gate-bench.ts'
+import { hostileTargets } from '../../test/hostile-targets.ts'
 import { type Bench, listen, type Mount, openBench } from '../../test/matrix.ts'
 import { payingFetch } from '../client/index.ts'
 import { memoryLightning } from '../lightning/memory.ts'
@@ -231,6 +233,17 @@ describe('the adapter for tRPC', () => {
       expect([400, 402, 404]).toContain(status)
       expect(body).not.toContain('not listed')
     }
+    expect(runs).toBe(0)
+  })
+
+  it('runs no paid procedure unpaid, however its path is spelt', async () => {
+    const other = await self.buy('POST', '/trpc/weather.order')
+    const elsewhere = narrowed(await self.buy('GET', FORECAST), 'weather_paths=/trpc/weather.watch')
+    for (const target of hostileTargets('trpc', 'weather.forecast'))
+      for (const headers of [[], ['Authorization', other], ['Authorization', elsewhere]]) {
+        const answer = await self.send('GET', target, { headers }).catch(() => ({ status: 400 }))
+        expect([400, 402, 404], target).toContain(answer.status)
+      }
     expect(runs).toBe(0)
   })
 

@@ -1,18 +1,28 @@
 /** A server that binds what it sells to a key (RFC 9449 §7.1: it names the scheme `DPoP`) is asked once more, with a proof. */
 
 import { parseAuthChallenges } from '../core/auth-header.ts'
-import type { Call } from './call.ts'
 import { boundKey, readMacaroon } from './credential-facts.ts'
 import { keepProofKey, makeProofKey, proofFor, proofKeyFor } from './dpop.ts'
 import { challengesOf, checkPolicy, firstPayable, type NotPaid, type Payable, unpayable } from './gate.ts'
 import type { Hop } from './hop.ts'
 import type { PayableChallenge } from './payment-scheme/charge.ts'
+import type { Run } from './run.ts'
 import { discard, send } from './send.ts'
+import type { PreparedRequest } from './types.ts'
 
 /** What is to be paid, and the answer that asked for it. */
 export interface Asked {
   readonly response: Response | null
   readonly payable: Payable | NotPaid
+}
+
+/** An answer 402, and whose request it answers. */
+interface UnpaidBy {
+  readonly request: PreparedRequest
+  readonly response: Response | null
+  readonly challenges: readonly PayableChallenge[] | NotPaid
+  /** Only a price is asked for: the limits of this run need not be those of whoever pays it. Default false. */
+  readonly forQuote?: boolean
 }
 
 const ALGORITHM = 'ES256'
@@ -21,15 +31,10 @@ const ALGORITHM = 'ES256'
  * The challenge to pay: bound to a new key of the purse where the server offers that, else as it stands. The key is in
  * the purse before anything is paid. A credential that is bound to somebody else's key is not bought at all.
  */
-export async function boundChallenge(
-  call: Call,
-  hop: Hop,
-  unpaid: { readonly response: Response | null; readonly challenges: readonly PayableChallenge[] | NotPaid },
-): Promise<Asked> {
-  const { run } = call
-  const { challenges, response } = unpaid
+export async function boundChallenge(run: Run, hop: Hop, unpaid: UnpaidBy): Promise<Asked> {
+  const { challenges } = unpaid
   const first = 'ok' in challenges ? challenges : firstPayable(run, hop, challenges)
-  const asked = first.ok ? ((await askedBound(call, hop, { response, payable: first })) ?? unpaid) : unpaid
+  const asked = first.ok ? ((await askedBound(run, hop, { ...unpaid, payable: first })) ?? unpaid) : unpaid
   const payable = 'payable' in asked ? asked.payable : first
   if (payable.ok) {
     const thumbprint = boundKey(readMacaroon(payable.challenge.macaroon))
@@ -43,16 +48,16 @@ export async function boundChallenge(
 
 /** The answer to the same request with a proof; `undefined` where there is no reason to ask, or it brought nothing. */
 async function askedBound(
-  call: Call,
+  run: Run,
   hop: Hop,
-  { response, payable }: { readonly response: Response | null; readonly payable: Payable },
+  { request, response, payable, forQuote = false }: UnpaidBy & { readonly payable: Payable },
 ): Promise<Asked | undefined> {
-  const { run, request } = call
   if (response === null || !offersBinding(response) || run.options.dpop === false) return undefined
   // One proof per request: the user's own is theirs (rule C6).
   if (payable.challenge.scheme === 'Payment' || hop.headers.has('dpop') || !request.replayable)
     return undefined
-  if (globalThis.crypto?.subtle === undefined || (await checkPolicy(run, hop, payable))) return undefined
+  if (globalThis.crypto?.subtle === undefined) return undefined
+  if (!forQuote && (await checkPolicy(run, hop, payable))) return undefined
   const made = await makeProofKey()
   const { method, url } = hop
   const headers = new Headers(hop.headers)

@@ -50,6 +50,9 @@ export function nextHop(hop: Hop, response: Response): Hop | null {
   const url = URL.canParse(location, hop.url) ? new URL(location, hop.url) : undefined
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:'))
     throw new TypeError('a redirect led to something that is not an http or https URL')
+  // RFC 9110 §4.2.4: what a server makes the user present would stand in the place of the user's own Authorization.
+  if (url.username !== '' || url.password !== '')
+    throw new TypeError('a redirect led to a URL with a user name or password in it')
   if (url.hash === '') url.hash = hop.url.hash
   const becomesGet =
     (response.status === 303 && hop.method !== 'GET' && hop.method !== 'HEAD') ||

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { testWallet } from '../../test/support/seller.ts'
 import { type Stage, setStage } from '../../test/support/stage.ts'
 import { encodeHex } from '../core/bytes.ts'
+import type { PaymentOutcome } from '../lightning/backend.ts'
 import { buyer } from './buyer.ts'
 
 let seller: Stage['seller']
@@ -71,6 +72,39 @@ describe('a payment that does not go well', () => {
     wallet.onPay = testWallet(seller.secrets).onPay
     expect(await get('/forecast', { walletName: 'two', now })).toMatchObject({ kind: 'payment_unknown' })
     expect(await get('/forecast', { walletName: 'one', now })).toMatchObject({ kind: 'served' })
+  })
+
+  it('is neither concluded nor sent again by another wallet under the same name', async () => {
+    let time = Date.now()
+    const now = () => time
+    const as = (...ids: string[]) => ({
+      walletName: 'main',
+      now,
+      wallet: { ...wallet, identities: async () => ids },
+    })
+    const real = wallet.onPay
+    const says = (answer: PaymentOutcome): void => {
+      wallet.onLookup = () => answer
+    }
+    wallet.onPay = () => ({ status: 'unknown', detail: '' })
+    await get('/forecast', as('own:one', 'at:here'))
+    expect((await purse.openPayments())[0]?.walletId).toBe('own:one')
+    wallet.onPay = real
+    time += 90_000
+    for (const status of ['not_found', 'failed'] as const) {
+      says(status === 'failed' ? { status, detail: 'never seen' } : { status })
+      const outcome = await get('/forecast', as('own:two', 'at:here'))
+      expect(outcome).toMatchObject({
+        kind: 'payment_unknown',
+        detail: expect.stringContaining('as it was then'),
+      })
+      expect(wallet.paid).toHaveLength(1)
+    }
+    expect(await spent()).toBe(11_000n)
+    // The node is back, at another address: its key tells.
+    says({ status: 'not_found' })
+    expect(await get('/forecast', as('own:one', 'at:elsewhere'))).toMatchObject({ kind: 'served' })
+    expect(new Set(wallet.paid.map(({ paymentHash }) => encodeHex(paymentHash))).size).toBe(1)
   })
 
   it('is not concluded before the time of the run that sent it is up, however short another run waits (C3)', async () => {

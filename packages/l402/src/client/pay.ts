@@ -25,7 +25,7 @@ import { bodyDigestOf, type Hop } from './hop.ts'
 import type { Run } from './run.ts'
 import { hostOf, scopeOf } from './scope.ts'
 import type { Purchase } from './types.ts'
-import { type Answer, askToPay, reach, type Unreachable } from './wallet-calls.ts'
+import { type Answer, askToPay, reach, type Unreachable, walletIds } from './wallet-calls.ts'
 
 /** How paying ended. */
 export type Paid =
@@ -63,7 +63,8 @@ export async function pay(
   if (denied) return denied
   if (payable.offer.expiresAt <= Math.floor(run.now() / 1000) + EXPIRY_MARGIN_SECONDS)
     return unpayable('expired', 'the invoice expired while it was being approved', payable.offer)
-  const held = await reserve(run, hop, payable)
+  const [walletId] = await walletIds(run, wallet)
+  const held = await reserve(run, hop, { payable, walletId })
   if (held) return held
 
   const { paymentHash } = payable.invoice
@@ -151,7 +152,11 @@ export async function isOnBooks(run: Run, paymentHash: Uint8Array): Promise<bool
 }
 
 /** Holds budget and intent in one durable step; answers why not. */
-async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | undefined> {
+async function reserve(
+  run: Run,
+  hop: Hop,
+  { payable, walletId }: { readonly payable: Payable; readonly walletId: string | undefined },
+): Promise<NotPaid | undefined> {
   const { invoice, amountMsat, maxFeeMsat, offer, challenge } = payable
   const { paymentHash } = invoice
   const used = unpayable(
@@ -179,6 +184,7 @@ async function reserve(run: Run, hop: Hop, payable: Payable): Promise<NotPaid | 
     wallet: run.walletName,
     task: run.task,
     orderEndsAtMs: createdAtMs + run.paymentTimeoutMs,
+    ...(walletId === undefined ? {} : { walletId }),
   }
   const budget = await run.budget()
   // Nothing is awaited between this check and the hold: two calls of one run cannot both see the last satoshi.

@@ -6,11 +6,11 @@ import { refusedOutcome, startCall } from './call.ts'
 import { canCarry } from './carry.ts'
 import { nobodyToAsk, propose } from './consent.ts'
 import { namesRoute, readMacaroon } from './credential-facts.ts'
+import { boundChallenge } from './dpop-offer.ts'
 import { follow } from './follow.ts'
 import {
   challengesOf,
   checkPolicy,
-  firstPayable,
   type NotPaid,
   ownAuthorization,
   type Payable,
@@ -47,12 +47,15 @@ export async function askPrice(run: Run, request: PreparedRequest): Promise<Quot
 
 async function priceOf(
   run: Run,
-  { request, hop, response }: { request: PreparedRequest; hop: Hop; response: Response },
+  { request, hop, response: first }: { request: PreparedRequest; hop: Hop; response: Response },
 ): Promise<QuoteOutcome> {
   const url = hop.url.href
-  if (response.status !== 402) return { kind: 'no_charge', url, response }
-  const challenges = challengesOf(response)
-  const payable = 'ok' in challenges ? challenges : firstPayable(run, hop, challenges)
+  if (first.status !== 402) return { kind: 'no_charge', url, response: first }
+  // Where the server binds what it sells, the price is asked for what will be bought: bound to a key of this purse.
+  const unpaid = { request, response: first, challenges: challengesOf(first), forQuote: !hop.downgraded }
+  const asked = await boundChallenge(run, hop, unpaid)
+  const { payable } = asked
+  const response = asked.response ?? first
   if (!payable.ok) {
     const outcome = refusedOutcome(startCall(run, request), hop, { why: payable, response })
     if (outcome.kind === 'unpayable') return { ...outcome, response }

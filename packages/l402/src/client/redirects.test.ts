@@ -133,6 +133,13 @@ describe('redirects (C7)', () => {
     })
     seller.behaviour = (_, response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end()
     await expect(get('/x')).rejects.toThrow(TypeError)
+    // Whoever sends requests may not mind it, so the buyer does.
+    const named = seller.origin.replace('//', '//me:secret@')
+    seller.behaviour = (received, response) =>
+      received.url === '/x' ? response.writeHead(302, { location: `${named}/y` }).end() : undefined
+    await expect(get('/x')).rejects.toThrow('user name or password')
+    expect(seller.received.map(({ url }) => url)).not.toContain('/y')
+    expect(wallet.paid).toEqual([])
   })
 
   it('do not make one call pay at every hop', async () => {

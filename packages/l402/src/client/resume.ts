@@ -7,7 +7,7 @@ import type { PaymentRecord } from '../stores/purse.ts'
 import { type Paid, payOpen, type Recorded, record } from './pay.ts'
 import { PAYMENT_TIMEOUT_MS, type Run } from './run.ts'
 import type { Recovered } from './types.ts'
-import { lookUp } from './wallet-calls.ts'
+import { isItsWallet, lookUp } from './wallet-calls.ts'
 
 /** Name of the lock of a scope (rule C5). */
 export function lockName(scope: string): string {
@@ -33,7 +33,7 @@ export async function finish(run: Run, open: PaymentRecord, signal: AbortSignal 
     await pause(run.paymentTimeoutMs * part, signal ?? undefined)
     answer = await lookUp(run, open.paymentHash)
   }
-  const unsent = answer.status === 'not_found' && open.wallet === run.walletName
+  const unsent = answer.status === 'not_found' && (await isItsWallet(run, open)) === 'yes'
   const lasting = open.expiresAt > Math.floor(run.now() / 1000) + EXPIRY_MARGIN_SECONDS
   const paid = unsent && lasting ? await payOpen(run, open) : undefined
   return paid ?? (await conclude(run, open, answer))
@@ -48,7 +48,7 @@ async function resume(run: Run, open: PaymentRecord): Promise<Paid> {
 }
 
 async function conclude(run: Run, open: PaymentRecord, answer: PaymentOutcome): Promise<Paid> {
-  return await record(run, asResumed(open), believed(run, open, answer))
+  return await record(run, asResumed(open), await believed(run, open, answer))
 }
 
 function asResumed({ paymentHash, amountMsat, origin }: PaymentRecord): Recorded {
@@ -56,14 +56,13 @@ function asResumed({ paymentHash, amountMsat, origin }: PaymentRecord): Recorded
 }
 
 /** What an answer proves: only the wallet that was asked can say that it did not pay, and only once it is too late. */
-function believed(run: Run, open: PaymentRecord, answer: PaymentOutcome): PaymentOutcome {
-  if (open.state === 'paid_unproven' && answer.status !== 'paid')
-    return { status: 'paid_unproven', feeMsat: open.feeMsat }
-  if (answer.status !== 'failed' && answer.status !== 'not_found') return answer
-  if (open.wallet !== run.walletName) {
-    const detail = `only the wallet "${open.wallet}" can say what became of it`
-    return { status: 'unknown', detail }
-  }
+async function believed(run: Run, open: PaymentRecord, answer: PaymentOutcome): Promise<PaymentOutcome> {
+  if (answer.status === 'paid') return answer
+  if (open.state === 'paid_unproven') return { status: 'paid_unproven', feeMsat: open.feeMsat }
+  if (answer.status === 'pending' || answer.status === 'unknown') return answer
+  const whose = await isItsWallet(run, open)
+  if (whose !== 'yes') return { status: 'unknown', detail: whoCanSay(open.wallet, whose) }
+  if (answer.status === 'paid_unproven') return answer
   if (answer.status === 'failed') return answer
   // The request may still be on its way to the wallet: how long, was settled by whoever sent it.
   const { createdAtMs, orderEndsAtMs = createdAtMs + Math.max(run.paymentTimeoutMs, PAYMENT_TIMEOUT_MS) } =
@@ -71,6 +70,11 @@ function believed(run: Run, open: PaymentRecord, answer: PaymentOutcome): Paymen
   return run.now() >= orderEndsAtMs
     ? { status: 'failed', detail: 'the wallet never got it' }
     : { status: 'unknown', detail: 'the wallet does not know it yet' }
+}
+
+function whoCanSay(wallet: string, whose: 'other name' | 'other wallet'): string {
+  if (whose === 'other name') return `only the wallet "${wallet}" can say what became of it`
+  return `the wallet "${wallet}" is another one now than the one that was asked to pay: set it up as it was then and look again; nothing is paid until it has said what became of it`
 }
 
 /** Looks every open payment up, scope by scope. */

@@ -32,6 +32,8 @@ export interface Run {
   budget(): Promise<Budget>
   /** Throws what the wallet's maker throws. */
   wallet(): Promise<PaymentBackend>
+  /** Who a wallet is; what it told last. */
+  readonly walletIds: WeakMap<PaymentBackend, readonly string[]>
   /** The wallet, if it is known without asking anybody. */
   readonly knownWallet: PaymentBackend | undefined
   /** Most that may be paid on top of an amount. */
@@ -70,6 +72,7 @@ export function startRun(options: BuyerOptions): Run {
     copies: { made: new Map(), taken: new Map() },
     proofKeys: new Map(),
     redeemed: new Set(),
+    walletIds: new WeakMap(),
     // Called as a method of nothing: browsers insist.
     fetch: (input, init) => (options.fetch ?? globalThis.fetch)(input, init),
     now: () => (options.now ?? Date.now)(),

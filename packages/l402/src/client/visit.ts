@@ -170,7 +170,7 @@ async function buy(call: Call, hop: Hop, start: Unpaid): Promise<FetchOutcome> {
   if (owing) return owing
   const most = owed ? 1 : mostPurchases(call)
   for (;;) {
-    const asked = await boundChallenge(call, hop, { response, challenges })
+    const asked = await boundChallenge(run, hop, { request, response, challenges })
     const { payable } = asked
     response = asked.response
     if (!payable.ok) return refusedOutcome(call, hop, { why: payable, response })

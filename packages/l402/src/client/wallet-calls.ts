@@ -2,10 +2,13 @@
 
 import { isL402Error } from '../core/errors.ts'
 import type { PaymentBackend, PaymentOutcome, PayRequest } from '../lightning/backend.ts'
+import type { PaymentRecord } from '../stores/purse.ts'
 import type { Run } from './run.ts'
 
 /** How long past its own time-out a wallet may take to answer; never more than once again. */
 const ANSWER_GRACE_MS = 5_000
+/** How long a wallet may take to tell who it is. */
+const IDENTITY_MS = 5_000
 
 /** No wallet, and so nothing paid. */
 export interface Unreachable {
@@ -28,6 +31,29 @@ export async function reach(run: Run): Promise<PaymentBackend | Unreachable> {
     if (!isL402Error(cause, 'lightning_unavailable')) throw cause
     return { ok: false, kind: 'wallet_unreachable', detail: cause.message, cause }
   }
+}
+
+/** Who the wallet is, the surest first; nothing where it does not tell in time. Never rejects. */
+export async function walletIds(run: Run, wallet: PaymentBackend): Promise<readonly string[]> {
+  const known = run.walletIds.get(wallet)
+  if (known) return known
+  const asked = Promise.resolve(wallet.identities?.() ?? []).catch(() => [])
+  const told = (await within(asked, IDENTITY_MS)) ?? []
+  if (told.length > 0) run.walletIds.set(wallet, told)
+  return told
+}
+
+/** Whether the wallet of this run is the one that was asked for a payment, as far as its name and its identity tell. */
+export async function isItsWallet(
+  run: Run,
+  { wallet: name, walletId }: Pick<PaymentRecord, 'wallet' | 'walletId'>,
+): Promise<'yes' | 'other name' | 'other wallet'> {
+  if (name !== run.walletName) return 'other name'
+  if (walletId === undefined) return 'yes'
+  const wallet = await reach(run)
+  // It is told of in other words then that no wallet answers.
+  if ('ok' in wallet) return 'yes'
+  return (await walletIds(run, wallet)).includes(walletId) ? 'yes' : 'other wallet'
 }
 
 /** Has the wallet pay. What comes after the time-out, while this process lives, goes to `late`. */

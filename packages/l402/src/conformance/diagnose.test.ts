@@ -74,7 +74,7 @@ describe('a right seller', () => {
     expect(clients.filter(({ buys }) => !buys)).toEqual([])
     expect(clients.length).toBeGreaterThan(7)
     expect(offer).toMatchObject({ amountMsat: 10_000n, network: 'regtest' })
-    expect(paid).toEqual({ amountMsat: 10_000n, feeMsat: 0n })
+    expect(paid).toEqual({ amountMsat: 10_000n, feeMsat: 0n, status: 'paid' })
   })
 
   it('is not paid unless asked, nor above the cap', async () => {
@@ -82,7 +82,7 @@ describe('a right seller', () => {
     expect((await diagnosed(seller())).paid).toBeNull()
     const { paid, findings } = await diagnosed(seller(), { ...PAY, mostMsat: 9_999n })
     expect(paid).toBeNull()
-    expect(findings[0]?.what).toContain('above the cap')
+    expect(findings[0]?.what).toBe('the price of 10 sat is above the cap of 9999 msat: nothing was paid')
     expect(await lightning.balanceMsat()).toBe(before)
   })
 })

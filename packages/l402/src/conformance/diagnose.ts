@@ -1,14 +1,13 @@
 /** Probes an L402 server: what is wrong with it, and what each known client can do with it. */
 
-import { decodeInvoice } from '../core/bolt11/index.ts'
 import { encodeHex } from '../core/bytes.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
-import type { PaymentBackend } from '../lightning/backend.ts'
-import { ask, type Came, linesOf } from './ask.ts'
+import { ask, type Came, linesOf, NO_ANSWER } from './ask.ts'
+import { buyAndTry, type DiagnosePaid, type DiagnosePay } from './buy.ts'
 import type { Finding, Report } from './finding.ts'
 import { type ClientReading, readingsOf } from './known-clients.ts'
-import { checkPaid } from './paid-rules.ts'
 import { checkRefused, type Send } from './refused-rules.ts'
+import { checkSpellings } from './spelling-rules.ts'
 import { checkUnpaid, type Offered } from './unpaid-rules.ts'
 
 /** What is probed. */
@@ -19,8 +18,8 @@ export interface DiagnoseOptions {
   readonly method?: string
   /** Sent with every request; JSON. */
   readonly body?: string
-  /** Pays one invoice, of at most `mostMsat`, fees not counted; without it nothing is paid. */
-  readonly pay?: { readonly wallet: PaymentBackend; readonly mostMsat: bigint; readonly maxFeeMsat: bigint }
+  /** Pays one invoice, for at most `mostMsat` with its fees; without it nothing is paid. */
+  readonly pay?: DiagnosePay
   /** How long the server may take to each answer. @default 10000 */
   readonly timeoutMs?: number
   /** Milliseconds since 1970. */
@@ -39,8 +38,8 @@ export interface Diagnosis {
     readonly network: string
     readonly paymentHash: string
   } | null
-  /** `null`: nothing was to be paid. */
-  readonly paid: { readonly amountMsat: bigint; readonly feeMsat: bigint } | null
+  /** `null`: nothing was paid. */
+  readonly paid: DiagnosePaid | null
 }
 
 const ORDER = ['error', 'warning', 'note'] as const
@@ -60,21 +59,33 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
     if (!findings.some((one) => one.rule === rule && one.what === what))
       findings.push({ severity, rule, what, remedy })
   }
-  const send: Send = (headers: HeaderLines, as = method) =>
-    ask({
-      url,
-      method: as,
-      headers,
-      timeoutMs,
-      ...(body === undefined || as === 'HEAD' || as === 'OPTIONS' ? {} : { body }),
-    })
+  let isFirst = true
+  const send: Send = async (headers: HeaderLines, { method: as = method, target } = {}) => {
+    const hasBody = body !== undefined && as !== 'HEAD' && as !== 'OPTIONS'
+    const asked = {
+      ...{ url, method: as, headers, timeoutMs },
+      ...(target === undefined ? {} : { target }),
+      ...(hasBody ? { body } : {}),
+    }
+    try {
+      return await ask(asked)
+    } catch (error) {
+      // What answers at all is judged to the end: money may have been spent.
+      if (isFirst) throw error
+      report('error', 'V6', `some requests are not answered (${faultOf(error)})`, 'Answer whatever is asked.')
+      return NO_ANSWER
+    } finally {
+      isFirst = false
+    }
+  }
   const unpaid = await send([])
   const offered = checkUnpaid(unpaid, report, now() / 1000)
   const clients = await readClients(send, unpaid, offered)
   let paid: Diagnosis['paid'] = null
   if (offered !== undefined) {
     await checkRefused(send, offered, report)
-    if (options.pay !== undefined) paid = await buy(send, options.pay, report)
+    await checkSpellings(send, url, report)
+    if (options.pay !== undefined) paid = await buyAndTry(send, { ...options.pay, now }, report)
   }
   const { invoice } = offered ?? {}
   findings.sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity))
@@ -105,55 +116,12 @@ async function readClients(
     lines: linesOf(unpaid, 'www-authenticate'),
     linesForPayment: linesOf(asked, 'www-authenticate'),
     isWellMinted: offered?.isWellMinted ?? false,
-    invoice: offered?.challenge.invoice ?? '',
+    invoice: offered?.invoice.amountMsat == null ? '' : offered.challenge.invoice,
   })
 }
 
-/** Pays a fresh challenge, not one that other probes may have spoilt, and tries what it bought. */
-async function buy(
-  send: Send,
-  { wallet, mostMsat, maxFeeMsat }: NonNullable<DiagnoseOptions['pay']>,
-  report: Report,
-): Promise<Diagnosis['paid']> {
-  const offered = checkUnpaid(await send([]), () => {}, Date.now() / 1000)
-  if (offered === undefined) return null
-  const { challenge } = offered
-  const { amountMsat, network, paymentHash } = decodeInvoice(challenge.invoice)
-  if (amountMsat === null || amountMsat > mostMsat) {
-    report(
-      'note',
-      '-',
-      `the price (${amountMsat ?? 'none'} msat) is above the cap of ${mostMsat} msat: nothing was paid`,
-      'Allow more.',
-    )
-    return null
-  }
-  if (network !== wallet.network) {
-    report(
-      'note',
-      '-',
-      `the invoice is for ${network}, the wallet is on ${wallet.network}: nothing was paid`,
-      'Use a wallet on that network.',
-    )
-    return null
-  }
-  const outcome = await wallet.pay({
-    invoice: challenge.invoice,
-    paymentHash,
-    amountMsat,
-    maxFeeMsat,
-    timeoutMs: 60_000,
-  })
-  if (outcome.status !== 'paid') {
-    report(
-      'note',
-      '-',
-      `the payment came to: ${outcome.status}`,
-      'See the wallet; nothing was tried with it.',
-    )
-    return null
-  }
-  const preimage = encodeHex(outcome.preimage)
-  await checkPaid(send, { macaroon: challenge.macaroon, preimage }, report)
-  return { amountMsat, feeMsat: outcome.feeMsat }
+/** An error in a word, without what the server wrote. */
+function faultOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'no answer'
+  return (error as NodeJS.ErrnoException).code ?? error.message
 }

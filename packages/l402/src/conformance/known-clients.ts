@@ -23,7 +23,7 @@ export interface Unpaid {
   readonly linesForPayment: readonly string[]
   /** Whether macaroon and identifier are binary, in padded standard base64, and of this payment (rule S4). */
   readonly isWellMinted: boolean
-  /** BOLT 11. */
+  /** BOLT 11; empty where no wallet could pay it. */
   readonly invoice: string
 }
 
@@ -34,6 +34,10 @@ const LOOSE = /(?:L402|LSAT)\s+macaroon="?([^",\s]+)"?\s*,\s*invoice="?([^",\s]+
 const NOT_402 = 'it pays on 402 alone'
 const NOT_MINTED =
   'it needs a binary macaroon in padded standard base64 whose 66-byte identifier names the invoice’s hash'
+
+const NO_INVOICE = 'no wallet can pay its invoice'
+/** Its invoice stands elsewhere. */
+const PAYMENT_CLIENT = 'mppx'
 
 type Judge = (unpaid: Unpaid) => string
 
@@ -74,7 +78,7 @@ const judges: Readonly<Record<string, Judge>> = {
     if (invoice.length < 100) return 'it takes an invoice of fewer than 100 characters for none'
     return isWellMinted ? '' : NOT_MINTED
   },
-  mppx: ({ linesForPayment }) =>
+  [PAYMENT_CLIENT]: ({ linesForPayment }) =>
     parsePaymentChallenges(linesForPayment).some(
       ({ method, intent, doubtful }) => method === 'lightning' && intent === 'charge' && !doubtful,
     )
@@ -90,7 +94,8 @@ function hasBoth(lines: readonly string[]): boolean {
 export function readingsOf(unpaid: Unpaid): readonly ClientReading[] {
   return Object.entries(judges).map(([client, judge]) => {
     // Alby's never looks at the status.
-    const why = unpaid.status !== 402 && !client.startsWith('Alby') ? NOT_402 : judge(unpaid)
+    const read = unpaid.status !== 402 && !client.startsWith('Alby') ? NOT_402 : judge(unpaid)
+    const why = read === '' && unpaid.invoice === '' && client !== PAYMENT_CLIENT ? NO_INVOICE : read
     return { client, buys: why === '', why }
   })
 }

@@ -4,6 +4,7 @@ import { decodeBase64, decodeUtf8, encodeBase64, encodeHex } from '../core/bytes
 import { attenuateMacaroon } from '../core/chain.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
 import { decodeMacaroon, encodeMacaroon, type Macaroon } from '../core/macaroon.ts'
+import { passes } from './ask.ts'
 import type { Report } from './finding.ts'
 import type { Send } from './refused-rules.ts'
 
@@ -29,6 +30,13 @@ export async function checkPaid(
   report: Report,
 ): Promise<void> {
   const first = await send(['Authorization', `L402 ${text}:${preimage}`])
+  if (first.status === 0)
+    return report(
+      'error',
+      'V1',
+      'what was paid for is not answered at all',
+      'Serve what was paid for; the credential was not tried further.',
+    )
   if (first.status === 402 || first.status === 401)
     return report(
       'error',
@@ -44,6 +52,7 @@ export async function checkPaid(
       'Give the use back: the same credential has to work again.',
     )
   const again = await send(['Authorization', `L402 ${text}:${preimage}`])
+  if (again.status === 0) return
   if (again.status === 402)
     return report(
       'note',
@@ -148,7 +157,7 @@ async function checkNarrowed(
     const narrowed = encodeBase64(encodeMacaroon(attenuateMacaroon(macaroon, [caveat])))
     const { status } = await send(['Authorization', `L402 ${narrowed}:${preimage}`])
     const condition = caveat.slice(0, caveat.indexOf('='))
-    if (status < 400)
+    if (passes({ status }))
       report(
         severity,
         '5',
@@ -158,7 +167,7 @@ async function checkNarrowed(
   }
   const forged = encodeMacaroon({ ...macaroon, caveats: macaroon.caveats.slice(0, -1) })
   const { status } = await send(['Authorization', `L402 ${encodeBase64(forged)}:${preimage}`])
-  if (status < 400 && macaroon.caveats.length > 0)
+  if (passes({ status }) && macaroon.caveats.length > 0)
     report(
       'error',
       '5',

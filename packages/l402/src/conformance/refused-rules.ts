@@ -2,12 +2,15 @@
 
 import { findL402Challenges } from '../core/challenge.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
-import { type Came, linesOf } from './ask.ts'
+import { type Came, linesOf, passes } from './ask.ts'
 import type { Report } from './finding.ts'
 import type { Offered } from './unpaid-rules.ts'
 
-/** Sends the request with further header lines, or another method. */
-export type Send = (headers: HeaderLines, method?: string) => Promise<Came>
+/** Sends the request with further header lines, or another method or target. Status 0: no answer came. */
+export type Send = (
+  headers: HeaderLines,
+  as?: { readonly method?: string; readonly target?: string },
+) => Promise<Came>
 
 /** What is sent, what it is called, and whether passing with it gives something away. */
 interface Attempt {
@@ -37,6 +40,7 @@ function attemptsWith({ challenge: { macaroon } }: Offered): readonly Attempt[] 
 export async function checkRefused(send: Send, offered: Offered, report: Report): Promise<void> {
   for (const { name, headers } of attemptsWith(offered)) {
     const { status, headers: lines } = await send(headers)
+    if (status === 0) continue
     if (status === 402) {
       const fresh = findL402Challenges(linesOf({ headers: lines }, 'www-authenticate')).length > 0
       if (!fresh)
@@ -46,7 +50,7 @@ export async function checkRefused(send: Send, offered: Offered, report: Report)
           `${name} is answered 402 without a challenge`,
           'Send a fresh challenge with every 402.',
         )
-    } else if (status < 400)
+    } else if (passes({ status }))
       report(
         'error',
         'V6',
@@ -79,10 +83,10 @@ export async function checkRefused(send: Send, offered: Offered, report: Report)
 }
 
 async function checkMethods(send: Send, report: Report): Promise<void> {
-  const head = await send([], 'HEAD')
-  if (head.status !== 402 && head.status !== 405 && head.status !== 429)
+  const head = await send([], { method: 'HEAD' })
+  if (![0, 402, 405, 429].includes(head.status))
     report(
-      head.status < 400 ? 'error' : 'warning',
+      passes(head) ? 'error' : 'warning',
       'S8',
       `HEAD is answered ${head.status}, where GET is not`,
       'Gate HEAD like GET.',
@@ -92,7 +96,7 @@ async function checkMethods(send: Send, report: Report): Promise<void> {
       ...['Origin', 'https://app.example', 'Access-Control-Request-Method', 'GET'],
       ...['Access-Control-Request-Headers', 'authorization'],
     ],
-    'OPTIONS',
+    { method: 'OPTIONS' },
   )
   if (preflight.status === 402)
     report(
@@ -103,6 +107,7 @@ async function checkMethods(send: Send, report: Report): Promise<void> {
     )
   const page = await send(['Origin', 'https://app.example'])
   const exposed = linesOf(page, 'access-control-expose-headers').join(',').toLowerCase()
+  if (page.status !== 402) return
   if (linesOf(page, 'access-control-allow-origin').length === 0)
     report(
       'note',

@@ -17,6 +17,9 @@ export interface Offered {
   readonly isWellMinted: boolean
 }
 
+/** Too short for people and slow routes. */
+const SHORT_SECONDS = 60
+
 const S2 = /^L402 macaroon="([^"]+)", invoice="([^"]+)", version="0", token="\1"$/
 
 /** Checks an answer to a request without a credential; `undefined` where there is nothing that can be bought. */
@@ -27,6 +30,14 @@ export function checkUnpaid(came: Came, report: Report, nowSeconds: number): Off
       'Answer 402 with a challenge to whatever lacks a valid credential; most clients pay on 402 alone.'
     report('error', 'S1', `an unpaid request is answered ${came.status}, not 402`, remedy)
   }
+  if (came.status >= 300 && came.status < 400) checkRedirect(came, report)
+  if (came.end !== 'whole')
+    report(
+      came.status === 402 ? 'error' : 'note',
+      'S6',
+      `the body of the ${came.status} ${came.end}`,
+      'End every 402: clients read its body before they pay.',
+    )
   const [challenge] = findL402Challenges(lines)
   if (challenge === undefined) {
     report('error', 'S2', `no usable L402 challenge in ${lines.length} WWW-Authenticate lines`, SPELLING)
@@ -55,6 +66,13 @@ export function checkUnpaid(came: Came, report: Report, nowSeconds: number): Off
   return invoice === undefined ? undefined : { challenge, invoice, isWellMinted }
 }
 
+/** Clients that follow end where nobody probed. */
+function checkRedirect(came: Came, report: Report): void {
+  const [location = ''] = linesOf(came, 'location')
+  const shown = /^[\x21-\x7e]{1,200}$/.test(location) ? ` to ${location}` : ''
+  report('note', '-', `the answer is a redirect${shown}, which was not followed`, 'Probe what it leads to.')
+}
+
 const SPELLING = 'Write exactly: L402 macaroon="M", invoice="I", version="0", token="M"'
 
 function checkInvoice(
@@ -78,7 +96,7 @@ function checkInvoice(
       'Make invoices for the price; a careful client refuses others.',
     )
   const left = Number(invoice.timestamp) + Number(invoice.expirySeconds) - nowSeconds
-  if (left < 60)
+  if (left < SHORT_SECONDS)
     report(
       'warning',
       'S4',

@@ -140,6 +140,8 @@ export interface PayRequest {
   readonly maxFeeMsat: bigint
   /** Milliseconds after which the outcome is given up as `unknown` (it is looked up later, never repeated). */
   readonly timeoutMs: number
+  /** The invoice names no amount, and `amountMsat` is what is paid. Left out: such an invoice is refused (rule C2). */
+  readonly anyAmount?: true
 }
 
 /**
@@ -167,6 +169,8 @@ export interface PaymentCapabilities {
   readonly exactMsat?: boolean
   /** Says what there is to spend. Left out: yes. */
   readonly tellsBalance?: boolean
+  /** Pays invoices without an amount what it is told to (`anyAmount`). Left out: no. */
+  readonly paysAnyAmount?: boolean
 }
 
 /** Pays invoices. */
@@ -182,6 +186,11 @@ export interface PaymentBackend {
   lookupPayment(paymentHash: Uint8Array): Promise<PaymentOutcome>
   /** Spendable millisatoshi, or `null` where the wallet does not say. */
   balanceMsat(): Promise<bigint | null>
+  /**
+   * Who this wallet is, the surest first: the node's public key or the account's id where it can be asked, else a digest of its
+   * address. No secret. As long as one of them stays, it is the same wallet. Never rejects. Left out: it cannot be told.
+   */
+  identities?(): Promise<readonly string[]>
   /** Throws `lightning_unavailable` when nothing could be paid right now. Pays nothing. */
   ping?(): Promise<void>
   close(): Promise<void>

@@ -4,6 +4,7 @@ import { decodeHex, encodeHex, equalBytes } from '../core/bytes.ts'
 import { L402Error } from '../core/errors.ts'
 import { sha256 } from '../core/hash.ts'
 import type { PaymentBackend, PaymentOutcome, PayRequest } from './backend.ts'
+import { identitiesOf } from './lib/identity.ts'
 import { type JsonAnswer, type JsonCaller, jsonCaller } from './lib/json-call.ts'
 
 export interface SandboxWalletOptions {
@@ -32,6 +33,8 @@ export function sandboxWallet(options: SandboxWalletOptions): PaymentBackend {
     pay: (request) => pay(call, base, request),
     lookupPayment: (paymentHash) => lookupPayment(call, base, paymentHash),
     balanceMsat: () => balanceMsat(call, base),
+    // Its node is a new one at every start: the address stands for it.
+    identities: identitiesOf(`sandbox at ${base}`),
     ping: async () => {
       await balanceMsat(call, base)
     },

@@ -1,15 +1,10 @@
 /** A paywall for the tools of an MCP server. All policy is the paywall's; this only translates. */
 
 import { serveFetch } from '../adapters/lib/serve-fetch.ts'
-import { encodeUtf8 } from '../core/bytes.ts'
-import {
-  canonicalJson,
-  encodeBase64Url,
-  encodeJson,
-  parsePaymentReceipt,
-} from '../core/payment-scheme/index.ts'
+import { parsePaymentReceipt } from '../core/payment-scheme/index.ts'
 import type { L402Access } from '../server/access.ts'
 import { type L402Options, type L402Route, routeGates } from '../server/route-gates.ts'
+import { credentialLine } from './payment-meta.ts'
 import { requiredResult } from './required.ts'
 import {
   isJsonObject,
@@ -23,7 +18,12 @@ import {
 } from './wire.ts'
 
 /** What {@link paidTool} needs; see {@link L402Options}. */
-export interface PaidToolOptions extends L402Options {
+export interface PaidToolOptions extends Omit<L402Options, 'bindBodies'> {
+  /**
+   * The Payment scheme beside L402, on the same invoice; `always` if left out, since nothing in MCP asks for one scheme (see
+   * {@link L402Options}).
+   */
+  readonly payment?: Exclude<L402Options['payment'], 'asked' | undefined>
   /** The client's address, where the transport knows it; left out, all clients share one limit of challenges. */
   readonly clientAddress?: (context: unknown) => string
 }
@@ -45,8 +45,8 @@ export type ToolToll = <Args, Result extends ToolResult>(
 const OWN = 'x-own-result'
 
 /**
- * Makes the wrapper for a server's tools. What is asked for and paid stands in `_meta` (docs/agents.md); a handler that
- * throws or answers `isError` costs nothing.
+ * Makes the wrapper for a server's tools. What is asked for and paid, by L402 or by the Payment scheme, stands in `_meta`
+ * (docs/agents.md); a handler that throws or answers `isError` costs nothing.
  *
  * @example
  * ```ts
@@ -72,7 +72,8 @@ const OWN = 'x-own-result'
 export function paidTool(options: PaidToolOptions): ToolToll {
   const { clientAddress = () => '', ...rest } = options
   const origin = options.origin ?? 'https://mcp.invalid'
-  const gateOf = routeGates(rest)
+  // A tool's arguments have no one text that both ends could take the digest of.
+  const gateOf = routeGates({ payment: 'always', ...rest, bindBodies: false })
   return <Args, Result extends ToolResult>(route: L402Route, handler: PaidToolHandler<Args, Result>) => {
     if (!isToolName(route.name))
       throw new TypeError('invalid route: expected the name of a tool: letters, digits, _ . -, at most 128')
@@ -148,19 +149,9 @@ function credentialHeaders(meta: Readonly<Record<string, unknown>>): Headers {
   const payment = meta[PAYMENT_CREDENTIAL_META]
   try {
     if (typeof credential === 'string') headers.append('authorization', credential)
-    if (isJsonObject(payment)) headers.append('authorization', paymentLine(payment))
+    if (isJsonObject(payment)) headers.append('authorization', credentialLine(payment))
   } catch {
     // No legal header value: as good as none.
   }
   return headers
-}
-
-/** The Payment scheme's credential in its header's form: there the request is text. */
-function paymentLine(credential: Parameters<typeof encodeJson>[0]): string {
-  if (!isJsonObject(credential)) return 'Payment'
-  const { challenge } = credential
-  if (!isJsonObject(challenge) || !isJsonObject(challenge['request']))
-    return `Payment ${encodeJson(credential)}`
-  const request = encodeBase64Url(encodeUtf8(canonicalJson(challenge['request'])))
-  return `Payment ${encodeJson({ ...credential, challenge: { ...challenge, request } })}`
 }

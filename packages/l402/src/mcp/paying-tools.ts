@@ -3,13 +3,15 @@
 import { outcomeOf, payingFetch } from '../client/paying-fetch.ts'
 import type { BuyerOptions, Purchase } from '../client/types.ts'
 import { L402Error } from '../core/errors.ts'
-import { challengeIn } from './required.ts'
+import type { PaymentReceipt } from '../core/payment-scheme/index.ts'
+import { credentialJson, receiptLine } from './payment-meta.ts'
+import { challengeIn, challengeInError } from './required.ts'
 import {
   isTable,
   isToolName,
   L402_META,
-  PAYMENT_REQUIRED_CODE,
-  PAYMENT_REQUIRED_META,
+  PAYMENT_CREDENTIAL_META,
+  PAYMENT_RECEIPT_META,
   type ToolResult,
   toolPath,
 } from './wire.ts'
@@ -46,6 +48,8 @@ export interface ToolPayment {
   readonly reused: boolean
   /** False where it was paid and the tool failed: the next call presents the same credential. */
   readonly served: boolean
+  /** The server's receipt, if it gave one for this payment; only the Payment scheme has them. A server's word. */
+  readonly receipt: PaymentReceipt | null
 }
 
 /** A caller that pays. */
@@ -63,7 +67,8 @@ interface Under<Options> {
 const CALL: unique symbol = Symbol('call')
 
 /**
- * Wraps an MCP client so that tools that cost are paid for, within the purse's budget. What is bought is used again.
+ * Wraps an MCP client so that tools that cost are paid for, by L402 or else by a charge of the Payment scheme, within the
+ * purse's budget. What is bought is used again.
  * Challenges, credentials and receipts never stand in what it answers.
  *
  * Throws `L402Error` as `payingFetch` does: `payment_refused` (details: `reason`), `payment_failed`, `payment_unknown`,
@@ -95,8 +100,7 @@ export function payingTools<Options extends { signal?: AbortSignal }, Result ext
   /** One exchange, as the purse sees it: credential in, 402 or result out. */
   const exchange = async (_url: unknown, init?: RequestInit): Promise<Response> => {
     const { call, options: given } = (init as { [CALL]: Under<Options> })[CALL]
-    const credential = new Headers(init?.headers).get('authorization')
-    const meta = { ...call._meta, ...(credential === null ? {} : { [L402_META]: { credential } }) }
+    const meta = { ...call._meta, ...credentialMeta(new Headers(init?.headers)) }
     const all = { ...given, ...(init?.signal ? { signal: init.signal } : {}) } as Options
     let result: Result
     try {
@@ -105,14 +109,18 @@ export function payingTools<Options extends { signal?: AbortSignal }, Result ext
         all,
       )
     } catch (error) {
-      const asked = challengeOfError(error)
+      const asked = challengeInError(error)
       if (asked === null) throw error
       return required(asked)
     }
-    const asked = result.isError === true ? challengeIn(result._meta) : null
+    const asked = challengeIn(result._meta)
     if (asked !== null) return required(asked)
     // A failed tool that says it was not charged is a 5xx: what was paid for it is presented again.
-    const response = new Response(null, { status: uncharged(result) ? 500 : 200 })
+    const receipt = receiptLine(result._meta?.[PAYMENT_RECEIPT_META])
+    const response = new Response(null, {
+      status: uncharged(result) ? 500 : 200,
+      headers: receipt === undefined ? {} : { 'payment-receipt': receipt },
+    })
     results.set(response, withoutPayment(result))
     return response
   }
@@ -138,6 +146,7 @@ export function payingTools<Options extends { signal?: AbortSignal }, Result ext
         credentialId: outcome !== undefined && 'credentialId' in outcome ? outcome.credentialId : null,
         reused: outcome?.kind === 'served' && outcome.reused,
         served: outcome?.kind === 'served',
+        receipt: outcome?.kind === 'served' ? outcome.receipt : null,
       })
       return result
     },
@@ -145,10 +154,10 @@ export function payingTools<Options extends { signal?: AbortSignal }, Result ext
   }
 }
 
-/** A 402 that ended the call: paid and asked again, or asked in another way than L402. */
+/** A 402 that ended the call: paid and asked again, or asked for what no purse here pays. */
 function unpaid(detail: string | null): L402Error {
   return detail === null
-    ? new L402Error('payment_refused', 'the tool asks for a payment that is not L402', {
+    ? new L402Error('payment_refused', 'the tool asks for a payment that is not made here', {
         details: { kind: 'unpayable', reason: 'no_challenge', paymentHash: null },
       })
     : new L402Error('paid_not_served', detail, {
@@ -160,10 +169,14 @@ function required(challenge: string): Response {
   return new Response(null, { status: 402, headers: { 'www-authenticate': challenge } })
 }
 
-function challengeOfError(error: unknown): string | null {
-  if (!isTable(error) || error['code'] !== PAYMENT_REQUIRED_CODE || !isTable(error['data'])) return null
-  const { data } = error
-  return challengeIn({ ...data, ...(isTable(data['_meta']) ? data['_meta'] : {}) })
+/** A credential of either scheme, where an MCP server looks for it. */
+function credentialMeta(headers: Headers): { [key: string]: unknown } {
+  const line = headers.get('payment-authorization') ?? headers.get('authorization')
+  if (line === null) return {}
+  const payment = credentialJson(line)
+  return payment === undefined
+    ? { [L402_META]: { credential: line } }
+    : { [PAYMENT_CREDENTIAL_META]: payment }
 }
 
 function uncharged({ isError, _meta }: ToolResult): boolean {
@@ -174,7 +187,7 @@ function uncharged({ isError, _meta }: ToolResult): boolean {
 /** A copy without what is between the two ends (rule C10). */
 function withoutPayment<Result extends ToolResult>(result: Result): Result {
   if (result._meta === undefined) return { ...result }
-  const { [L402_META]: _, [PAYMENT_REQUIRED_META]: __, ...left } = result._meta
+  const { [L402_META]: _, [PAYMENT_RECEIPT_META]: __, ...left } = result._meta
   return { ...result, _meta: left }
 }
 

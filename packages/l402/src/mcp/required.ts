@@ -1,8 +1,17 @@
 /** A 402 as a tool's result, and back. */
 
 import { findL402Challenges } from '../core/challenge.ts'
-import { decodeJsonObject, parsePaymentChallenges } from '../core/payment-scheme/index.ts'
-import { isTable, L402_META, type L402Offered, PAYMENT_REQUIRED_META, type ToolResult } from './wire.ts'
+import { parsePaymentChallenges } from '../core/payment-scheme/index.ts'
+import { challengeJson, challengeLine } from './payment-meta.ts'
+import {
+  isTable,
+  L402_META,
+  type L402Offered,
+  PAYMENT_FAILED_CODE,
+  PAYMENT_REQUIRED_CODE,
+  PAYMENT_REQUIRED_META,
+  type ToolResult,
+} from './wire.ts'
 
 /** Members of a problem that are safe to repeat: no macaroon among them. */
 const PROBLEM = [
@@ -25,18 +34,13 @@ export async function requiredResult(response: Response, priced: string): Promis
   const l402 = findL402Challenges(values)
     .filter(({ scheme }) => scheme === 'L402')
     .map(({ macaroon, invoice }): L402Offered => ({ scheme: 'L402', macaroon, invoice }))
-  const payments = parsePaymentChallenges(values).flatMap((challenge) => {
-    const { id, realm, method, intent, request, expires, digest, description, opaque } = challenge
-    const native = decodeJsonObject(request)
-    if (native === undefined) return []
-    // The transport's form: the request as JSON, everything else as in the header.
-    const optional = { expires, digest, description, opaque }
-    const given = Object.entries(optional).filter(([, value]) => value !== undefined)
-    return [{ id, realm, method, intent, request: native, ...Object.fromEntries(given) }]
+  const payments = parsePaymentChallenges(values).flatMap(({ doubtful: _, ...challenge }) => {
+    const native = challengeJson(challenge)
+    return native === undefined ? [] : [native]
   })
   const msat = problem['priceMsat']
   const price = typeof msat === 'string' || typeof msat === 'number' ? ` Its price is ${msat} msat.` : ''
-  const text = `Payment required for the tool ${priced}.${price} A client that pays over Lightning (L402) can call it again with proof of payment.`
+  const text = `Payment required for the tool ${priced}.${price} A client that pays over Lightning can call it again with proof of payment.`
   return {
     isError: true,
     content: [{ type: 'text', text }],
@@ -59,19 +63,38 @@ async function problemOf(response: Response): Promise<Readonly<Record<string, un
   }
 }
 
+/** Challenges of one scheme that are read: no server needs more. */
+const MOST_CHALLENGES = 8
+
 /**
- * The `WWW-Authenticate` value that `_meta` (or an error's `data`) amounts to, for the client's own gate to read; `null`
- * where no payment is asked for. What is malformed stays so.
+ * The `WWW-Authenticate` value that a result's `_meta` amounts to, for the client's own gate to read; `null` where no payment
+ * is asked for. What is malformed stays so.
  */
 export function challengeIn(meta: unknown): string | null {
   if (!isTable(meta)) return null
-  const l402 = meta[L402_META]
-  const lines: string[] = []
-  if (isTable(l402) && Array.isArray(l402['challenges']))
-    for (const one of l402['challenges'].slice(0, 8)) lines.push(lineOf(one))
-  // Another scheme: asked for, and not to be met by L402.
-  if (isTable(meta[PAYMENT_REQUIRED_META]) || Array.isArray(meta['challenges'])) lines.push('Payment id="-"')
+  const required = meta[PAYMENT_REQUIRED_META]
+  const lines = listIn(meta[L402_META]).map(lineOf)
+  // The transport's own word for a payment: there is always a charge then, if only a malformed one.
+  if (isTable(required)) {
+    const payments = listIn(required).map(challengeLine)
+    lines.push(...(payments.length === 0 ? [challengeLine(null)] : payments))
+  }
   return lines.length === 0 ? null : lines.join(', ')
+}
+
+/** The same for what a call failed with: the transport has two numbers, and what tells is in the data. */
+export function challengeInError(error: unknown): string | null {
+  if (!isTable(error) || !isTable(error['data'])) return null
+  const { code, data } = error
+  if (code !== PAYMENT_REQUIRED_CODE && code !== PAYMENT_FAILED_CODE) return null
+  const beside = isTable(data['_meta']) ? data['_meta'] : {}
+  const own = Array.isArray(data['challenges']) ? { [PAYMENT_REQUIRED_META]: data } : {}
+  return challengeIn({ ...data, ...own, ...beside })
+}
+
+function listIn(said: unknown): readonly unknown[] {
+  const list = isTable(said) ? said['challenges'] : undefined
+  return Array.isArray(list) ? list.slice(0, MOST_CHALLENGES) : []
 }
 
 function lineOf(one: unknown): string {

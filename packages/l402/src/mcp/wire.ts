@@ -16,6 +16,8 @@ export const PAYMENT_RECEIPT_META = 'org.paymentauth/receipt'
  * `data.challenges` tells; 2026-07-28 cannot carry it at all. It is read and never sent.
  */
 export const PAYMENT_REQUIRED_CODE = -32042
+/** The same for a credential that was not accepted; fresh challenges stand beside it. */
+export const PAYMENT_FAILED_CODE = -32043
 
 /** A tool's result, as far as it matters here; the MCP SDK's `CallToolResult` is one. */
 export interface ToolResult {

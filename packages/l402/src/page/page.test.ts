@@ -157,7 +157,7 @@ describe('a 402 for a browser', () => {
     const html = await (
       await new Tab(gate).ask('/a"><script>x</script>'.replaceAll(/[^/a-z]/g, (c) => encodeURIComponent(c)))
     ).text()
-    expect(html).toContain('<html lang="de">')
+    expect(html).toContain('<html lang="de" dir="ltr">')
     expect(html.match(/<script/g)).toHaveLength(1)
     expect(html).toContain('Bitte zahlen &quot;&gt;&lt;script&gt;')
   })

@@ -12,6 +12,8 @@ it.each([
   ['GET', ['Sec-Fetch-Site', 'cross-site'], false],
   ['GET', ['Sec-Fetch-Site', 'same-site', 'Sec-Fetch-Mode', 'no-cors', 'Sec-Fetch-Dest', 'image'], false],
   ['GET', ['Sec-Fetch-Site', 'cross-site', ...visit.slice(0, 4)], false],
+  ['GET', ['Origin', base], true],
+  ['GET', ['Origin', 'https://other.shop.example'], false],
   ['HEAD', ['Sec-Fetch-Site', 'cross-site'], false],
   ['POST', [], false],
   ['POST', ['Origin', base], true],

@@ -16,12 +16,14 @@ export function takesCookies({
   base,
 }: Pick<GateRequest, 'method' | 'headers' | 'base'>): boolean {
   const site = headerValue(headers, 'sec-fetch-site')
+  const origin = headerValue(headers, 'origin')
   if (method !== 'GET' && method !== 'HEAD') {
-    const origin = headerValue(headers, 'origin')
     if (origin !== undefined && origin !== base) return false
     return site === undefined ? origin !== undefined : site === 'same-origin'
   }
-  if (site === undefined || site === 'same-origin' || site === 'none') return true
+  // Browsers say where a WebSocket was opened from, if nothing else.
+  if (site === undefined) return origin === undefined || origin === base
+  if (site === 'same-origin' || site === 'none') return true
   return (
     headerValue(headers, 'sec-fetch-mode') === 'navigate' &&
     headerValue(headers, 'sec-fetch-dest') === 'document' &&

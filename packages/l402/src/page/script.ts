@@ -43,6 +43,8 @@ export const SCRIPT: string = `
     } else if (state === 'unavailable') say('notChecked')
     else if (state === 'expired' || Date.now() > expires * 1000 + 60000) {
       done = true
+      byId('pay').hidden = true
+      byId('renew').hidden = false
       say('expired')
       return
     } else if (state === 'open') say('waiting')

@@ -36,6 +36,8 @@ export interface PageText {
   /** The invoice is paid and the server cannot tell by which preimage. */
   readonly needsPreimage: string
   readonly expired: string
+  /** The link in the place of an invoice that has expired. */
+  readonly renew: string
   readonly notChecked: string
   readonly wrongPreimage: string
   readonly noScript: string
@@ -81,6 +83,7 @@ export const ENGLISH: PageText = {
   paid: 'Paid. Opening.',
   needsPreimage: 'Paid. Enter the preimage that your wallet shows for this payment.',
   expired: 'This invoice has expired.',
+  renew: 'Get a new invoice',
   notChecked: 'The payment could not be checked. It is tried again.',
   wrongPreimage: 'This preimage does not belong to this invoice.',
   noScript: 'Pay the invoice, then open this page again.',

@@ -5,7 +5,7 @@ import type { Refusal } from '../core/refusal.ts'
 import type { CounterState, Ledger } from '../stores/ledger.ts'
 import { redemptionOf } from './admission.ts'
 import { callRefundAccount } from './call-refunds.ts'
-import type { Balance, BudgetState, ServiceBalance } from './gate.ts'
+import type { Balance, BudgetState, ServiceBalance, SessionStanding } from './gate.ts'
 import { type CachedCredential, standingWith } from './verdict-cache.ts'
 import type { VerifiedCredential } from './verify.ts'
 
@@ -99,13 +99,16 @@ export interface BalanceBody {
       readonly lostMsat: number
     } | null
   }[]
+  /** Where the credential is one of a session of the Payment scheme. */
+  readonly session?: SessionStanding
 }
 
 /** The JSON document of a balance. */
-export function balanceBody({ tokenId, paymentHash, services }: Balance): BalanceBody {
+export function balanceBody({ tokenId, paymentHash, services, session }: Balance): BalanceBody {
   return {
     tokenId,
     paymentHash,
+    ...(session === undefined ? {} : { session }),
     services: services.map(({ budgets, credit, ...service }) => ({
       ...service,
       budgets: budgets.map(({ condition, limit, left }) => ({

@@ -9,16 +9,16 @@ import { withPage } from '../page/with-page.ts'
 import type { Ledger } from '../stores/ledger.ts'
 import type { StoredRootKeys } from '../stores/root-keys.ts'
 import { checkKind, createAdmission, needsAdmission } from './admission.ts'
+import type { Admitting, Visit } from './admitting.ts'
 import {
   addressDenied,
   idempotencyAnswer,
-  noBalance,
   overRateAnswer,
   settlementUnknown,
   storeUnavailable,
   unsoldAnswer,
 } from './answers.ts'
-import { balanceOf } from './balance.ts'
+import { balanceReader } from './balance-reader.ts'
 import type { ChallengeLimitOptions } from './challenge-limit.ts'
 import { createChallenger } from './challenger.ts'
 import { clearRequest } from './clear-request.ts'
@@ -41,6 +41,8 @@ import { shadowed } from './limits/shadow.ts'
 import { createThrottle } from './limits/throttle.ts'
 import { after, paymentBesides, paymentDecider } from './payment-scheme/decide-payment.ts'
 import { createPaymentScheme, type PaymentSchemeMode } from './payment-scheme/scheme.ts'
+import { sessionDecider } from './payment-scheme/session/decide-session.ts'
+import type { Sessions } from './payment-scheme/session/desk.ts'
 import { meter } from './pricing/meter-gate.ts'
 import type { PricedEvent } from './pricing/pricer.ts'
 import { createPricing } from './pricing/pricing.ts'
@@ -114,6 +116,11 @@ export interface GateOptions extends AddressLists {
    * before there is an answer, so nothing may have read it before. False if left out.
    */
   readonly bindBodies?: boolean
+  /**
+   * That scheme's sessions: a deposit that requests draw on, topped up and paid back. Offered beside the charge, on the same
+   * invoice, where a route sells several calls or credit. None if left out.
+   */
+  readonly sessions?: Sessions
   /** A second challenge line, last, for clients that know the scheme `LSAT` alone (rule S3); false if left out. */
   readonly lsat?: boolean
   /** The page that browsers get with a 402 (rule S6); `false`: the problem in JSON, like everybody. See docs/page.md. */
@@ -197,6 +204,7 @@ export function createGate(options: GateOptions): Gate {
           network: options.lightning.network,
           always: options.payment === 'always',
           bindBodies: options.bindBodies === true,
+          sessions: options.sessions,
           now,
         })
   const demand = createDemand({
@@ -241,7 +249,7 @@ export function createGate(options: GateOptions): Gate {
         continue
       }
       if (settled?.known(cached.verified) === false && request.held !== true)
-        return settledFirst(visit, settled, { cached, standing, index: i, denial })
+        return settledFirst(visit, { cached, standing, index: i, denial })
       const candidate = { request, verified: cached.verified, summary, idempotencyKey }
       const onPass = (pass: Pass, undo?: () => void): Decision | Promise<Decision> => {
         if (request.route.pricer?.metered !== undefined)
@@ -285,22 +293,18 @@ export function createGate(options: GateOptions): Gate {
         admit(visit, i + 1, deferred(before, limited)),
       )
     }
-    return paymentBesides(payment, request, decideRoute) ?? answer(request, denial)
+    return paymentBesides(payment, request, { decide: decideRoute, session }) ?? answer(request, denial)
   }
 
   /** Strict mode: tries the credential again once the node calls its invoice settled; else the next one. */
   async function settledFirst(
     visit: Visit,
-    check: SettledCheck,
     { cached, standing, index, denial }: Omit<Admitting, 'undo' | 'later'> & { readonly denial: Denial },
   ): Promise<Decision> {
     const { request } = visit
-    const unsettled = await check.ask(cached.verified)
-    if (unsettled === undefined) return admit(visit, index, denial)
-    const next =
-      unsettled === 'unavailable'
-        ? deferred(denial, settlementUnknown(request, node.retryAfterSeconds() || undefined))
-        : deny(denial, unsettled, { cached, standing, request })
+    const why = await unsettled(cached, request)
+    if (why === undefined) return admit(visit, index, denial)
+    const next = 'outcome' in why ? deferred(denial, why) : deny(denial, why, { cached, standing, request })
     return admit(visit, index + 1, next)
   }
 
@@ -367,6 +371,37 @@ export function createGate(options: GateOptions): Gate {
     return cleared.ok && checkKind(request, verified, summary) === undefined
   }
 
+  /** A request with a session's action of the Payment scheme. */
+  const session = sessionDecider(payment, {
+    now,
+    ...{ booksDown, ledger },
+    decide: decideRoute,
+    sell: (request, refusal) =>
+      throttle(request, unpaidAsksOf(request.route.limits ?? [], request), () =>
+        demand(request, { refusal, topUp: null }),
+      ),
+    verify,
+    policies,
+    satisfy,
+    unsettled,
+  })
+
+  /** The first credential in these lines that verifies. */
+  async function verify(headers: HeaderLines): Promise<CachedCredential | Refusal> {
+    const { credentials, refusal } = await judge(credentialText(headers) ?? '', headers)
+    return credentials[0] ?? refusal ?? MISSING
+  }
+
+  /** Strict mode: why its payment cannot be taken for settled. */
+  async function unsettled(
+    { verified }: CachedCredential,
+    request: Pick<GateRequest, 'headers'>,
+  ): Promise<Refused | Refusal | undefined> {
+    if (settled === undefined || settled.known(verified)) return undefined
+    const why = await settled.ask(verified)
+    return why === 'unavailable' ? settlementUnknown(request, node.retryAfterSeconds() || undefined) : why
+  }
+
   /** A request that no credential opens. */
   function answer(request: GateRequest, denial: Denial): Decision | Promise<Decision> {
     if (denial.later !== undefined) return denial.later
@@ -413,6 +448,7 @@ export function createGate(options: GateOptions): Gate {
   const decideUnproven = paymentDecider(payment, {
     decide: decideRoute,
     answer: (request, refusal) => answer(request, { refusal, topUp: null }),
+    session,
     missing: MISSING,
   })
 
@@ -437,28 +473,11 @@ export function createGate(options: GateOptions): Gate {
       if (free || shadow === true || request.method === 'GET' || request.method === 'HEAD') return false
       if (payment?.wantsBody(request) === true) return true
       if (typeof idempotencyKey(request) !== 'string') return false
-      return credentialText(request.headers) !== undefined || payment?.open(request).state === 'unwrapped'
+      if (credentialText(request.headers) !== undefined) return true
+      const state = payment?.open(request).state
+      return state === 'unwrapped' || state === 'session'
     },
-    async balance(asked, { base = '' } = {}) {
-      const opened = payment?.open({ headers: asked, base }) ?? { state: 'none' }
-      if (opened.state === 'refused' && credentialText(asked) === undefined) return noBalance(opened.refusal)
-      const headers = opened.state === 'unwrapped' ? opened.headers : asked
-      const text = credentialText(headers)
-      if (text === undefined) return noBalance(MISSING)
-      try {
-        const { credentials, refusal } = await judge(text, headers)
-        const [first] = credentials
-        if (first === undefined) return noBalance(refusal ?? MISSING)
-        if (settled?.known(first.verified) === false) {
-          const unsettled = await settled.ask(first.verified)
-          if (unsettled === 'unavailable') return settlementUnknown({ headers })
-          if (unsettled !== undefined) return noBalance(unsettled)
-        }
-        return await balanceOf(first, { ledger, policies, nowSeconds: now() / 1000 })
-      } catch (error) {
-        return booksDown({ headers }, error)
-      }
-    },
+    balance: balanceReader(payment, { verify, unsettled, booksDown, ledger, policies, now }),
     get cachedVerdicts() {
       return verdicts.size
     },
@@ -474,23 +493,4 @@ export function createGate(options: GateOptions): Gate {
 function strictCheck(lightning: InvoiceBackend, node: NodeGuard, deadlineMs: number): SettledCheck {
   if (lightning.invoiceCapabilities.looksUp) return settledCheck(node, deadlineMs)
   throw new RangeError('invalid strict: expected a Lightning backend that can look invoices up')
-}
-
-/** The credential of a visit that is being admitted. */
-interface Admitting {
-  readonly cached: CachedCredential
-  readonly standing: Standing
-  /** Its number in the verdict. */
-  readonly index: number
-  /** Takes the request out of the rates again. */
-  readonly undo: (() => void) | undefined
-  /** See {@link Denial}: of those tried before. */
-  readonly later: Refused | undefined
-}
-
-/** A request with credentials on its way through the gate. */
-interface Visit {
-  readonly request: GateRequest
-  readonly verdict: Verdict
-  readonly idempotencyKey: string | undefined
 }

@@ -38,12 +38,11 @@ export interface Answered {
 
 /** Asks the gate. Never throws for what a client sent. */
 export async function enter(gate: Gate, matched: Matched): Promise<Entered | Answered> {
-  const { query, body, ...head } = matched
-  const { pricer } = head.route
-  const asked: GateRequest = {
-    ...head,
-    ...(pricer === undefined ? {} : await body.priced(query, pricer)),
-  }
+  const { query, body } = matched
+  const { pricer } = matched.route
+  // As it is where nothing is asked of it: this is on the way of every request.
+  const asked: GateRequest =
+    pricer === undefined ? matched : { ...matched, ...(await body.priced(query, pricer)) }
   const digests = gate.wantsDigest(asked) ? await body.digest(query) : undefined
   if (digests === null)
     return answered(problemAnswer(asked, 'body_too_large', `expected at most ${DIGEST_BYTES} bytes`))

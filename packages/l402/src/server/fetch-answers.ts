@@ -15,19 +15,24 @@ export function answerResponse({ status, headers, body }: WholeAnswer): Response
 }
 
 /**
- * The answer with further header lines, which a page may read where the answer lets it read anything (rule S5). As it is
- * where a copy cannot be made, of an upgrade for one.
+ * The answer with further header lines, which a page may read where the answer lets it read anything (rule S5), and with
+ * another body where one is given. As it is where a copy cannot be made, of an upgrade for one.
  */
-export function withLines(response: Response, lines: HeaderLines): Response {
-  if (lines.length === 0 || response.status < 200) return response
-  const answer = new Response(response.body, response)
-  const { headers } = answer
+export function withLines(
+  response: Response,
+  lines: HeaderLines,
+  { body }: { readonly body?: BodyInit } = {},
+): Response {
+  if ((lines.length === 0 && body === undefined) || response.status < 200) return response
+  const { status, statusText } = response
+  // Not by the response itself: servers on Node know a response that is made of its parts, and send it in one piece.
+  const headers = new Headers(response.headers)
   for (const [name, value] of pairs(linesForStatus(lines, response.status))) {
     if (name === 'Cache-Control') headers.set(name, value)
     else headers.append(name, value)
     if (headers.has('access-control-allow-origin')) headers.append('access-control-expose-headers', name)
   }
-  return answer
+  return new Response(body ?? response.body, { status, statusText, headers })
 }
 
 /** The header lines of a message. */

@@ -4,6 +4,7 @@
  */
 
 import type { HeaderLines } from '../core/header-lines.ts'
+import type { RefundStatus } from '../core/payment-scheme/session.ts'
 import type { Reason } from '../core/refusal.ts'
 import type { PageForm } from '../page/with-page.ts'
 import type { HeldSale } from './holds.ts'
@@ -217,6 +218,7 @@ export type RefusedReason =
   | 'idempotency_unkept'
   | 'idempotency_lost'
   | 'page'
+  | 'session'
 
 /** The request is answered here, and the resource must not see it (rule S8). */
 export interface Refused {
@@ -263,6 +265,14 @@ export interface ServiceBalance {
   } | null
 }
 
+/** How a session of the Payment scheme stands. */
+export interface SessionStanding {
+  readonly status: 'open' | 'closed'
+  /** Of a closed one: what was paid back, or was to be, and what became of that. */
+  readonly refundSats?: number
+  readonly refundStatus?: RefundStatus
+}
+
 /** What a credential has left. */
 export interface Balance {
   readonly outcome: 'balance'
@@ -272,6 +282,8 @@ export interface Balance {
   readonly paymentHash: string
   /** The services of this server that it opens. */
   readonly services: readonly ServiceBalance[]
+  /** Where the credential is one of a session. */
+  readonly session?: SessionStanding
 }
 
 /** Decides over requests. Never throws for what a client sent. */

@@ -98,6 +98,12 @@ export type { Meter } from './metering/meter.ts'
 export { linesForStatus } from './payment-scheme/receipt-lines.ts'
 export type { PaymentSchemeMode } from './payment-scheme/scheme.ts'
 export {
+  type SessionClosed,
+  type Sessions,
+  type SessionsOptions,
+  sessions,
+} from './payment-scheme/session/desk.ts'
+export {
   type Paywall,
   type PaywallOptions,
   type PaywallPass,

@@ -9,6 +9,7 @@ export interface Remaining {
 }
 
 const NO_LINES: HeaderLines = []
+const KINDS = ['calls', 'credit'] as const
 
 /**
  * `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers): what is left of calls and of credit, of each
@@ -22,8 +23,8 @@ export function rateLimitLines(
 ): HeaderLines {
   const policies: string[] = []
   const left: string[] = []
-  for (const kind of ['calls', 'credit'] as const) {
-    const least = tightest(budgets.filter((budget) => budget.kind === kind))
+  for (const kind of KINDS) {
+    const least = tightest(budgets, kind)
     if (least === undefined) continue
     policies.push(`"${kind}";q=${clamp(least.limit)}${kind === 'credit' ? ';qu="msat"' : ''}`)
     left.push(`"${kind}";r=${clamp(least.left)}`)
@@ -49,11 +50,11 @@ export function exceededRateLines(
   ]
 }
 
-function tightest(budgets: readonly Remaining[]): Remaining | undefined {
-  return budgets.reduce<Remaining | undefined>(
-    (least, budget) => (least === undefined || budget.left < least.left ? budget : least),
-    undefined,
-  )
+function tightest(budgets: readonly Remaining[], kind: Remaining['kind']): Remaining | undefined {
+  let least: Remaining | undefined
+  for (const budget of budgets)
+    if (budget.kind === kind && (least === undefined || budget.left < least.left)) least = budget
+  return least
 }
 
 /** RFC 9651 §3.3.1: an integer has at most 15 digits. */

@@ -182,4 +182,11 @@ export const REASONS: Readonly<Record<RefusedReason, ReasonEntry>> = {
       'The payment page asked whether its invoice is paid, or opened what was bought (303); nothing was used.',
     remedy: 'None is needed.',
   },
+  session: {
+    status: 200,
+    grpcStatus: 0,
+    title: 'Session',
+    meaning: 'A session of the Payment scheme was topped up or closed; the resource was not asked.',
+    remedy: 'None is needed.',
+  },
 }

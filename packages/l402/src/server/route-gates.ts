@@ -88,21 +88,18 @@ export function routeGates(options: L402Options): (route: L402Route) => RouteGat
     refuseSecondOffer(offers, `${service} ${name}`, offer)
     return {
       terms,
-      async enter({ target: raw, base, ...request }) {
+      async enter(request) {
+        const { target: raw, method, headers, clientAddress, body } = request
         const target = normaliseTarget(raw)
         if (!target.ok) return answered(problemAnswer(request, 'bad_target', target.detail))
         // The handler reads the path as it came; where that is not the path that is gated, they could disagree.
         if (!sameButForHexCase(pathOf(raw), target.path))
           return answered(problemAnswer(request, 'bad_target', `expected the path ${target.path}`))
-        if (request.method === 'OPTIONS') return answered(optionsAnswer(request, 'any'))
-        const seen = origin ?? base
-        return enter(gate, {
-          ...request,
-          path: target.path,
-          query: target.query,
-          route: terms,
-          ...(seen === undefined ? {} : { base: seen }),
-        })
+        if (method === 'OPTIONS') return answered(optionsAnswer(request, 'any'))
+        const { path, query } = target
+        const matched = { method, path, query, headers, clientAddress, route: terms, body }
+        const base = origin ?? request.base
+        return enter(gate, base === undefined ? matched : { ...matched, base })
       },
     }
   }
@@ -121,8 +118,8 @@ function refuseSecondOffer(offers: Map<string, string>, key: string, offer: Rout
 
 /** The path of a target that `normaliseTarget` takes. */
 function pathOf(raw: string): string {
-  const path = /^(?:https?:\/\/[^/?]*)?([^?]*)/i.exec(raw)?.[1] ?? ''
-  return path === '' ? '/' : path
+  const path = raw.startsWith('/') ? raw.split('?', 1)[0] : /^(?:https?:\/\/[^/?]*)?([^?]*)/i.exec(raw)?.[1]
+  return path === undefined || path === '' ? '/' : path
 }
 
 function sameButForHexCase(path: string, normal: string): boolean {

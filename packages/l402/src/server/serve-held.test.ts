@@ -78,6 +78,35 @@ describe('a handler of a metered route', () => {
     expect(await used()).toEqual(account(110n))
   })
 
+  it('is charged before a body that lies in memory is handed over, and that of a stream goes out piece by piece', async () => {
+    const { pass, used } = await open(METERED)
+    const whole = await (await pass('a')).serve(
+      () => new Response('hello world', { headers: { 'x-id': '7' } }),
+    )
+    expect(await used()).toEqual(account(110n))
+    expect([await whole.text(), whole.headers.get('x-id')]).toEqual(['hello world', '7'])
+    let release = (): void => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const pieces = ['first', 'last']
+    const slowly = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const piece = pieces.shift()
+        if (piece === 'last') await held
+        if (piece === undefined) controller.close()
+        else controller.enqueue(new TextEncoder().encode(piece))
+      },
+    })
+    const slow = await (await pass('b')).serve(() => new Response(slowly))
+    const reader = slow.body?.getReader()
+    expect((await reader?.read())?.value).toEqual(new TextEncoder().encode('first'))
+    release()
+    expect((await reader?.read())?.value).toEqual(new TextEncoder().encode('last'))
+    expect((await reader?.read())?.done).toBe(true)
+    expect(await used()).toEqual(account(200n))
+  })
+
   it('charges what was measured when the client leaves, and what is certain when the handler breaks off', async () => {
     const { pass, used } = await open(METERED)
     const left = await (await pass('a')).serve(() => new Response(stream('12345', '67890', 'never')))

@@ -52,7 +52,7 @@ export async function serveHeld(handler: () => Response | Promise<Response>, hel
     await entitlement.commit()
     return withLines(response, entitlement.answerHeaders)
   }
-  return withLines(await watched(response, held, meter), entitlement.answerHeaders)
+  return watched(response, held, meter)
 }
 
 /** What measures an answer of the route; `null` where it is not metered. */
@@ -63,7 +63,8 @@ export function meterOf({ charge }: RouteTerms, method: string): Meter | null {
 /** The response with its body measured and kept as it goes by; settled when it has gone, or is no longer wanted. */
 async function watched(response: Response, held: Held, meter: Meter | null): Promise<Response> {
   const { request, entitlement } = held
-  const headers = headerLines(response.headers)
+  const { answerHeaders } = entitlement
+  const headers = meter === null && entitlement.keepBytes === null ? [] : headerLines(response.headers)
   meter?.request(Number(request.headers.get('content-length') ?? 0) || 0)
   meter?.head(response.status, headers)
   const kept = new KeptBody(entitlement.keepBytes)
@@ -78,13 +79,20 @@ async function watched(response: Response, held: Held, meter: Meter | null): Pro
   }
   if (response.body === null) {
     await settle(true)
-    return response
+    return withLines(response, answerHeaders)
   }
   const reader = response.body.getReader()
+  const { whole, reads } = await readAhead(reader)
+  if (whole !== undefined) {
+    meter?.body(whole)
+    kept.add(whole)
+    await settle(true)
+    return withLines(response, answerHeaders, { body: whole })
+  }
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
-        const { done, value } = await reader.read()
+        const { done, value } = await (reads.shift() ?? reader.read())
         if (!done) {
           meter?.body(value)
           kept.add(value)
@@ -106,5 +114,36 @@ async function watched(response: Response, held: Held, meter: Meter | null): Pro
       await reader.cancel(reason)
     },
   })
-  return new Response(body, response)
+  return withLines(response, answerHeaders, { body })
+}
+
+type Read = ReturnType<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>['read']>
+
+/** A body that lies in memory as one piece, which needs no stream around it; else the reads that are under way. */
+async function readAhead(
+  reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
+): Promise<{ readonly whole?: Uint8Array<ArrayBuffer>; readonly reads: Read[] }> {
+  const first = reader.read()
+  const piece = await atOnce(first)
+  if (piece === undefined) return { reads: [first] }
+  if (piece.done) return { whole: new Uint8Array(), reads: [] }
+  const second = reader.read()
+  const end = await atOnce(second)
+  return end?.done === true ? { whole: piece.value, reads: [] } : { reads: [first, second] }
+}
+
+/** As far as promises go that wait for nothing outside. */
+const STEPS = 12
+
+/** What a promise has come to without waiting; `undefined` where it has not, or has failed. */
+async function atOnce<T>(promise: Promise<T>): Promise<T | undefined> {
+  let come: T | undefined
+  promise.then(
+    (value) => {
+      come = value
+    },
+    () => {},
+  )
+  for (let step = 0; step < STEPS && come === undefined; step++) await undefined
+  return come
 }

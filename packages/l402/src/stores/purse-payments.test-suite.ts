@@ -1,7 +1,16 @@
 /** The part of the purses' contract that begins with a payment: its end, what it bought, quotes, sums, and locks. */
 
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type OpenPurse, proofOf, purseBench, START } from '../../test/support/purse-samples.ts'
+import {
+  intentOf,
+  NO_LIMITS,
+  type OpenPurse,
+  proofOf,
+  purseBench,
+  START,
+} from '../../test/support/purse-samples.ts'
+import { recoverWith } from '../../test/support/recover-with.ts'
+import type { PaymentOutcome } from '../lightning/backend.ts'
 import type { PurseStore, StoredQuote } from './purse.ts'
 
 /** See `purseContract`, which runs it. */
@@ -12,6 +21,45 @@ export function pursePayments(name: string, open: OpenPurse): void {
     let purse: PurseStore
     beforeEach(() => {
       purse = bench.purse
+    })
+
+    it('remembers who the wallet was, through all that becomes of the payment', async () => {
+      const hash = await reserved(1, { walletId: 'at:abc' })
+      await purse.beginPaying(hash)
+      await purse.conclude(hash, { state: 'unknown', detail: '', orderEndsAtMs: START + 9 })
+      expect(await purse.openPayments()).toMatchObject([{ wallet: 'main', walletId: 'at:abc' }])
+      await purse.conclude(hash, { state: 'failed', detail: '' })
+      // Another wallet takes the failed one's place.
+      await reserved(1, { walletId: 'own:def' })
+      expect(await purse.payment(hash)).toMatchObject({ state: 'reserved', walletId: 'own:def' })
+      const { walletId: _, ...untold } = intentOf(2)
+      expect(await purse.reserve(untold, NO_LIMITS)).toEqual({ ok: true })
+      expect(await purse.payment(untold.paymentHash)).not.toHaveProperty('walletId')
+    })
+
+    it.each([
+      ['not_found', undefined],
+      ['failed', undefined],
+      ['paid_unproven', undefined],
+      ['paid', 'settled'],
+    ] as const)('leaves a payment open where another wallet under the name says %s', async (status, end) => {
+      const hash = await reserved(1, { walletId: 'own:first' })
+      await purse.beginPaying(hash)
+      await purse.conclude(hash, { state: 'unknown', detail: '' })
+      const { preimage } = proofOf(1)
+      const says = { status, detail: '', preimage, feeMsat: 0n } as PaymentOutcome
+      // Long after the order has ended.
+      const now = () => START + 9_000_000
+      const recover = (...ids: readonly string[]) => recoverWith({ purse, now, name: 'main', says, ids })
+      const detail = end ? '' : expect.stringContaining('another one now')
+      expect(await recover('own:second', 'at:there')).toMatchObject([{ state: end ?? 'unknown', detail }])
+      expect((await purse.payment(hash))?.state).toBe(end ?? 'unknown')
+      if (end) return
+      // One that does not tell who it is may be any.
+      expect(await recover()).toMatchObject([{ state: 'unknown' }])
+      expect((await purse.spent()).totalMsat).toBe(11_000n)
+      const own = status === 'not_found' ? 'failed' : status
+      expect(await recover('at:there', 'own:first')).toMatchObject([{ state: own }])
     })
 
     it('begins paying once', async () => {

@@ -109,6 +109,11 @@ export interface PaymentIntent {
    * got it. Absent in what older programs wrote.
    */
   readonly orderEndsAtMs?: number
+  /**
+   * Who that wallet was: the surest of its `identities`. Another one under the same name cannot say what became of the
+   * payment. No secret. Absent where the wallet does not tell, and in what older programs wrote.
+   */
+  readonly walletId?: string
 }
 
 /** A purchase on the books. */

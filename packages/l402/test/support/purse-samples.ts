@@ -36,6 +36,7 @@ export function intentOf(n: number, change: Partial<PaymentIntent> = {}): Paymen
     createdAtMs: START + n,
     expiresAt: START / 1000 + 600,
     wallet: 'main',
+    walletId: `own:${PAYEE}`,
     task: '',
     orderEndsAtMs: START + n + 60_000,
     ...change,

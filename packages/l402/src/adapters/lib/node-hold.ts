@@ -27,7 +27,8 @@ type Ending = 'whole' | 'left' | 'broken' | 'failed'
 export function holdResponse({ req, res, entitlement, meter }: NodeHeld): () => Promise<void> {
   const { keepBytes, answerHeaders } = entitlement
   const kept = new KeptBody(keepBytes)
-  const sees = (meter !== null || keepBytes !== null) && req.method !== 'HEAD'
+  const measures = meter !== null || keepBytes !== null
+  const sees = measures && req.method !== 'HEAD'
   const writeHead = res.writeHead.bind(res) as (status: number, reason?: string) => ServerResponse
   const write = res.write.bind(res) as (...args: readonly unknown[]) => boolean
   const end = res.end.bind(res) as (...args: readonly unknown[]) => ServerResponse
@@ -63,7 +64,7 @@ export function holdResponse({ req, res, entitlement, meter }: NodeHeld): () => 
     begun = true
     if (res.statusCode >= 500) void settle('failed')
     else {
-      lines = linesOf(res)
+      if (measures) lines = linesOf(res)
       meter?.request(Number(req.headers['content-length'] ?? 0) || 0)
       meter?.head(res.statusCode, lines)
       if (settled === undefined) addLines(res, linesForStatus(answerHeaders, res.statusCode))
@@ -108,7 +109,7 @@ export function holdResponse({ req, res, entitlement, meter }: NodeHeld): () => 
     ending = true
     // Frameworks ask whether an answer has been given.
     Object.defineProperty(res, 'writableEnded', { value: true, configurable: true })
-    void atMost(settle('whole')).then(() => {
+    onceDone(settle('whole'), () => {
       Reflect.deleteProperty(res, 'writableEnded')
       end(...args)
     })
@@ -128,13 +129,20 @@ export function holdResponse({ req, res, entitlement, meter }: NodeHeld): () => 
 /** What the client waits for until it has the last byte; books that are down go on trying by themselves. */
 const WAIT_MS = 1_000
 
-async function atMost(done: Promise<void>): Promise<void> {
+function onceDone(done: Promise<void>, then: () => void): void {
   let timer: NodeJS.Timeout | undefined
-  const enough = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, WAIT_MS)
+  let gone = false
+  const go = (): void => {
+    if (gone) return
+    gone = true
+    clearTimeout(timer)
+    then()
+  }
+  void done.then(go)
+  // Books in memory have it by now.
+  setImmediate(() => {
+    if (!gone) timer = setTimeout(go, WAIT_MS)
   })
-  await Promise.race([done, enough])
-  clearTimeout(timer)
 }
 
 /** As Node says it itself where an answer is given in one piece. */

@@ -265,6 +265,57 @@ describe('what goes wrong after paying', () => {
     expect(wallet.paid).toHaveLength(1)
   })
 
+  it('a payment that the wallet never got is sent again as it stands, for the same charge (C3)', async () => {
+    const { seller, wallet, get, spent } = stage
+    seller.behaviour = sellsByCharge()
+    const honest = wallet.onPay
+    wallet.onPay = () => ({ status: 'unknown', detail: 'time-out' })
+    await get()
+    wallet.onPay = honest
+    wallet.onLookup = () => ({ status: 'not_found' })
+    expect(await get()).toMatchObject({ kind: 'served' })
+    expect(new Set(wallet.paid.map(({ invoice }) => invoice)).size).toBe(1)
+    expect(await spent()).toBe(10_003n)
+  })
+
+  it('a payment that recovery finds paid is presented by the next run; one found failed is bought anew', async () => {
+    const { seller, wallet, purse, get } = stage
+    seller.behaviour = sellsByCharge()
+    const honest = wallet.onPay
+    wallet.onPay = () => ({ status: 'unknown', detail: 'time-out' })
+    await get('/paid')
+    await get('/failed')
+    const paid = encodeHex(wallet.paid[0]?.paymentHash ?? new Uint8Array())
+    wallet.onLookup = (hash) =>
+      hash === paid
+        ? { status: 'paid', preimage: seller.secrets.get(hash) as Uint8Array, feeMsat: 0n }
+        : { status: 'failed', detail: 'no route' }
+    const found = await buyer({ wallet, purse }).recover()
+    expect(found.map(({ state }) => state)).toEqual(['settled', 'failed'])
+    wallet.onPay = honest
+    expect(await get('/paid')).toMatchObject({ kind: 'served', reused: true, receipt: { reference: paid } })
+    expect(wallet.paid).toHaveLength(2)
+    expect(await get('/failed')).toMatchObject({ kind: 'served', reused: false })
+    expect(wallet.paid).toHaveLength(3)
+  })
+
+  it('a payment without its proof is neither presented nor paid again, until the wallet tells it (C4)', async () => {
+    const { seller, wallet, get } = stage
+    seller.behaviour = sellsByCharge()
+    wallet.onPay = () => ({ status: 'paid_unproven', feeMsat: 0n })
+    expect(await get()).toMatchObject({ kind: 'paid_unproven' })
+    wallet.onLookup = () => ({ status: 'paid_unproven', feeMsat: 0n })
+    expect(await get()).toMatchObject({ kind: 'paid_unproven' })
+    expect(sent()).toEqual([undefined, undefined])
+    wallet.onLookup = (hash) => ({
+      status: 'paid',
+      preimage: seller.secrets.get(hash) as Uint8Array,
+      feeMsat: 0n,
+    })
+    expect(await get()).toMatchObject({ kind: 'served' })
+    expect(wallet.paid).toHaveLength(1)
+  })
+
   it('a receipt for another payment is none', async () => {
     const { seller, get } = stage
     const receipt = encodeJson({

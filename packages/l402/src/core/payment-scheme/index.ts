@@ -23,3 +23,11 @@ export {
   type JsonObject,
 } from './encoding.ts'
 export { formatPaymentReceipt, type PaymentReceipt, parsePaymentReceipt } from './receipt.ts'
+export {
+  parseSessionAction,
+  type RefundStatus,
+  type SessionAction,
+  type SessionNeed,
+  type SessionRequest,
+  sessionRequest,
+} from './session.ts'

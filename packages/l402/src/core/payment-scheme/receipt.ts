@@ -1,6 +1,7 @@
 /** `Payment-Receipt`: what was paid for the answer it stands beside (protocol §6). Never the preimage. */
 
 import { decodeJsonObject, encodeJson } from './encoding.ts'
+import type { RefundStatus } from './session.ts'
 
 /** A receipt. */
 export interface PaymentReceipt {
@@ -11,7 +12,17 @@ export interface PaymentReceipt {
   /** The payment hash in lower-case hex. */
   readonly reference: string
   readonly challengeId?: string
+  /** Of a session that was closed: what was left of it, and what became of paying that back. */
+  readonly refundSats?: number
+  readonly refundStatus?: RefundStatus
 }
+
+const REFUND_STATES: ReadonlySet<unknown> = new Set<RefundStatus>([
+  'succeeded',
+  'failed',
+  'skipped',
+  'pending',
+])
 
 /** The value of the header line. */
 export function formatPaymentReceipt(receipt: PaymentReceipt): string {
@@ -20,7 +31,8 @@ export function formatPaymentReceipt(receipt: PaymentReceipt): string {
 
 /** Reads a header line; `undefined` for what is no receipt. Unknown members are ignored. Never throws. */
 export function parsePaymentReceipt(value: string): PaymentReceipt | undefined {
-  const { status, method, timestamp, reference, challengeId } = decodeJsonObject(value.trim()) ?? {}
+  const { status, method, timestamp, reference, challengeId, refundSats, refundStatus } =
+    decodeJsonObject(value.trim()) ?? {}
   if (status !== 'success' || typeof method !== 'string' || typeof timestamp !== 'string') return undefined
   if (typeof reference !== 'string') return undefined
   return {
@@ -29,5 +41,7 @@ export function parsePaymentReceipt(value: string): PaymentReceipt | undefined {
     timestamp,
     reference,
     ...(typeof challengeId === 'string' ? { challengeId } : {}),
+    ...(typeof refundSats === 'number' ? { refundSats } : {}),
+    ...(REFUND_STATES.has(refundStatus) ? { refundStatus: refundStatus as RefundStatus } : {}),
   }
 }

@@ -98,6 +98,7 @@ export async function blinkWallet(options: BlinkOptions): Promise<PaymentBackend
       return sat === undefined ? null : sat * 1000n
     },
     ping: async () => void (await wallet.balanceSat()),
+    identity: async () => wallet.walletId,
     now: options.now,
   })
 }

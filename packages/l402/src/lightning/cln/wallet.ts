@@ -35,6 +35,7 @@ export async function clnWallet(options: ClnOptions): Promise<PaymentBackend> {
       )
     },
     ping: () => checkMayPay(rest),
+    identity: async () => (await callCln(rest, 'getinfo', {}))['id'],
     now: options.now,
   })
 }

@@ -100,6 +100,7 @@ export async function eclairWallet(options: EclairOptions): Promise<PaymentBacke
     lookup: (paymentHash) => lookup(rest, paymentHash),
     send: (request) => send(rest, request),
     balance: () => usable(rest, 'canSend'),
+    identity: async () => (await infoOf(rest))['nodeId'],
     ping: async () => void (await networkOf(rest)),
     now: options.now,
   })
@@ -165,8 +166,12 @@ function paidOf(sent: readonly JsonObject[]): PaymentOutcome | undefined {
 }
 
 async function networkOf(rest: Rest): Promise<Network> {
+  return networkNamed(rest.who, (await infoOf(rest))['network'])
+}
+
+async function infoOf(rest: Rest): Promise<JsonObject> {
   const answer = answerOf(rest, await rest.call('getinfo', { method: 'POST', form: {} }))
-  return networkNamed(rest.who, objectOf(expectOk(rest, answer, PASSWORD).body)['network'])
+  return objectOf(expectOk(rest, answer, PASSWORD).body)
 }
 
 function client({ url, password, fetch }: EclairOptions): Rest {

@@ -2,6 +2,7 @@
 
 import type { Network } from '../../core/network.ts'
 import type { PaymentBackend, PaymentCapabilities, PaymentOutcome, PayRequest } from '../backend.ts'
+import { identitiesOf } from './identity.ts'
 import { assertOpen } from './invoice-terms.ts'
 import { checkProof, payOnce } from './pay-once.ts'
 
@@ -18,6 +19,10 @@ export interface BuyerParts {
   readonly balance: () => Promise<bigint | null>
   readonly ping: () => Promise<void>
   readonly close?: () => void
+  /** The node's public key or the account's id, if there is one. May throw. */
+  readonly identity?: () => Promise<unknown>
+  /** What else is known of where the wallet is, beyond `who`; no secret. */
+  readonly place?: string
   readonly walletPaysOnce?: boolean
   readonly now?: (() => number) | undefined
 }
@@ -37,6 +42,7 @@ export function buyerWallet(parts: BuyerParts): PaymentBackend {
       return await pay(request)
     },
     lookupPayment: async (paymentHash) => checkProof(await lookup(paymentHash), paymentHash),
+    identities: identitiesOf(parts.place === undefined ? who : `${who} ${parts.place}`, parts.identity),
     async balanceMsat() {
       assertOpen(who, ended.signal)
       return await parts.balance()

@@ -68,7 +68,9 @@ function objectionTo(request: PayRequest, network: Network): string | undefined 
     const invoice = decodeInvoice(request.invoice)
     if (invoice.network !== network) return `the invoice is for ${invoice.network}, the wallet for ${network}`
     if (!equalBytes(invoice.paymentHash, request.paymentHash)) return 'the invoice has another payment hash'
-    if (invoice.amountMsat !== request.amountMsat) return 'the invoice has another amount'
+    // What names no amount is paid where that is meant, and nowhere else.
+    const expected = request.anyAmount === true ? null : request.amountMsat
+    if (invoice.amountMsat !== expected) return 'the invoice has another amount'
     return undefined
   } catch (error) {
     if (isL402Error(error, 'malformed')) return 'the invoice cannot be read'

@@ -103,6 +103,8 @@ export async function lnbitsWallet(options: LnbitsOptions): Promise<PaymentBacke
     send: (request) => send(rest, request, lookup),
     balance: async () => wholeOf((await readWallet(rest, ADMIN_KEY))['balance']) ?? null,
     ping: async () => void (await readWallet(rest, ADMIN_KEY)),
+    // Several wallets live at one address. Not every version tells their ids.
+    identity: async () => (await readWallet(rest, ADMIN_KEY))['id'],
     now: options.now,
   })
 }

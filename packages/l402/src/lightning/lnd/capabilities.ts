@@ -13,4 +13,5 @@ export const lndPaymentCapabilities = {
   capsFees: true,
   looksUp: true,
   exactMsat: true,
+  paysAnyAmount: true,
 } as const

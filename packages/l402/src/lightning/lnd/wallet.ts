@@ -3,6 +3,7 @@
 import { encodeBase64 } from '../../core/bytes.ts'
 import type { Network } from '../../core/network.ts'
 import type { PaymentBackend, PaymentOutcome, PayRequest } from '../backend.ts'
+import { identitiesOf } from '../lib/identity.ts'
 import { assertOpen } from '../lib/invoice-terms.ts'
 import { checkProof, payOnce } from '../lib/pay-once.ts'
 import {
@@ -64,6 +65,7 @@ function makeWallet(rest: Rest, network: Network, { now }: LndOptions): PaymentB
     const seconds = Math.max(LEAST_SECONDS, Math.ceil(request.timeoutMs / 1000))
     const json = {
       payment_request: request.invoice,
+      ...(request.anyAmount === true ? { amt_msat: String(request.amountMsat) } : {}),
       fee_limit_msat: String(request.maxFeeMsat),
       timeout_seconds: Math.min(seconds, 24 * 3600),
       no_inflight_updates: true,
@@ -84,6 +86,10 @@ function makeWallet(rest: Rest, network: Network, { now }: LndOptions): PaymentB
   return {
     network,
     paymentCapabilities: lndPaymentCapabilities,
+    identities: identitiesOf(rest.who, async () => {
+      const answer = answerOf(rest, await rest.call('v1/getinfo'))
+      return objectOf(answer.body)['identity_pubkey']
+    }),
     async pay(request) {
       assertOpen(rest.who, ended.signal)
       return await pay(request)

@@ -83,6 +83,8 @@ export async function nwcWallet(options: NwcOptions): Promise<PaymentBackend> {
     },
     ping: async () => void (await asked(who, client.getInfo())),
     close: () => client.close(),
+    // The wallet's key of this connection: another connection may see other payments.
+    place: new URL(options.connection).host,
     now: options.now,
   })
 }

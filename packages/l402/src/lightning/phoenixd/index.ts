@@ -18,7 +18,7 @@ import {
   restClient,
 } from '../lib/rest.ts'
 import { mayAlsoPay, seller } from '../lib/seller.ts'
-import { hash32, objectOf, textOf, wholeOf } from '../lib/values.ts'
+import { hash32, type JsonObject, objectOf, textOf, wholeOf } from '../lib/values.ts'
 import { phoenixdInvoiceCapabilities, phoenixdPaymentCapabilities } from './capabilities.ts'
 
 /** How to reach phoenixd. */
@@ -104,6 +104,7 @@ export async function phoenixdWallet(options: PhoenixdOptions): Promise<PaymentB
     lookup: (paymentHash) => lookup(rest, paymentHash),
     send: (request) => send(rest, request),
     balance: () => readBalance(rest),
+    identity: async () => (await infoOf(rest, FULL))['nodeId'],
     ping: async () => void (await readBalance(rest)),
     now: options.now,
   })
@@ -151,8 +152,12 @@ async function readBalance(rest: Rest): Promise<bigint> {
 }
 
 async function networkOf(rest: Rest, credential: typeof FULL): Promise<Network> {
+  return networkNamed(rest.who, (await infoOf(rest, credential))['chain'])
+}
+
+async function infoOf(rest: Rest, credential: typeof FULL): Promise<JsonObject> {
   const answer = answerOf(rest, await rest.call('getinfo'))
-  return networkNamed(rest.who, objectOf(expectOk(rest, answer, credential).body)['chain'])
+  return objectOf(expectOk(rest, answer, credential).body)
 }
 
 function client({ url, password, fetch }: PhoenixdOptions): Rest {

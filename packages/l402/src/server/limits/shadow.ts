@@ -1,6 +1,6 @@
 /** Routes in shadow: everything is decided and counted as it would be, and nothing is refused. */
 
-import type { Decision, Entitlement, Pass } from '../gate.ts'
+import type { Decision, Entitlement, Pass, Refused } from '../gate.ts'
 
 const DONE = Promise.resolve()
 
@@ -8,9 +8,11 @@ const DONE = Promise.resolve()
  * What a request in shadow gets for a decision: it passes, and the refusal is only told. A valid credential is settled as
  * ever, so that the seller sees real numbers; books that fail meanwhile refuse nothing.
  */
-export function shadowed(decision: Decision): Pass {
+export function shadowed(decision: Decision): Pass | Refused {
   switch (decision.outcome) {
     case 'refuse':
+      // No refusal: the request has been dealt with.
+      if (decision.reason === 'session') return decision
       return { outcome: 'pass', entitlement: null, shadow: decision.reason }
     case 'replay':
       // Not asked for: no `Idempotency-Key` is heeded in shadow.

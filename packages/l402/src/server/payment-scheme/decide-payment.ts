@@ -1,5 +1,6 @@
 import type { Refusal } from '../../core/refusal.ts'
 import type { Decision, GateRequest } from '../gate.ts'
+import type { PresentedSession } from './present.ts'
 import { asProblem, type PaymentScheme } from './scheme.ts'
 
 type Decided = Decision | Promise<Decision>
@@ -10,14 +11,17 @@ interface OfTheGate {
   decide(request: GateRequest): Decided
   /** Refuses, with a challenge where there can be one. */
   answer(request: GateRequest, refusal: Refusal): Decided
+  /** Decides on a request with a session's action. */
+  session(request: GateRequest, presented: PresentedSession): Decided
   readonly missing: Refusal
 }
 
 /** Decides on a request without an L402 credential: it may have one of the other scheme, the same in another envelope. */
 export function paymentDecider(
   payment: PaymentScheme | undefined,
-  { decide, answer, missing }: OfTheGate,
+  ofTheGate: OfTheGate,
 ): (request: GateRequest) => Decided {
+  const { decide, answer, missing } = ofTheGate
   return (request) => {
     const presented = payment?.present(request) ?? { state: 'none' }
     switch (presented.state) {
@@ -29,6 +33,8 @@ export function paymentDecider(
           decision.outcome === 'refuse' ? asProblem(decision, problem) : decision,
         )
       }
+      case 'session':
+        return ofTheGate.session(request, presented)
       case 'unwrapped': {
         const { headers, challengeId } = presented
         return after(
@@ -47,9 +53,10 @@ export function paymentDecider(
 export function paymentBesides(
   payment: PaymentScheme | undefined,
   request: GateRequest,
-  decide: OfTheGate['decide'],
+  { decide, session }: Pick<OfTheGate, 'decide' | 'session'>,
 ): Decided | undefined {
   const presented = payment?.present(request)
+  if (presented?.state === 'session') return session(request, presented)
   if (payment === undefined || presented?.state !== 'unwrapped') return undefined
   const { headers, challengeId } = presented
   return after(decide({ ...request, headers }), (decision) =>

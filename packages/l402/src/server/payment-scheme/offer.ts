@@ -3,22 +3,24 @@
 import type { HeaderLines } from '../../core/header-lines.ts'
 import type { Network } from '../../core/network.ts'
 import { formatBodyDigest } from '../../core/payment-scheme/digest.ts'
-import { encodeJson } from '../../core/payment-scheme/encoding.ts'
+import { encodeJson, type JsonObject } from '../../core/payment-scheme/encoding.ts'
 import {
   formatPaymentChallenge,
   type PaymentOffer,
   paymentChallengeId,
 } from '../../core/payment-scheme/index.ts'
+import { sessionRequest } from '../../core/payment-scheme/session.ts'
 import type { IssuedChallenge } from '../challenger.ts'
 import { headerValue } from '../clear-request.ts'
-import type { GateRequest } from '../gate.ts'
+import type { GateRequest, RouteTerms } from '../gate.ts'
 import type { KeyRing } from '../keys.ts'
 import { headerValues } from '../metering/header-values.ts'
-import { acceptsPayment } from './accept-payment.ts'
+import { acceptedIntents, type PaymentIntent } from './accept-payment.ts'
 import { CHALLENGE_KEY } from './challenge-key.ts'
 import { isConfidentialRequest } from './confidential.ts'
 import { buysOneCall } from './present.ts'
 import type { PaymentSchemeOptions } from './scheme.ts'
+import { sellsSessions } from './session/balance.ts'
 
 /** What the scheme's lightning method has a name for. */
 const NETWORKS: ReadonlySet<Network> = new Set(['mainnet', 'regtest', 'signet'])
@@ -37,40 +39,74 @@ export interface PaymentOffers {
 /** The offers of a gate. */
 export function createPaymentOffers(
   keys: KeyRing,
-  { network, always, bindBodies }: Pick<PaymentSchemeOptions, 'network' | 'always' | 'bindBodies'>,
+  {
+    network,
+    always,
+    bindBodies,
+    sessions,
+  }: Pick<PaymentSchemeOptions, 'network' | 'always' | 'bindBodies' | 'sessions'>,
 ): PaymentOffers {
   // The draft knows no plain HTTP.
-  const offered = (request: GateRequest): boolean =>
-    NETWORKS.has(network) &&
-    isConfidentialRequest(request) &&
-    acceptsPayment(headerValues(request.headers, 'accept-payment'), always)
+  const offered = (request: GateRequest): readonly PaymentIntent[] =>
+    NETWORKS.has(network) && isConfidentialRequest(request)
+      ? acceptedIntents(headerValues(request.headers, 'accept-payment'), always)
+      : []
+
+  /** What the client is to pay, in the words of each intent: the same invoice. */
+  function requestOf(
+    intent: PaymentIntent,
+    route: RouteTerms,
+    issued: IssuedChallenge,
+  ): JsonObject | undefined {
+    const { amountMsat, invoice, paymentHash } = issued
+    if (intent === 'charge')
+      return {
+        amount: String(amountMsat / 1000n),
+        currency: 'sat',
+        methodDetails: { invoice, network, paymentHash },
+      }
+    if (sessions === undefined || !sellsSessions(route) || !sessions.offers(amountMsat)) return undefined
+    const { idleTimeoutSeconds } = sessions
+    const { charge, grants } = route
+    return sessionRequest({
+      // What a request may cost at most, or its share of the price; rounded up to a satoshi.
+      amount: String(
+        unitSats(charge?.estimateMsat ?? amountMsat, BigInt(charge === undefined ? (grants.calls ?? 1) : 1)),
+      ),
+      currency: 'sat',
+      unitType: 'request',
+      depositInvoice: invoice,
+      paymentHash,
+      depositAmount: String(amountMsat / 1000n),
+      ...(idleTimeoutSeconds === null ? {} : { idleTimeout: String(idleTimeoutSeconds) }),
+    })
+  }
   return {
     lines(request, issued) {
-      const { amountMsat, invoice, paymentHash, macaroon, expiresAt } = issued
-      const { service, name } = request.route
+      const { macaroon, expiresAt, amountMsat } = issued
+      const { route, bodyDigest } = request
       // Nor does it know parts of a satoshi.
-      if (amountMsat % 1000n !== 0n || !offered(request)) return []
-      const { bodyDigest } = request
-      const offer: PaymentOffer = {
-        // A `|` would let two different challenges have one id.
-        realm: new URL(request.base as string).host,
-        method: 'lightning',
-        intent: 'charge',
-        request: encodeJson({
-          amount: String(amountMsat / 1000n),
-          currency: 'sat',
-          methodDetails: { invoice, network, paymentHash },
-        }),
-        expires: new Date(expiresAt * 1000).toISOString().replace('.000Z', 'Z'),
-        // Of what buys several calls, each has a body of its own.
-        ...(bindBodies && bodyDigest !== undefined && buysOneCall(request.route)
-          ? { digest: formatBodyDigest(bodyDigest) }
-          : {}),
-        // What was sold, bound by the id: the macaroon holds service, route and every limit.
-        opaque: encodeJson({ macaroon, route: name, service }),
-      }
-      const id = paymentChallengeId(keys.mintingKey(CHALLENGE_KEY), offer)
-      return ['WWW-Authenticate', formatPaymentChallenge({ id, ...offer })]
+      if (amountMsat % 1000n !== 0n) return []
+      return offered(request).flatMap((intent) => {
+        const asked = requestOf(intent, route, issued)
+        if (asked === undefined) return []
+        const offer: PaymentOffer = {
+          // A `|` would let two different challenges have one id.
+          realm: new URL(request.base as string).host,
+          method: 'lightning',
+          intent,
+          request: encodeJson(asked),
+          expires: new Date(expiresAt * 1000).toISOString().replace('.000Z', 'Z'),
+          // Of what buys several calls, each has a body of its own.
+          ...(bindBodies && bodyDigest !== undefined && buysOneCall(route)
+            ? { digest: formatBodyDigest(bodyDigest) }
+            : {}),
+          // What was sold, bound by the id: the macaroon holds service, route and every limit.
+          opaque: encodeJson({ macaroon, route: route.name, service: route.service }),
+        }
+        const id = paymentChallengeId(keys.mintingKey(CHALLENGE_KEY), offer)
+        return ['WWW-Authenticate', formatPaymentChallenge({ id, ...offer })]
+      })
     },
     binds(request) {
       const { route, headers } = request
@@ -86,7 +122,13 @@ export function createPaymentOffers(
       if (!/^[1-9]\d{0,5}$/.test(length) || Number(length) > MOST_BOUND_BYTES) return false
       if (headerValue(headers, 'content-type')?.startsWith('application/grpc') === true) return false
       // Who waits to be told to go on is told the price instead.
-      return headerValue(headers, 'expect') === undefined && offered(request)
+      return headerValue(headers, 'expect') === undefined && offered(request).includes('charge')
     },
   }
+}
+
+/** A share of an amount in satoshis, rounded up. */
+function unitSats(amountMsat: bigint, shares: bigint): bigint {
+  const perSat = 1000n * shares
+  return amountMsat <= perSat ? 1n : (amountMsat + perSat - 1n) / perSat
 }

@@ -7,6 +7,7 @@ import { parsePaymentCredential, paymentTexts } from '../../core/payment-scheme/
 import { formatBodyDigest } from '../../core/payment-scheme/digest.ts'
 import { decodeJsonObject } from '../../core/payment-scheme/encoding.ts'
 import { isPaymentChallengeId, type PaymentChallenge } from '../../core/payment-scheme/index.ts'
+import { parseSessionAction, type SessionAction } from '../../core/payment-scheme/session.ts'
 import { type Refusal, refuse } from '../../core/refusal.ts'
 import type { GateRequest, RouteTerms } from '../gate.ts'
 import type { KeyRing } from '../keys.ts'
@@ -20,10 +21,22 @@ interface Unwrapped {
   readonly challengeId: string
 }
 
+/** An action of a session, and the challenge that it stands beside, which is one of ours. */
+export interface PresentedSession {
+  readonly action: SessionAction
+  readonly challenge: PaymentChallenge
+  /** Of that challenge, in base64. */
+  readonly macaroon: string
+  /** The request's lines with an L402 credential in the place of the other. */
+  unwrap(macaroon: string): HeaderLines
+}
+
 /** What a request holds of this scheme. */
 export type Presented =
   | { readonly state: 'none' }
   | ({ readonly state: 'unwrapped' } & Unwrapped)
+  /** Of the session intent. */
+  | ({ readonly state: 'session' } & PresentedSession)
   /** `problem` is the last part of the problem's type. */
   | { readonly state: 'refused'; readonly refusal: Refusal; readonly problem: PaymentProblem }
 
@@ -32,6 +45,11 @@ export type PaymentProblem =
   | 'lightning/malformed-credential'
   | 'lightning/unknown-challenge'
   | 'lightning/invalid-preimage'
+  | 'lightning/session-not-found'
+  | 'lightning/session-closed'
+  | 'lightning/insufficient-balance'
+  | 'lightning/challenge-expired'
+  | 'lightning/invalid-return-invoice'
   | 'payment-expired'
   | 'payment-insufficient'
   | 'verification-failed'
@@ -58,8 +76,18 @@ export function paymentLine(headers: HeaderLines): number {
   return found
 }
 
+/** Where envelopes are opened. */
+export interface Opening {
+  readonly keys: KeyRing
+  /** Whether there are sessions. */
+  readonly sessions: boolean
+}
+
 /** Finds and unwraps, for whatever the credential was sold. Never throws for what a client sent. */
-export function openEnvelope(asked: Pick<GateRequest, 'headers' | 'base'>, keys: KeyRing): Opened {
+export function openEnvelope(
+  asked: Pick<GateRequest, 'headers' | 'base'>,
+  { keys, sessions }: Opening,
+): Opened {
   const { headers } = asked
   const found = paymentLine(headers)
   if (found === -2)
@@ -81,12 +109,33 @@ export function openEnvelope(asked: Pick<GateRequest, 'headers' | 'base'>, keys:
     )
   const { challenge, payload } = credential
   const macaroon = ours(challenge, keys) ? decodeJsonObject(challenge.opaque ?? '')?.['macaroon'] : undefined
-  if (typeof macaroon !== 'string' || challenge.method !== 'lightning' || challenge.intent !== 'charge')
+  const session = challenge.intent === 'session' && sessions
+  if (
+    typeof macaroon !== 'string' ||
+    challenge.method !== 'lightning' ||
+    (challenge.intent !== 'charge' && !session)
+  )
     return refused(
       'bad_signature',
       'the challenge is not one of this server’s',
       'lightning/unknown-challenge',
     )
+  // What was joined to it in one line stays.
+  const unwrap = (macaroon: string, preimage: Uint8Array): HeaderLines => {
+    const lines = [...headers]
+    lines[found + 1] = value.replace(text, () => formatCredential(macaroon, preimage))
+    return lines
+  }
+  if (session) {
+    const action = parseSessionAction(payload)
+    return action === undefined
+      ? refused(
+          'malformed',
+          'expected a payload with an action (open, bearer, topUp, close) and what belongs to it',
+          'lightning/malformed-credential',
+        )
+      : { state: 'session', action, challenge, macaroon, unwrap: (of) => unwrap(of, action.preimage) }
+  }
   const preimage = typeof payload['preimage'] === 'string' ? decodeHex(payload['preimage']) : undefined
   if (preimage?.length !== 32)
     return refused(
@@ -94,15 +143,12 @@ export function openEnvelope(asked: Pick<GateRequest, 'headers' | 'base'>, keys:
       'expected a payload with a preimage of 64 hex digits',
       'lightning/malformed-credential',
     )
-  const lines = [...headers]
-  // What was joined to it in one line stays.
-  lines[found + 1] = value.replace(text, () => formatCredential(macaroon, preimage))
-  return { state: 'unwrapped', headers: lines, challengeId: challenge.id, challenge }
+  return { state: 'unwrapped', headers: unwrap(macaroon, preimage), challengeId: challenge.id, challenge }
 }
 
 /** Finds and unwraps what may open this request. `now` in milliseconds. Never throws for what a client sent. */
-export function presentedPayment(request: GateRequest, keys: KeyRing, now: number): Presented {
-  const opened = openEnvelope(request, keys)
+export function presentedPayment(request: GateRequest, opening: Opening, now: number): Presented {
+  const opened = openEnvelope(request, opening)
   if (opened.state !== 'unwrapped') return opened
   const { challenge, ...unwrapped } = opened
   if (buysOneCall(request.route) && !(Date.parse(challenge.expires ?? '') >= now))

@@ -3,7 +3,7 @@
 import { credentialText } from '../../core/credential.ts'
 import type { HeaderLines } from '../../core/header-lines.ts'
 import type { Network } from '../../core/network.ts'
-import { formatPaymentReceipt } from '../../core/payment-scheme/index.ts'
+import { formatPaymentReceipt, type JsonObject } from '../../core/payment-scheme/index.ts'
 import type { Reason } from '../../core/refusal.ts'
 import type {
   Decision,
@@ -15,6 +15,7 @@ import type {
   StoredAnswer,
 } from '../gate.ts'
 import type { KeyRing } from '../keys.ts'
+import type { PaymentIntent } from './accept-payment.ts'
 import { createPaymentOffers, type PaymentOffers } from './offer.ts'
 import {
   openEnvelope,
@@ -24,17 +25,19 @@ import {
   presentedPayment,
 } from './present.ts'
 import { linesForStatus } from './receipt-lines.ts'
+import type { Sessions } from './session/desk.ts'
 
 /** See {@link createPaymentScheme}. */
 export interface PaymentScheme {
   readonly offers: PaymentOffers
+  readonly sessions: Sessions | undefined
   present(request: GateRequest): Presented
   /** A credential in these lines, whatever it was sold for; for the balance, which uses nothing of it. */
   open(asked: Pick<GateRequest, 'headers' | 'base'>): Presented
   /** Whether the request's body is to be read first: a challenge is bound to it, or would be. */
   wantsBody(request: GateRequest): boolean
   /** What the gate decided about an unwrapped credential, in this scheme's words. */
-  answered(decision: Decision, challengeId: string): Decision
+  answered(decision: Decision, challengeId: string, intent?: PaymentIntent): Decision
 }
 
 /** What problem types begin with. */
@@ -50,28 +53,34 @@ export interface PaymentSchemeOptions {
   readonly always: boolean
   /** Whether challenges are bound to bodies. */
   readonly bindBodies: boolean
+  /** Left out: none are offered. */
+  readonly sessions: Sessions | undefined
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
 
 /** The scheme over the gate's own keys. */
 export function createPaymentScheme(keys: KeyRing, options: PaymentSchemeOptions): PaymentScheme {
-  const { now } = options
+  const { now, sessions } = options
+  const opening = { keys, sessions: sessions !== undefined }
   const offers = createPaymentOffers(keys, options)
   return {
     offers,
-    present: (request) => presentedPayment(request, keys, now()),
-    open: (asked) => openEnvelope(asked, keys),
+    sessions,
+    present: (request) => presentedPayment(request, opening, now()),
+    open: (asked) => openEnvelope(asked, opening),
     wantsBody(request) {
       if (paymentLine(request.headers) === -1)
         return offers.binds(request) && credentialText(request.headers) === undefined
-      const opened = openEnvelope(request, keys)
+      const opened = openEnvelope(request, opening)
       return opened.state === 'unwrapped' && opened.challenge.digest !== undefined
     },
-    answered(decision, challengeId) {
+    answered(decision, challengeId, intent = 'charge') {
       switch (decision.outcome) {
-        case 'refuse':
-          return asProblem(decision, problemOf(decision.reason))
+        case 'refuse': {
+          const emptied = intent === 'session' && decision.reason === 'exhausted'
+          return asProblem(decision, emptied ? 'lightning/insufficient-balance' : problemOf(decision.reason))
+        }
         case 'pass':
           return decision.entitlement === null
             ? decision
@@ -110,10 +119,10 @@ function receiptLines(reference: string, challengeId: string, nowMs: number): He
 }
 
 /** A 402's body with the type that clients of this scheme know; the code stays. */
-export function asProblem(refused: Refused, problem: PaymentProblem): Refused {
+export function asProblem(refused: Refused, problem: PaymentProblem, more: JsonObject = {}): Refused {
   if (refused.status !== 402 || refused.body === '') return refused
   const body = JSON.parse(refused.body) as Record<string, unknown>
-  return { ...refused, body: JSON.stringify({ ...body, type: PROBLEMS + problem }) }
+  return { ...refused, body: JSON.stringify({ ...body, ...more, type: PROBLEMS + problem }) }
 }
 
 const BY_REASON: Partial<Record<Reason, PaymentProblem>> = {

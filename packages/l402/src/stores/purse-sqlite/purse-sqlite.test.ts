@@ -1,4 +1,13 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -8,6 +17,7 @@ import type { Budget } from '../purse.ts'
 import { purseContract } from '../purse-contract.test-suite.ts'
 import { purseProcesses } from '../purse-processes.test-suite.ts'
 import { sqlitePurse } from './index.ts'
+import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'purse-'))
 let files = 0
@@ -37,6 +47,34 @@ describe('sqlitePurse', () => {
     expect(await second.credentials()).toHaveLength(1)
     expect((await second.payments(10))[0]).toMatchObject({ state: 'settled', feeMsat: 3n })
     await second.close()
+  })
+
+  it('takes over a file of every version before, with its open payments', async () => {
+    for (let version = 1; version < MIGRATIONS.length; version++) {
+      const file = newFile()
+      mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 })
+      const old = new DatabaseSync(file)
+      for (const step of MIGRATIONS.slice(0, version)) old.exec(step)
+      old.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${version}`)
+      old
+        .prepare(
+          `INSERT INTO payments (payment_hash, origin, host, method, url, scope, macaroon, invoice, amount_msat,
+             max_fee_msat, payee, created_at_ms, expires_at, wallet, state, served, fee_msat, last_status, detail, updated_at_ms)
+           VALUES (?, 'https://a', 'a', 'GET', 'https://a/', 'https://a GET /', 'm', 'i', 5, 1, '02', 1, 1, 'main',
+             'unknown', 'unserved', 0, 0, '', 1)`,
+        )
+        .run(proofOf(1).paymentHash)
+      old.close()
+      const purse = sqlitePurse({ file })
+      const [open] = await purse.openPayments()
+      expect(open).toMatchObject({ wallet: 'main', state: 'unknown', amountMsat: 5n })
+      expect(open).not.toHaveProperty('walletId')
+      await purse.reserve(intentOf(2), NO_LIMITS)
+      await purse.close()
+      const again = sqlitePurse({ file })
+      expect(await again.payment(proofOf(2).paymentHash)).toMatchObject({ walletId: intentOf(2).walletId })
+      await again.close()
+    }
   })
 
   it('keeps its file and what lies beside it to its owner (C10)', async () => {

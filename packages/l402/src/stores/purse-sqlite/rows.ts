@@ -53,6 +53,7 @@ export function intentParameters(intent: PaymentIntent): Parameters {
     wallet: intent.wallet,
     task: intent.task,
     order_ends_at_ms: intent.orderEndsAtMs ?? null,
+    wallet_id: intent.walletId ?? null,
   }
 }
 
@@ -76,6 +77,7 @@ export function paymentOf(row: Row): PaymentRecord {
     wallet: text(row, 'wallet'),
     task: text(row, 'task'),
     ...(row['order_ends_at_ms'] === null ? {} : { orderEndsAtMs: integer(row, 'order_ends_at_ms') }),
+    ...(row['wallet_id'] === null ? {} : { walletId: text(row, 'wallet_id') }),
     state: text(row, 'state') as PaymentState,
     served: text(row, 'served') as ServedState,
     preimage: bytesOrNull(row, 'preimage'),

@@ -88,4 +88,5 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   'ALTER TABLE payments ADD COLUMN order_ends_at_ms INTEGER',
+  'ALTER TABLE payments ADD COLUMN wallet_id TEXT',
 ]
