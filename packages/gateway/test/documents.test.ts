@@ -15,7 +15,7 @@ function shown(document: string): string[] {
 }
 
 const load = (text: string) =>
-  parseConfig(text, { file: 'turnpike.yaml', folder: root, env: {}, sandbox: true })
+  parseConfig(text, { file: 'turnpike.yaml', folder: root, env: {}, sandbox: true, serves: false })
 
 describe.each([
   'README.md',

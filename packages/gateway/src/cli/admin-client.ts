@@ -45,6 +45,7 @@ export function adminClient(read: Arguments, io: Io): AdminClient {
     cwd: io.cwd,
     env: io.env,
     sandbox: true,
+    serves: false,
   })
   const tokens = adminTokens(admin.tokenFile)
   if (tokens === undefined)

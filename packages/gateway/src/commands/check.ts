@@ -12,7 +12,6 @@ import {
   type RouteConfig,
   type ServiceConfig,
 } from '../config/config.ts'
-import { assertCanHold } from '../config/hold.ts'
 import { formatIssue } from '../config/issue.ts'
 import { loadKeys, MissingKeysError } from '../config/key-file.ts'
 import { loadConfig } from '../config/load.ts'
@@ -52,7 +51,6 @@ export const checkCommand: Command = {
       env: io.env,
       sandbox,
     })
-    assertCanHold(config)
     for (const warning of configWarnings(config)) {
       io.stderr(`${formatIssue(config.file, { ...warning, message: `warning: ${warning.message}` })}\n`)
     }

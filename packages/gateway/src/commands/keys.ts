@@ -208,5 +208,6 @@ function configOf(read: Arguments, io: Io): KeySources {
   if (config === undefined && !existsSync(resolve(io.cwd, defaultConfigFile)))
     return { files: [resolve(io.cwd, 'turnpike.key')], env: [] }
   // The keys of a gateway do not depend on its Lightning backend.
-  return loadConfig(config ?? defaultConfigFile, { cwd: io.cwd, env: io.env, sandbox: true }).keys
+  const options = { cwd: io.cwd, env: io.env, sandbox: true, serves: false }
+  return loadConfig(config ?? defaultConfigFile, options).keys
 }

@@ -10,7 +10,6 @@ import { CommandError, type ExitCode, exitCode } from '../cli/exit.ts'
 import type { Io, ServeSignal } from '../cli/io.ts'
 import { programVersion } from '../cli/version.ts'
 import type { Config } from '../config/config.ts'
-import { assertCanHold } from '../config/hold.ts'
 import { ConfigError, type ConfigIssue, formatIssue } from '../config/issue.ts'
 import { loadKeys, MissingKeysError, makeKey, type StoredKey } from '../config/key-file.ts'
 import { loadConfig, parseConfig } from '../config/load.ts'
@@ -68,11 +67,7 @@ async function serve(read: Arguments, io: Io): Promise<ExitCode> {
   let notes: readonly ConfigIssue[] = []
   const load = (): Config => {
     const options = { cwd: io.cwd, env: io.env, sandbox }
-    if (aperture === undefined) {
-      const found = loadConfig(read.values.get('config') ?? defaultConfigFile, options)
-      assertCanHold(found)
-      return found
-    }
+    if (aperture === undefined) return loadConfig(read.values.get('config') ?? defaultConfigFile, options)
     const loaded = loadAperture(aperture, options)
     notes = loaded.notes
     return loaded.config

@@ -2,7 +2,7 @@
 
 import { findKind, kindsFor } from '@turnpike/l402/lightning/kinds'
 import type { Config, LightningConfig, ServiceConfig, StoreConfig } from './config.ts'
-import { ConfigError, type ConfigIssue } from './issue.ts'
+import type { ConfigIssue } from './issue.ts'
 import type { Report } from './metered.ts'
 import type { YamlSource } from './yaml-source.ts'
 
@@ -48,26 +48,12 @@ function holderFor(unfit: readonly string[]): string {
   return `a Lightning backend that holds payments (${HOLDERS}), not "${unfit.join('", "')}"`
 }
 
-/** Throws `ConfigError` where the sandbox, which holds nothing, takes the place of a backend that is to hold payments. */
-export function assertCanHold({ file, lightning, services }: Config): void {
-  const unfit = cannotHold(lightning)
-  if (unfit.length === 0) return
-  const held = services.flatMap(({ routes }) => routes.filter(({ hold }) => hold))
-  const message = `hold: a route is paid on delivery, expected ${holderFor(unfit)}`
-  if (held.length > 0)
-    throw new ConfigError(
-      file,
-      held.map(({ position }) => ({ position, message })),
-    )
-}
-
 /** Its answer must outlive the process, and each backend must hold what is paid until there is one. */
 export function checkHolds(
   source: YamlSource,
   found: {
     readonly services: readonly ServiceConfig[]
     readonly store: StoreConfig | undefined
-    /** Empty where another one takes their place. */
     readonly lightning: readonly LightningConfig[]
   },
   issues: ConfigIssue[],

@@ -39,6 +39,8 @@ export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Sandbox Lightning, whatever the file says. */
   readonly sandbox: boolean
+  /** `false` for a command that opens no backend: what one must be able to do is not asked then. */
+  readonly serves?: boolean
 }
 
 /** Reads and checks `file`. Throws {@link ConfigError} or {@link CommandError}, both with exit code 78. */
@@ -106,7 +108,8 @@ export function parseConfig(
   const admin = data.admin?.listen ?? { host: '127.0.0.1', port: 8403 }
   checkListeners(source, listen, admin, issues)
   checkForwardAuth(source, { ask: readForwardAuth(data.forwardAuth), others: [...listen, admin] }, issues)
-  if (data.network === 'mainnet' && lightning.some(({ backend }) => backend === 'sandbox')) {
+  const { serves = true } = options
+  if (serves && data.network === 'mainnet' && lightning.some(({ backend }) => backend === 'sandbox')) {
     const message =
       'network: the sandbox is play money and never runs on mainnet, expected "regtest" or no network'
     issues.push({ position: source.locate(['network']), message })
@@ -124,8 +127,7 @@ export function parseConfig(
   }
   const workers = workerCount(data.workers)
   if (store !== undefined) checkWorkers(source, { workers, store }, issues)
-  // Commands that need no backend read the file so, too: who runs it asks `assertCanHold`.
-  checkHolds(source, { services, store, lightning: options.sandbox ? [] : lightning }, issues)
+  checkHolds(source, { services, store, lightning: serves ? lightning : [] }, issues)
   checkAmounts(source, { services, lightning, amounts }, issues)
   const played = options.sandbox ? 'told' : lightning[0]?.backend === 'sandbox'
   const sessions = readSessions(source, { given: data.sessions, folder, sandbox: played }, issues)
