@@ -57,6 +57,7 @@ describe('a credential that does not open the route', () => {
       'idempotency_unkept',
       'idempotency_lost',
       'page',
+      'session',
     ])
   })
 

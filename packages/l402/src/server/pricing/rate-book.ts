@@ -1,5 +1,6 @@
 /** What a bitcoin costs, asked for in the background and kept for as long as it may be believed. */
 
+import { unref } from '../unref.ts'
 import { compareDecimals, type Decimal } from './fiat.ts'
 import { forCurrency, type RateSource, readRate } from './rate-source.ts'
 
@@ -111,7 +112,6 @@ export function rateBook(options: RateBookOptions): RateBook {
       if (timer !== undefined || closing.signal.aborted) return
       void refresh()
       timer = setInterval(() => void refresh(), options.refreshMs)
-      // A number in browsers, which have nothing to keep alive.
       unref(timer)
     },
     close() {
@@ -119,11 +119,6 @@ export function rateBook(options: RateBookOptions): RateBook {
       closing.abort()
     },
   }
-}
-
-function unref(timer: unknown): void {
-  if (typeof timer !== 'object' || timer === null || !('unref' in timer)) return
-  if (typeof timer.unref === 'function') timer.unref()
 }
 
 function jumps(before: Decimal, after: Decimal): boolean {

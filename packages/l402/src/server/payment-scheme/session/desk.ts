@@ -95,7 +95,7 @@ const TRIES = 200
  * @throws RangeError for options out of range, and for a wallet that cannot do what refunds need.
  *
  * @example
- * const desk = sessions({ store, network: 'mainnet', wallet })
+ * const desk = sessions({ store: memoryStore(), network: 'mainnet', wallet })
  */
 export function sessions(options: SessionsOptions): Sessions {
   const { store: ledger, network, wallet, pin = false, mostMsat = 100_000_000n, now = Date.now } = options

@@ -2,6 +2,7 @@
 
 import { encodeHex } from '../../../core/bytes.ts'
 import type { Ledger } from '../../../stores/ledger.ts'
+import { unref } from '../../unref.ts'
 import { countersOf } from './balance.ts'
 import type { SessionState } from './desk.ts'
 import { openKey } from './keys.ts'
@@ -117,7 +118,7 @@ export function createIdleWatch(options: IdleWatchOptions): IdleWatch {
         .catch(() => {})
         .then(goOn)
     }, pauseMs)
-    if (typeof timer === 'object') timer.unref()
+    unref(timer)
   }
   goOn()
 
