@@ -1,7 +1,8 @@
 /** What is sold on some hosts, for the documents that tell it: made of the routes themselves, so that they cannot differ. */
 
-import { isMemoTemplate } from '@turnpike/l402/server'
+import { isMemoTemplate, sellsSessions, sessionUnitSats } from '@turnpike/l402/server'
 import type { RouteConfig, ServiceConfig } from '../config/config.ts'
+import type { SessionsConfig } from '../config/sessions.ts'
 
 /** What one payment buys. */
 type Reuse = 'single' | 'bundle' | 'timed' | 'metered'
@@ -22,6 +23,8 @@ export interface ListedRoute {
   readonly reuse: Reuse
   /** Paid on delivery, which the Payment scheme has no form for. */
   readonly hold: boolean
+  /** What a request costs in a session of the Payment scheme; `null`: the challenge says it; `undefined`: there are none. */
+  readonly sessionSats: bigint | null | undefined
   readonly memo: string | undefined
 }
 
@@ -47,13 +50,16 @@ const CONDITIONS = [
 ] as const
 
 /** The services in the order written, without what is hidden. */
-export function listServices(services: readonly ServiceConfig[]): readonly ListedService[] {
+export function listServices(
+  services: readonly ServiceConfig[],
+  sessions: SessionsConfig | undefined,
+): readonly ListedService[] {
   return services
     .filter(({ hidden }) => !hidden)
     .map((service) => ({
       name: service.name,
       description: service.description,
-      routes: service.routes.filter(isListed).map((route) => listRoute(service.name, route)),
+      routes: service.routes.filter(isListed).map((route) => listRoute(service.name, route, sessions)),
       conditions: [
         'services',
         ...CONDITIONS.map((condition) => `${service.name}_${condition}`),
@@ -68,7 +74,7 @@ function isListed({ hidden, policy }: RouteConfig): boolean {
   return !hidden && policy.skipInvoice !== true
 }
 
-function listRoute(service: string, route: RouteConfig): ListedRoute {
+function listRoute(service: string, route: RouteConfig, sessions: SessionsConfig | undefined): ListedRoute {
   const { match, free, price, priceMsat, grants, charge, memo } = route
   const parts = match.split(' ')
   const path = parts.at(-1) ?? ''
@@ -84,9 +90,20 @@ function listRoute(service: string, route: RouteConfig): ListedRoute {
     reuse:
       charge !== undefined ? 'metered' : grants.validSeconds !== undefined ? 'timed' : reuseOf(grants.calls),
     hold: route.hold,
+    sessionSats: sessions === undefined ? undefined : sessionSats(route, sessions),
     // With names in braces it is a text for invoices alone.
     memo: memo === undefined || isMemoTemplate(memo) ? undefined : memo,
   }
+}
+
+/** As challenges offer them: not where the deposit is more than a session without a pin may hold, or no whole satoshis. */
+function sessionSats(route: RouteConfig, { pin, mostMsat }: SessionsConfig): bigint | null | undefined {
+  const { price, priceMsat } = route
+  const pricer = price?.kind === 'grpc' && price.metered ? { metered: true } : undefined
+  if (!sellsSessions({ ...route, ...route.policy, pricer })) return undefined
+  if (price !== undefined) return route.charge === undefined ? null : sessionUnitSats(route, 0n)
+  if (priceMsat % 1000n !== 0n || (!pin && priceMsat > mostMsat)) return undefined
+  return sessionUnitSats(route, priceMsat)
 }
 
 function reuseOf(calls: number | undefined): Reuse {

@@ -9,11 +9,11 @@ import type { OwnDocument } from './openapi.ts'
 
 /** The documents about services that share their hosts; `undefined` where there are none. */
 export function documentsOf(
-  { discovery, paymentScheme }: Pick<Config, 'discovery' | 'paymentScheme'>,
+  { discovery, paymentScheme, sessions }: Pick<Config, 'discovery' | 'paymentScheme' | 'sessions'>,
   services: readonly ServiceConfig[],
 ): Documents | undefined {
   if (discovery === undefined) return undefined
-  const listed = listServices(services)
+  const listed = listServices(services, sessions)
   return createDocuments({
     services: listed,
     titles: discovery,

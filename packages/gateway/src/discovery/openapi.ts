@@ -156,7 +156,7 @@ function withTerms(operation: Json, route: ListedRoute, isOffered: boolean): Jso
   if (route.free) return { ...operation }
   // A route that is paid on delivery never offers the scheme.
   const payment = isOffered && !route.hold
-  const { service, match, priceMsat, grants, reuse, methods } = route
+  const { service, match, priceMsat, grants, reuse, methods, sessionSats } = route
   const { calls, validSeconds, creditMsat } = grants
   const responses = isTable(operation['responses']) ? operation['responses'] : {}
   const wholeSats = priceMsat !== null && priceMsat % 1000n === 0n
@@ -169,13 +169,10 @@ function withTerms(operation: Json, route: ListedRoute, isOffered: boolean): Jso
       ? {
           'x-payment-info': {
             offers: [
-              {
-                intent: 'charge',
-                method: 'lightning',
-                amount: priceMsat === null ? null : String(priceMsat / 1000n),
-                currency: 'sat',
-                description: `${service}: ${match}`,
-              },
+              offer('charge', priceMsat === null ? null : priceMsat / 1000n, `${service}: ${match}`),
+              ...(sessionSats === undefined
+                ? []
+                : [offer('session', sessionSats, `${service}: ${match}, each request of a session`)]),
             ],
           },
         }
@@ -193,6 +190,11 @@ function withTerms(operation: Json, route: ListedRoute, isOffered: boolean): Jso
       },
     },
   }
+}
+
+function offer(intent: 'charge' | 'session', amountSats: bigint | null, description: string): Json {
+  const amount = amountSats === null ? null : String(amountSats)
+  return { intent, method: 'lightning', amount, currency: 'sat', description }
 }
 
 function schemes(payment: boolean): Json {

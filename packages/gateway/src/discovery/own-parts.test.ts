@@ -15,6 +15,7 @@ const route = (path: string, free = false): ListedRoute => ({
   grants: { calls: 1 },
   reuse: 'single',
   hold: false,
+  sessionSats: undefined,
   memo: undefined,
 })
 

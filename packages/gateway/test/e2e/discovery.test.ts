@@ -146,7 +146,11 @@ describe('GET /openapi.json', () => {
       operationId: 'forecast',
       security: [{ L402: [] }, { Payment: [] }],
       'x-payment-info': {
-        offers: [{ intent: 'charge', method: 'lightning', amount: '10', currency: 'sat' }],
+        offers: [
+          { intent: 'charge', method: 'lightning', amount: '10', currency: 'sat' },
+          // Five calls for ten satoshis.
+          { intent: 'session', method: 'lightning', amount: '2', currency: 'sat' },
+        ],
       },
       'x-l402': { service: 'weather', priceMsat: 10_000, reuse: 'bundle', grants: { calls: 5 } },
     })

@@ -431,7 +431,7 @@ export function createGate(options: GateOptions): Gate {
     if (free)
       return rules === undefined ? FREE : throttle(request, asksOf(rules, request, undefined), () => FREE)
     const text = credentialText(request.headers)
-    if (text === undefined) return decideUnproven(request)
+    if (text === undefined || payment?.orders(request) === true) return decideUnproven(request)
     const key = request.route.hold === true ? HOLD_KEY : idempotencyKey(request)
     if (key === null) return idempotencyAnswer(request, 'idempotency_invalid')
     const heeded = request.contentDigest === undefined ? undefined : key

@@ -97,6 +97,7 @@ export { createMeter, type MeterOptions } from './metering/create-meter.ts'
 export type { Meter } from './metering/meter.ts'
 export { linesForStatus } from './payment-scheme/receipt-lines.ts'
 export type { PaymentSchemeMode } from './payment-scheme/scheme.ts'
+export { type SessionTerms, sellsSessions, sessionUnitSats } from './payment-scheme/session/balance.ts'
 export {
   type SessionClosed,
   type Sessions,

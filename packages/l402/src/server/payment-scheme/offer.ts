@@ -20,7 +20,7 @@ import { CHALLENGE_KEY } from './challenge-key.ts'
 import { isConfidentialRequest } from './confidential.ts'
 import { buysOneCall } from './present.ts'
 import type { PaymentSchemeOptions } from './scheme.ts'
-import { sellsSessions } from './session/balance.ts'
+import { sellsSessions, sessionUnitSats } from './session/balance.ts'
 
 /** What the scheme's lightning method has a name for. */
 const NETWORKS: ReadonlySet<Network> = new Set(['mainnet', 'regtest', 'signet'])
@@ -67,12 +67,8 @@ export function createPaymentOffers(
       }
     if (sessions === undefined || !sellsSessions(route) || !sessions.offers(amountMsat)) return undefined
     const { idleTimeoutSeconds } = sessions
-    const { charge, grants } = route
     return sessionRequest({
-      // What a request may cost at most, or its share of the price; rounded up to a satoshi.
-      amount: String(
-        unitSats(charge?.estimateMsat ?? amountMsat, BigInt(charge === undefined ? (grants.calls ?? 1) : 1)),
-      ),
+      amount: String(sessionUnitSats(route, amountMsat)),
       currency: 'sat',
       unitType: 'request',
       depositInvoice: invoice,
@@ -125,10 +121,4 @@ export function createPaymentOffers(
       return headerValue(headers, 'expect') === undefined && offered(request).includes('charge')
     },
   }
-}
-
-/** A share of an amount in satoshis, rounded up. */
-function unitSats(amountMsat: bigint, shares: bigint): bigint {
-  const perSat = 1000n * shares
-  return amountMsat <= perSat ? 1n : (amountMsat + perSat - 1n) / perSat
 }

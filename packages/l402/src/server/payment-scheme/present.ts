@@ -76,6 +76,20 @@ export function paymentLine(headers: HeaderLines): number {
   return found
 }
 
+/**
+ * Whether the request orders what is answered in the place of the resource: that a session be topped up, or closed. Such an
+ * order is never passed over for an L402 credential beside it: V2 is about what opens a resource, and this asks for none.
+ */
+export function ordersOfSession(headers: HeaderLines): boolean {
+  const found = paymentLine(headers)
+  if (found < 0) return false
+  const [text = ''] = paymentTexts(headers[found + 1] ?? '')
+  const credential = parsePaymentCredential(text)
+  if (credential?.challenge.intent !== 'session') return false
+  const { action } = credential.payload
+  return action === 'topUp' || action === 'close'
+}
+
 /** Where envelopes are opened. */
 export interface Opening {
   readonly keys: KeyRing

@@ -16,9 +16,11 @@ import type {
 } from '../gate.ts'
 import type { KeyRing } from '../keys.ts'
 import type { PaymentIntent } from './accept-payment.ts'
+import { isConfidentialRequest } from './confidential.ts'
 import { createPaymentOffers, type PaymentOffers } from './offer.ts'
 import {
   openEnvelope,
+  ordersOfSession,
   type PaymentProblem,
   type Presented,
   paymentLine,
@@ -34,6 +36,8 @@ export interface PaymentScheme {
   present(request: GateRequest): Presented
   /** A credential in these lines, whatever it was sold for; for the balance, which uses nothing of it. */
   open(asked: Pick<GateRequest, 'headers' | 'base'>): Presented
+  /** Whether it holds an order about a session, which goes before all that would open the resource. */
+  orders(request: GateRequest): boolean
   /** Whether the request's body is to be read first: a challenge is bound to it, or would be. */
   wantsBody(request: GateRequest): boolean
   /** What the gate decided about an unwrapped credential, in this scheme's words. */
@@ -69,6 +73,7 @@ export function createPaymentScheme(keys: KeyRing, options: PaymentSchemeOptions
     sessions,
     present: (request) => presentedPayment(request, opening, now()),
     open: (asked) => openEnvelope(asked, opening),
+    orders: (request) => ordersOfSession(request.headers) && isConfidentialRequest(request),
     wantsBody(request) {
       if (paymentLine(request.headers) === -1)
         return offers.binds(request) && credentialText(request.headers) === undefined

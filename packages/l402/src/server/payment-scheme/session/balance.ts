@@ -4,6 +4,7 @@ import type { Summary } from '../../../core/clear.ts'
 import type { CounterUse, Ledger } from '../../../stores/ledger.ts'
 import { callRefundAccount } from '../../call-refunds.ts'
 import type { RouteTerms } from '../../gate.ts'
+import type { Charge } from '../../metering/charge.ts'
 import type { VerifiedCredential } from '../../verify.ts'
 
 /** A balance: credit in msat on the account of the token id, or calls on a counter and, once those are used, an account. */
@@ -17,6 +18,15 @@ export type SessionBalance =
       readonly account: Uint8Array
     }
 
+/** What of a route says whether it sells sessions, and what they cost. */
+export interface SessionTerms extends Pick<RouteTerms, 'grants' | 'free'> {
+  readonly charge?: Pick<Charge, 'estimateMsat'> | undefined
+  readonly pricer?: { readonly metered?: unknown } | undefined
+  readonly hold?: boolean | undefined
+  readonly skipInvoice?: boolean | undefined
+  readonly shadow?: boolean | undefined
+}
+
 /** Whether a route sells what a session can be: several calls, or credit that the ledger holds. */
 export function sellsSessions({
   grants,
@@ -26,11 +36,21 @@ export function sellsSessions({
   free,
   skipInvoice,
   shadow,
-}: RouteTerms): boolean {
+}: SessionTerms): boolean {
   if (free || hold === true || skipInvoice === true || shadow === true || pricer?.metered !== undefined)
     return false
   const { calls = 0, creditMsat } = grants
   return charge === undefined ? calls > 1 : creditMsat !== undefined && calls === 0
+}
+
+/** What one request of a session is said to cost, in satoshis rounded up: its estimate, or its share of the deposit. */
+export function sessionUnitSats(
+  { grants, charge }: Pick<SessionTerms, 'grants' | 'charge'>,
+  depositMsat: bigint,
+): bigint {
+  const msat = charge?.estimateMsat ?? depositMsat
+  const perSat = 1000n * BigInt(charge === undefined ? (grants.calls ?? 1) : 1)
+  return msat <= perSat ? 1n : (msat + perSat - 1n) / perSat
 }
 
 /** The balance behind a credential as it was minted here, and what its payment put there; `undefined` where there is none. */

@@ -10,7 +10,12 @@ import {
 import { decodeHex } from '../../../core/bytes.ts'
 import { findL402Challenges } from '../../../core/challenge.ts'
 import { formatCredential } from '../../../core/credential.ts'
-import { decodeJsonObject, type PaymentChallenge } from '../../../core/payment-scheme/index.ts'
+import {
+  decodeJsonObject,
+  formatPaymentCredential,
+  type JsonObject,
+  type PaymentChallenge,
+} from '../../../core/payment-scheme/index.ts'
 
 const shops: SessionShop[] = []
 afterEach(async () => {
@@ -135,6 +140,54 @@ describe('a session', () => {
       problem: 'verification-failed',
     })
     expect(shop.served).toEqual(['/bundle'])
+  })
+})
+
+describe('an order beside an L402 credential that would open the request', () => {
+  /** Both in one request, as Fetch joins lines (V2). */
+  function both(shop: SessionShop, first: string, challenge: PaymentChallenge, payload: JsonObject) {
+    const order = formatPaymentCredential({ challenge, payload })
+    return shop.ask('/bundle', { Authorization: `${first}, ${order}`, 'Accept-Payment': 'lightning/session' })
+  }
+
+  it('tops up or closes, and nothing of that credential is used', async () => {
+    const wallet = refundWallet()
+    const shop = open({ wallet })
+    const session = await shop.open('/bundle')
+    const beside = l402(await shop.deposit('/bundle'))
+    const more = await shop.deposit('/bundle')
+    const topUp = { action: 'topUp', sessionId: session.sessionId, topUpPreimage: more.preimage }
+    const topped = await both(shop, beside, more.challenge, topUp)
+    expect(topped).toMatchObject({ status: 200, body: { status: 'ok' } })
+    expect(topped.receipt?.reference).toBe(session.sessionId)
+    const closed = await both(shop, beside, session.challenge, closing(session))
+    expect(closed.body).toEqual({ status: 'closed', refundSats: 198, refundStatus: 'succeeded' })
+    expect(shop.served).toEqual(['/bundle'])
+    const left = await shop.ask('/bundle', { Authorization: beside })
+    expect(left.headers.get('ratelimit')).toBe('"calls";r=49')
+  })
+
+  it.each<[string, string, (topUp: JsonObject) => JsonObject]>([
+    ['for no session', 'lightning/session-not-found', (topUp) => ({ ...topUp, sessionId: '5e'.repeat(32) })],
+    ['without a preimage', 'lightning/malformed-credential', ({ topUpPreimage, ...rest }) => rest],
+  ])('is refused %s, and not passed over', async (_, problem, changed) => {
+    const shop = open()
+    const session = await shop.open('/bundle')
+    const more = await shop.deposit('/bundle')
+    const topUp = { action: 'topUp', sessionId: session.sessionId, topUpPreimage: more.preimage }
+    const beside = l402(session)
+    expect(await both(shop, beside, more.challenge, changed(topUp))).toMatchObject({ status: 402, problem })
+    expect(shop.served).toHaveLength(1)
+    expect((await both(shop, beside, more.challenge, topUp)).body).toEqual({ status: 'ok' })
+  })
+
+  it('is the only thing that goes before it: of a bearer and an L402 credential the latter opens', async () => {
+    const shop = open()
+    const session = await shop.open('/bundle')
+    const beside = l402(await shop.deposit('/bundle'))
+    const served = await both(shop, beside, session.challenge, bearer(session))
+    expect([served.status, served.receipt]).toEqual([200, undefined])
+    expect(served.headers.get('ratelimit')).toBe('"calls";r=49')
   })
 })
 
