@@ -312,13 +312,24 @@ describe('a hostile holder', () => {
     expect(out).not.toMatch(/macaroon|lnbcrt/)
   })
 
-  it('chooses neither wallet nor trust', async () => {
+  it('chooses neither wallet nor trust, nor how the daemon connects, and is told so', async () => {
     const buyer = newBuyer(gateway.admin)
     const holder = await newGrant(buyer, '--total', '1sat', '--hosts', 'x.example', ...until)
-    for (const flags of [['--wallet', 'w'], ['--sandbox'], ['-k'], ['--quote', 'ab']])
+    const refused = [
+      ['--wallet', 'w'],
+      ['--sandbox'],
+      ['-k'],
+      ['--quote', 'ab'],
+      ['--task', 't'],
+      ['--compressed'],
+      ['--public-only'],
+    ]
+    for (const flags of refused)
       expect(await holder.fare(...flags, 'http://x.example/')).toMatchObject({
         code: 2,
-        err: expect.stringMatching(/daemon's business/),
+        err: expect.stringContaining(
+          `${flags[0] === '-k' ? '--insecure' : flags[0]} is the daemon's business`,
+        ),
       })
   })
 })

@@ -102,6 +102,7 @@ it('CSV keeps commas, quotes and lines in their cells, and is no formula for a s
     toCsv([
       ['a,b', 'say "x"', 1n],
       ['=1+1', 'two\nlines', null],
+      ['＝1+1', '\n=1+1', -1n],
     ]),
-  ).toBe('"a,b","say ""x""",1\r\n\'=1+1,"two\nlines",\r\n')
+  ).toBe('"a,b","say ""x""",1\r\n\'=1+1,"two\nlines",\r\n\'＝1+1,"\'\n=1+1",-1\r\n')
 })

@@ -6,6 +6,6 @@ export function toCsv(rows: readonly (readonly (string | bigint | number | null)
 function cell(value: string | bigint | number | null): string {
   if (value === null) return ''
   if (typeof value !== 'string') return value.toString()
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
+  const text = /^[=+\-@＝＋－＠\t\r\n]/.test(value) ? `'${value}` : value
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -100,6 +100,23 @@ function until(signal: AbortSignal, request: PreparedRequest): PreparedRequest {
   return { ...request, signal: request.signal ? AbortSignal.any([signal, request.signal]) : signal }
 }
 
+/** What the daemon settles: each would be passed over without a word, so it is refused. */
+const OF_THE_DAEMON = [
+  'quote',
+  'wallet',
+  'sandbox',
+  'insecure',
+  'task',
+  'compressed',
+  'max-unpacked',
+  'max-unpack-ratio',
+  'http2',
+  'connect-timeout',
+  'response-timeout',
+  'idle-timeout',
+  'public-only',
+] as const satisfies readonly (keyof Typed)[]
+
 /** The same by way of the purse daemon (`FARE_GRANT_FILE`): this process opens neither purse nor wallet. */
 async function getUnderGrant(
   grant: GrantFile,
@@ -115,7 +132,7 @@ async function getUnderGrant(
     readonly streams: Streams
   },
 ): Promise<ExitCode> {
-  for (const flag of ['quote', 'wallet', 'sandbox', 'insecure'] as const)
+  for (const flag of OF_THE_DAEMON)
     if (values[flag] !== undefined)
       throw new UsageError(`--${flag} is the daemon's business; it does not go with FARE_GRANT_FILE`)
   if (typed === undefined) throw new UsageError('expected a URL')
