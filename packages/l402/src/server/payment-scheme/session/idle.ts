@@ -117,7 +117,8 @@ export function createIdleWatch(options: IdleWatchOptions): IdleWatch {
         .catch(() => {})
         .then(goOn)
     }, pauseMs)
-    if (typeof timer === 'object') timer.unref()
+    // Node alone has timers that keep a process alive; elsewhere they are numbers.
+    ;(timer as unknown as { unref?: () => void }).unref?.()
   }
   goOn()
 
