@@ -226,6 +226,15 @@ export function describeCredit({ ledger, clock, restart }: LedgerPlace): void {
       expect(await ledger().read([counter, payer.tokenId])).toEqual([{ used: 0n }, { used: 0n }])
     })
 
+    it('takes a payment that it had forgotten down again with its first use', async () => {
+      const payer = freshRedemption({ endsAtMs: clock.nowMs })
+      await ledger().credit(payer, 1n)
+      clock.nowMs += END_GRACE_MS
+      await pruneAll()
+      await hold(ledger(), payer, use(freshKey(), 5n))
+      expect(await ledger().credit(payer, 1n)).toBe(false)
+    })
+
     it('keeps an account as long as its longest payment, and for ever where one never ends', async () => {
       const payer = freshRedemption({ endsAtMs: clock.nowMs })
       const endless = freshRedemption({ endsAtMs: clock.nowMs })

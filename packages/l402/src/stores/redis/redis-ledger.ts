@@ -76,7 +76,8 @@ export class RedisLedger implements Ledger {
   readonly #queue: Queue
   readonly #upkeep: Upkeep
   readonly #news = new RevocationNews()
-  readonly #recorded = new Set<string>()
+  /** Ends by payment hash, in milliseconds since 1970; `null`: never. */
+  readonly #recorded = new Map<string, number | null>()
   #closing: Promise<void> | undefined
 
   constructor(books: Books, line: Line, options: RedisLedgerOptions) {
@@ -122,7 +123,7 @@ export class RedisLedger implements Ledger {
   async credit(redemption: Redemption, amountMsat: bigint): Promise<boolean> {
     checkCredit(redemption, amountMsat)
     const now = await this.#ask(creditOp(redemption, amountMsat), isYes)
-    this.#remember(encodeHex(redemption.paymentHash))
+    this.#remember(encodeHex(redemption.paymentHash), redemption)
     return now
   }
 
@@ -134,13 +135,13 @@ export class RedisLedger implements Ledger {
     let id = 0n
     const write: Write = (batch) => {
       id = this.#session.takeId()
-      say(batch, id, !this.#recorded.has(hash))
+      say(batch, id, !this.#isRecorded(hash))
     }
     const read = (answers: Answers): Reservation | NotReserved => {
       const outcome = answers.next()
       if (outcome === 'revoked') return { ok: false, failed: 'revoked' }
       if (outcome === 'full') return { ok: false, failed: Number(answers.next()) }
-      this.#remember(hash)
+      this.#remember(hash, request.redemption)
       return { ok: true, id, states: answers.states(count) }
     }
     return this.#ask(write, read, { undo: () => releaseOp(id) })
@@ -267,9 +268,15 @@ export class RedisLedger implements Ledger {
     this.#options.onClose()
   }
 
-  #remember(hash: string): void {
+  #remember(hash: string, { endsAtMs }: Redemption): void {
     if (this.#recorded.size >= RECORDED_MAX) this.#recorded.clear()
-    this.#recorded.add(hash)
+    this.#recorded.set(hash, endsAtMs ?? null)
+  }
+
+  /** From its end on it may have been forgotten by any housekeeping, and is recorded again. */
+  #isRecorded(hash: string): boolean {
+    const endsAtMs = this.#recorded.get(hash)
+    return endsAtMs !== undefined && (endsAtMs === null || this.#options.now() < endsAtMs)
   }
 
   #checkOpen(): void {
