@@ -1,14 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { encodeHex } from '@turnpike/l402'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Buyer, newBuyer } from './support/fare.ts'
 import { temporaryFolder } from './support/folder.ts'
 import { type Gateway, startGateway } from './support/gateway.ts'
 import { LOCAL, startAgent } from './support/mcp.ts'
 import { challengeOf, charging, startSeller } from './support/seller.ts'
-import { startWallet } from './support/wallet.ts'
 
 let gateway: Gateway
 beforeAll(async () => {
@@ -424,78 +423,5 @@ describe('what an answer holds', () => {
     expect(readFileSync(join(output, 'deep', 'er', 'file.txt'), 'utf8')).toBe('content')
     const other = await startAgent(newBuyer(gateway.admin), LOCAL)
     expect((await other.call('fetch', { url: seller.url, saveAs: 'x' })).text).toMatch(/without --output-dir/)
-  })
-})
-
-describe('a call that is cancelled', () => {
-  it('does not cut its payment: the books know it, and the next call pays nothing', async () => {
-    const wallet = await startWallet(gateway.admin)
-    const buyer = newBuyer(wallet.url)
-    let release = (): void => {}
-    const held = new Promise<void>((resolve) => {
-      release = resolve
-    })
-    wallet.onPay = (response, invoice) => {
-      void held.then(async () => {
-        const paid = await wallet.payForReal(invoice)
-        response
-          .writeHead(200, { 'content-type': 'application/json' })
-          .end(JSON.stringify({ status: 'paid', ...paid }))
-      })
-      return true
-    }
-    const agent = await startAgent(buyer, LOCAL)
-    const before = await gateway.balanceMsat()
-    const cancel = new AbortController()
-    const told: string[] = []
-    const call = agent.client.callTool(
-      { name: 'fetch', arguments: { url: `${gateway.url}/forecast/slow` } },
-      { signal: cancel.signal, onprogress: ({ message }) => told.push(message ?? '') },
-    )
-    const ended = expect(call).rejects.toThrow()
-    await vi.waitFor(() => expect(wallet.asked).toHaveLength(1), { timeout: 10_000 })
-    await vi.waitFor(() => expect(told).toEqual(['the server asks for 10 sat', 'paying 10 sat']))
-    cancel.abort()
-    await ended
-    release()
-    await vi.waitFor(
-      async () =>
-        expect((await agent.call('history')).data['payments']).toMatchObject([{ state: 'settled' }]),
-      { timeout: 10_000 },
-    )
-    const again = await agent.call('fetch', { url: `${gateway.url}/forecast/slow` })
-    expect(again.data).toMatchObject({ ok: true, spentMsat: '0' })
-    expect(before - (await gateway.balanceMsat())).toBe(10_000n)
-    expect(wallet.asked).toHaveLength(1)
-  })
-
-  it('and a client that leaves neither: the process ends when the payment has', async () => {
-    const wallet = await startWallet(gateway.admin)
-    const buyer = newBuyer(wallet.url)
-    let release = (): void => {}
-    const held = new Promise<void>((resolve) => {
-      release = resolve
-    })
-    wallet.onPay = (response, invoice) => {
-      void held.then(async () => {
-        const paid = await wallet.payForReal(invoice)
-        response
-          .writeHead(200, { 'content-type': 'application/json' })
-          .end(JSON.stringify({ status: 'paid', ...paid }))
-      })
-      return true
-    }
-    const agent = await startAgent(buyer, LOCAL)
-    const call = agent.client.callTool({ name: 'fetch', arguments: { url: `${gateway.url}/once/left` } })
-    const ended = expect(call).rejects.toThrow()
-    await vi.waitFor(() => expect(wallet.asked).toHaveLength(1), { timeout: 10_000 })
-    const closing = agent.close()
-    release()
-    await closing
-    await ended
-    await expect
-      .poll(() => buyer.inPurse(async (purse) => (await purse.payments(1))[0]?.state), { timeout: 10_000 })
-      .toBe('settled')
-    expect(existsSync(join(buyer.home, 'purse.db'))).toBe(true)
   })
 })
