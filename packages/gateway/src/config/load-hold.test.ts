@@ -1,28 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { ConfigError } from './issue.ts'
+import { faultsOf, route, where } from './load.test-suite.ts'
 import { parseConfig } from './load.ts'
 
-const where = { file: 'turnpike.yaml', folder: '/etc/turnpike', env: {}, sandbox: false }
-
-function faultsOf(text: string, env: Record<string, string> = {}, sandbox = false): string[] {
-  try {
-    parseConfig(text, { ...where, env, sandbox })
-    return []
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    expect(error.exitCode).toBe(78)
-    return error.message.split('\n')
-  }
-}
-
-/** A whole file around one route. */
-const route = (body: string): string => `lightning: sandbox
-services:
-  weather:
-    upstream: http://127.0.0.1:9000
-    routes:
-      - ${body}
-`
 describe('hold: true', () => {
   const LND = '{ backend: lnd, url: "https://127.0.0.1:8080", macaroonFile: m }'
   const selling = (body: string, more = '', lightning = LND): string =>

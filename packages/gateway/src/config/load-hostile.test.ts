@@ -1,33 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the file's own variables are the subject
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ConfigError } from './issue.ts'
-import { parseConfig } from './load.ts'
-
-function faultsOf(text: string, env: Record<string, string> = {}): string[] {
-  try {
-    parseConfig(text, { file: 'turnpike.yaml', folder: '/etc/turnpike', env, sandbox: false })
-    return []
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    expect(error.exitCode).toBe(78)
-    return error.message.split('\n')
-  }
-}
-
-/** A whole file around one route. */
-const route = (body: string): string => `lightning: sandbox
-services:
-  weather:
-    upstream: http://127.0.0.1:9000
-    routes:
-      - ${body}
-`
-/** A whole file around one top-level line. */
-const top = (line: string): string => `${line}
-lightning: sandbox
-services: { a: { upstream: "http://127.0.0.1:9000", routes: [{ match: /x, price: 1 sat }] } }
-`
+import { faultsOf, route, top } from './load.test-suite.ts'
 
 describe('a hostile configuration', () => {
   it('never shows what came from the environment', () => {

@@ -1,34 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the file's own variables are the subject
 import { describe, expect, it } from 'vitest'
-import { ConfigError } from './issue.ts'
+import { faultsOf, route, top, where } from './load.test-suite.ts'
 import { parseConfig } from './load.ts'
-
-const where = { file: 'turnpike.yaml', folder: '/etc/turnpike', env: {}, sandbox: false }
-
-function faultsOf(text: string, env: Record<string, string> = {}, sandbox = false): string[] {
-  try {
-    parseConfig(text, { ...where, env, sandbox })
-    return []
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    expect(error.exitCode).toBe(78)
-    return error.message.split('\n')
-  }
-}
-
-/** A whole file around one route. */
-const route = (body: string): string => `lightning: sandbox
-services:
-  weather:
-    upstream: http://127.0.0.1:9000
-    routes:
-      - ${body}
-`
-/** A whole file around one top-level line. */
-const top = (line: string): string => `${line}
-lightning: sandbox
-services: { a: { upstream: "http://127.0.0.1:9000", routes: [{ match: /x, price: 1 sat }] } }
-`
 
 const full = `listen: ["127.0.0.1:8402", "[::1]:0"]
 network: regtest

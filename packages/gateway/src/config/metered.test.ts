@@ -1,15 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ConfigError } from './issue.ts'
+import { route } from './load.test-suite.ts'
 import { parseConfig } from './load.ts'
 
-/** A whole file around one route. */
-const route = (body: string): string => `lightning: sandbox
-services:
-  weather:
-    upstream: http://127.0.0.1:9000
-    routes:
-      - ${body}
-`
 const load = (text: string, env: Record<string, string> = {}) =>
   parseConfig(text, { file: 'turnpike.yaml', folder: '/etc/turnpike', env, sandbox: false })
 

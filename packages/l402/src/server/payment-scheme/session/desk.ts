@@ -4,12 +4,12 @@
  */
 
 import { encodeHex, equalBytes } from '../../../core/bytes.ts'
-import { L402Error } from '../../../core/errors.ts'
 import type { Network } from '../../../core/network.ts'
 import { readReturnInvoice } from '../../../core/payment-scheme/return-invoice.ts'
 import type { PaymentBackend } from '../../../lightning/backend.ts'
 import type { Ledger } from '../../../stores/ledger.ts'
 import { boughtBalance, leftOf, usesOf } from './balance.ts'
+import { busy, carryOut } from './books.ts'
 import type { Deposit, DepositTerms, SessionFault } from './deposit.ts'
 import { createIdleWatch } from './idle.ts'
 import { openKey, recordKey, returnKey, takenKey } from './keys.ts'
@@ -140,7 +140,7 @@ export function sessions(options: SessionsOptions): Sessions {
     if (known !== undefined) return known
     const fact = await recall(ledger, { key: recordKey(sessionId), owner: sessionId, untilMs: untilMs() })
     if (fact === undefined) return undefined
-    if (typeof fact !== 'object') throw busy()
+    if (typeof fact !== 'object') throw busy('session')
     return remember(readRecord(fact))
   }
 
@@ -183,16 +183,10 @@ export function sessions(options: SessionsOptions): Sessions {
       if (!held.ok && held.failed !== 'revoked') continue
       // What was revoked is not paid back.
       if (!held.ok) return false
-      try {
-        await ledger.serve(held.id)
-      } catch (error) {
-        void ledger.release(held.id).catch(() => {})
-        throw error
-      }
-      await ledger.commit(held.id)
+      await carryOut(ledger, held.id)
       return true
     }
-    throw busy()
+    throw busy('session')
   }
 
   async function open(deposit: Deposit, terms: DepositTerms): Promise<SessionRecord | SessionFault> {
@@ -230,7 +224,7 @@ export function sessions(options: SessionsOptions): Sessions {
     }
     const place = { key: recordKey(sessionId), owner: sessionId, untilMs: untilMs() }
     const written = await writeOnce(ledger, place, recordJson(record))
-    if (typeof written !== 'object') throw busy()
+    if (typeof written !== 'object') throw busy('session')
     const account = openKey(sessionId)
     await ledger.credit({ paymentHash: account, tokenId: account, service, endsAtMs }, bought.units)
     return remember(readRecord(written))
@@ -274,7 +268,7 @@ export function sessions(options: SessionsOptions): Sessions {
     close: (record, challengeId) =>
       inTurn(record.sessionId, async () => {
         const closing = await close(record, challengeId)
-        if (closing === undefined) throw busy()
+        if (closing === undefined) throw busy('session')
         return closing
       }),
     closing: (record) =>
@@ -285,10 +279,6 @@ export function sessions(options: SessionsOptions): Sessions {
     touch: (sessionId) => watch.touch(sessionId),
     stop: () => watch.stop(),
   }
-}
-
-function busy(): L402Error {
-  return new L402Error('store_unavailable', 'the session is being written to by another process')
 }
 
 function checkWallet(wallet: PaymentBackend | undefined, network: Network): void {

@@ -1,9 +1,9 @@
 /** A further deposit for a session: it goes on the session's balance, or stays what it was, a credential of its own. */
 
 import { equalBytes } from '../../../core/bytes.ts'
-import { L402Error } from '../../../core/errors.ts'
 import type { Ledger } from '../../../stores/ledger.ts'
 import { boughtBalance, type SessionBalance } from './balance.ts'
+import { busy, carryOut } from './books.ts'
 import type { Deposit, SessionFault } from './deposit.ts'
 import { movedKey, openKey, topUpKey, topUpShareKey } from './keys.ts'
 import { recall, writeOnce } from './recall.ts'
@@ -48,8 +48,8 @@ export async function takeIn(
     // The payment is this session's from now on, whatever happens next.
     const mine = await writeOnce(ledger, place, {})
     if (mine === 'other') return 'consumed'
-    if (mine === 'running') throw busy()
-  } else if (before === 'running') throw busy()
+    if (mine === 'running') throw busy('payment')
+  } else if (before === 'running') throw busy('payment')
   const units = await moveIn(ledger, { record, deposit, from: bought.balance, units: bought.units })
   if (units < 1n) return 'consumed'
   // At the price of the first deposit: no more can be paid back than was paid in.
@@ -100,21 +100,11 @@ async function moveIn(
     })
     if (!held.ok) {
       if (held.failed === 'revoked') return 0n
-      throw busy()
+      throw busy('payment')
     }
-    try {
-      await ledger.serve(held.id)
-    } catch (error) {
-      void ledger.release(held.id).catch(() => {})
-      throw error
-    }
-    await ledger.commit(held.id)
+    await carryOut(ledger, held.id)
   }
   const { service, endsAtMs } = record
   await ledger.credit({ paymentHash: moved, tokenId: record.balance.account, service, endsAtMs }, amount)
   return amount
-}
-
-function busy(): L402Error {
-  return new L402Error('store_unavailable', 'the payment is being written to by another process')
 }
