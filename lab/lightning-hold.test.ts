@@ -124,7 +124,7 @@ describe.skipIf(!hasLab)(hasLab ? 'what lnd holds' : 'SKIPPED: no lab', () => {
     expect(await (await ask(gate, credential)).text()).toBe('served')
     await network.start('seller')
     await ready()
-  })
+  }, 400_000)
 
   it('opens nothing once it has been given back', async () => {
     const preimage = newPreimage()
@@ -154,7 +154,7 @@ describe.skipIf(!hasLab)(hasLab ? 'what lnd holds' : 'SKIPPED: no lab', () => {
     await network.start('seller')
     await ready()
     await expect.poll(async () => (await ask(gate, credential)).status, { timeout: 30_000 }).toBe(200)
-  })
+  }, 400_000)
 
   /** The real gateway on this node; `restart` starts it anew in the same folder. */
   async function startSeller(listener: RequestListener) {

@@ -13,7 +13,7 @@ import { closeUpstreams, startUpstream, type Upstream } from '../packages/gatewa
 import { isShort, numberOf } from './lib/flags.ts'
 import { type Fare, newFare } from './lib/kills/fare.ts'
 import { salesOf, sentBy, settledAt } from './lib/kills/money.ts'
-import { inFlightAt, lostAttempts, reconnect, restartInOrder } from './lib/kills/nodes.ts'
+import { inFlightAt, lostAttempts, restartInOrder } from './lib/kills/nodes.ts'
 import { bakePayMacaroon, hasLab, type LabNetwork, startNetwork } from './lib/lightning.ts'
 import { freePort } from './lib/programs.ts'
 import { seededRandom } from './lib/random.ts'
@@ -102,7 +102,6 @@ services:
     const restart = async (name: 'buyer' | 'seller'): Promise<void> => {
       await network.kill(name)
       await network.start(name)
-      await reconnect(network)
     }
     const hit: Readonly<Record<(typeof VICTIMS)[number], () => Promise<void>>> = {
       async fare() {

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { lightningCases, type MakeLightning } from '@turnpike/l402/lightning/testing'
 import { afterAll, describe, it } from 'vitest'
 import { type CameOf, recordKit, type TestedKind } from './lightning-record.ts'
+import { reconnecting } from './reconnecting.ts'
 
 /** One lnd node. */
 export interface LabNode {
@@ -59,7 +60,7 @@ export async function startNetwork(): Promise<LabNetwork> {
   }
   for (let left = STARTS - 1; ; left--) {
     try {
-      return await module.startLightning()
+      return reconnecting(await module.startLightning())
     } catch (error) {
       if (left === 0) throw error
       console.log(`the lab's nodes did not start (${String(error)}); once more`)

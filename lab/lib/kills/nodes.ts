@@ -1,20 +1,6 @@
 /** The two nodes of a suite that kills them: up again, and what they still call under way. */
 
-import { expect, vi } from 'vitest'
 import type { LabNetwork, LabNode } from '../lightning.ts'
-
-/** Connects the nodes and waits for their channel. By itself lnd may take minutes to find its peer again. */
-export async function reconnect({ nodes: { seller, buyer } }: LabNetwork): Promise<void> {
-  const addr = { pubkey: seller.pubkey, host: seller.p2p }
-  await vi.waitFor(
-    async () => {
-      await buyer.call('POST', '/v1/peers', { addr }).catch(() => {})
-      for (const node of [seller, buyer])
-        expect(await node.call('GET', '/v1/channels')).toMatchObject({ channels: [{ active: true }] })
-    },
-    { timeout: 180_000, interval: 500 },
-  )
-}
 
 /** What lnd does about payments when it is told to: stops both nodes in order, starts them, and lets ten blocks pass. */
 export async function restartInOrder(network: LabNetwork): Promise<void> {
@@ -22,7 +8,6 @@ export async function restartInOrder(network: LabNetwork): Promise<void> {
     await network.stop(name)
     await network.start(name)
   }
-  await reconnect(network)
   await network.mine(10)
 }
 
