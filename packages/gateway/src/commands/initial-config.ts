@@ -115,7 +115,7 @@ services:
       - { match: POST /query, price: 25 sat, grants: { calls: 3 } }
 
       # Credit, from which each request draws what its answer has cost: tokens of a language model's answer here. What
-      # can be measured: fixed, requestBytes, responseBytes, seconds, header, json, usage. "estimate" is reserved first.
+      # can be measured: fixed, requestBytes, responseBytes, events, seconds, header, json, usage. "estimate" is reserved first.
       # - match: POST /v1/chat/completions
       #   price: 500 sat
       #   grants: { credit: 500 sat }

@@ -39,6 +39,7 @@ const chargeSchema = section('what a request costs, e.g. { fixed: 100 msat }', {
   fixed: text(AMOUNT).optional().describe('Each request.'),
   requestBytes: text(RATE).optional().describe('Bytes of the request’s body.'),
   responseBytes: text(RATE).optional().describe('Bytes of the answer’s body, as transferred.'),
+  events: text(RATE).optional().describe('Server-sent events of the answer; any other answer is one.'),
   seconds: text(RATE).optional().describe('Seconds from the answer’s first byte to its last.'),
   header: section('{ name: X-Cost, rate: 10 msat }', {
     name: text('the name of a header line').describe('The header line.'),

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { HeaderLines } from '@turnpike/l402'
-import { answerLines } from './answer-lines.ts'
+import { type AnswerLines, answerLines } from './answer-lines.ts'
 import { type OwnProblem, sendProblem } from './answers.ts'
+import { EventAnswer } from './event-answer.ts'
 import type { ExchangeOptions, Phase } from './exchange-options.ts'
 import { isGrpcFault } from './grpc.ts'
 import { Outgoing } from './outgoing.ts'
@@ -40,6 +41,8 @@ export class Exchange implements UpstreamHandler {
   #resume = (): void => {}
   #upstreamEnd: 'complete' | Error | undefined
   #sending: Sending | undefined
+  // Where the answer is the event stream of a session.
+  #events: EventAnswer | undefined
   // Whether the upstream has the whole request.
   #delivered = false
   // The client has left, and the answer is read for when it asks again.
@@ -87,6 +90,7 @@ export class Exchange implements UpstreamHandler {
       // It may come again, and then gets the answer that it has paid for (rule 10).
       this.#alone = true
       this.#answer.gone()
+      this.#events?.stream.goOnAlone()
       if (this.#phase === 'streaming') this.#goOnAlone()
     } else this.#stop()
   }
@@ -130,7 +134,9 @@ export class Exchange implements UpstreamHandler {
     this.#settling?.head(status, raw)
     const { req, entitlement, crossOrigin, answerEdits: edits } = this.#options
     const extra = entitlement?.answerHeaders ?? NO_LINES
-    const lines = answerLines(raw, status, { extra, crossOrigin, edits })
+    const all = answerLines(raw, status, { extra, crossOrigin, edits })
+    // Its length is not known any more.
+    const lines = this.#isEventAnswer(status, raw) ? withoutLength(all) : all
     this.#answer.head(status, statusText, lines)
     const bodiless = req.method === 'HEAD' || status === 204 || status === 304
     if (lines.length > 0 && lines.length <= GATHER_BYTES && !bodiless) {
@@ -182,6 +188,7 @@ export class Exchange implements UpstreamHandler {
       this.#answer.gather(chunk)
     }
     if (this.#phase !== 'streaming') return true
+    if (this.#events !== undefined) return this.#events.push(chunk)
     this.#settling?.body(chunk)
     if (this.#alone) {
       if (this.#settling?.keeps !== true) this.#stop()
@@ -306,8 +313,33 @@ export class Exchange implements UpstreamHandler {
     this.#resume()
   }
 
+  /** Whether the answer is the event stream of a session, which then goes its own way. */
+  #isEventAnswer(status: number, raw: readonly Buffer[]): boolean {
+    const stream = this.#settling?.stream(status, raw, {
+      send: (bytes) => this.#events?.send(bytes),
+      onCut: (why) => this.#cut(why),
+    })
+    if (stream === undefined || stream === null) return false
+    this.#events = new EventAnswer(stream, this.#answer, this.#resume)
+    return true
+  }
+
+  /** The last events, then the books, then the receipt and what the upstream calls the end. */
+  async #finishEvents({ stream }: EventAnswer, trailers?: [name: string, value: string][]): Promise<void> {
+    const end = await stream.finish()
+    if (end === undefined || this.#phase !== 'streaming') return
+    this.#phase = 'over'
+    clearTimeout(this.#timer)
+    await this.#settling?.streamed(end)
+    this.#answer.end(Buffer.concat([end.receipt, end.done]), trailers)
+  }
+
   /** The whole answer is there. */
   #finish(last?: Buffer, trailers?: [name: string, value: string][]): void {
+    if (this.#events !== undefined) {
+      void this.#finishEvents(this.#events, trailers)
+      return
+    }
     this.#phase = 'over'
     clearTimeout(this.#timer)
     const settled = (this.#faulty ? this.#settling?.failed() : this.#settling?.whole()) ?? null
@@ -337,12 +369,13 @@ export class Exchange implements UpstreamHandler {
     else void this.#settling.release().then(answer)
   }
 
-  /** The answer must not go on. The client must see that it is not whole. */
-  #cut(why: 'exhausted' | 'store_unavailable'): void {
+  /** The answer must not go on. The client must see that it is not whole: by an event that says so, or a broken connection. */
+  #cut(why: 'timeout' | 'exhausted' | 'store_unavailable'): void {
     if (this.#phase !== 'streaming') return
-    if (why === 'exhausted') this.#options.onExhausted()
+    if (why !== 'store_unavailable') this.#options.onExhausted()
     this.#stop()
-    this.#options.res.destroy()
+    if (why === 'timeout') this.#answer.end(undefined, undefined)
+    else this.#options.res.destroy()
   }
 
   /** The client has left, or is served no more. */
@@ -362,6 +395,11 @@ export class Exchange implements UpstreamHandler {
     this.#breakTunnel?.()
     this.#body?.destroy()
   }
+}
+
+function withoutLength({ lines }: AnswerLines): AnswerLines {
+  const kept = lines.filter((_, i) => (lines[i - (i % 2)] ?? '').toLowerCase() !== 'content-length')
+  return { lines: kept, length: -1 }
 }
 
 function expire(exchange: Exchange): void {

@@ -1,4 +1,11 @@
-import { type Charge, createMeter, type Entitlement, type Meter } from '@turnpike/l402/server'
+import {
+  type Charge,
+  createMeter,
+  type Entitlement,
+  type Meter,
+  pausableClock,
+  type StreamMetering,
+} from '@turnpike/l402/server'
 import { decodeBody } from './decode.ts'
 import { latin1Lines } from './raw-lines.ts'
 
@@ -24,6 +31,7 @@ const PATIENCE_MS = 30_000
 export class Measuring {
   readonly #options: MeasuringOptions
   readonly #meter: Meter
+  readonly #clock = pausableClock()
   // The books are told again when the answer has cost more than this.
   #untilMsat: bigint
   #drawing = false
@@ -34,9 +42,14 @@ export class Measuring {
   constructor(options: MeasuringOptions) {
     const { charge, method } = options
     this.#options = options
-    this.#meter = createMeter(charge, { now: () => performance.now(), method, decode: decodeBody })
+    this.#meter = createMeter(charge, { now: this.#clock.now, method, decode: decodeBody })
     // So much is reserved.
     this.#untilMsat = charge.estimateMsat
+  }
+
+  /** For a stream that measures its events itself, and is drawn on before each of them. */
+  get metering(): StreamMetering {
+    return { meter: this.#meter, charge: this.#options.charge, clock: this.#clock }
   }
 
   /** So many more bytes of the request went out. */

@@ -139,7 +139,7 @@ export interface UpstreamFacts {
 export function upstreamLines(lines: readonly string[], facts: UpstreamFacts): string[] {
   const { route, head, client, entitlement } = facts
   const { address, scheme, host } = client
-  const plain = readsBody(route)
+  const plain = readsBody(route) || entitlement?.session !== undefined
   const { connectionNames: dropped } = head
   const out: string[] = []
   for (let i = 0; i < lines.length; i += 2) {

@@ -1,7 +1,16 @@
-import type { Charge, Entitlement, Settlement } from '@turnpike/l402/server'
+import {
+  type Charge,
+  type Entitlement,
+  isSessionStream,
+  SessionStream,
+  type SessionStreamOptions,
+  type Settlement,
+  type StreamEnd,
+} from '@turnpike/l402/server'
 import type { HeaderEdits } from './header-edits.ts'
 import { KeptAnswer } from './kept-answer.ts'
 import { Measuring } from './measuring.ts'
+import { latin1Lines } from './raw-lines.ts'
 import { UsageTail } from './usage-tail.ts'
 
 /** What is to be settled, and who is told. */
@@ -29,6 +38,7 @@ export class Settling {
   readonly #measuring: Measuring | null
   readonly #kept: KeptAnswer | null
   readonly #usage: UsageTail | null
+  #stream: SessionStream | null = null
   #served = false
   #ended = false
 
@@ -77,6 +87,39 @@ export class Settling {
     this.#kept?.body(chunk)
   }
 
+  /**
+   * The answer as a stream of a session's events, where it is one: then its body goes there and not to {@link body}. Asked once,
+   * after {@link head}.
+   */
+  stream(
+    status: number,
+    raw: readonly Buffer[],
+    { send, onCut }: Pick<SessionStreamOptions, 'send' | 'onCut'>,
+  ): SessionStream | null {
+    const { entitlement, method, onFault } = this.#options
+    const { session } = entitlement
+    if (session === undefined || !isSessionStream(entitlement, { method, status, headers: latin1Lines(raw) }))
+      return null
+    this.#stream = new SessionStream({
+      session,
+      entitlement,
+      metering: this.#measuring?.metering ?? null,
+      send: (bytes, own) => {
+        if (!own) this.#resourceSent(bytes)
+        send(bytes, own)
+      },
+      onCut,
+      onFault: onFault.bind(undefined, 'store_unavailable'),
+    })
+    return this.#stream
+  }
+
+  #resourceSent(bytes: Uint8Array): void {
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#usage?.body(chunk)
+    this.#kept?.body(chunk)
+  }
+
   /** The answer ends with trailers, which are not kept; so it is not either. */
   trailers(): void {
     this.#kept?.drop()
@@ -97,15 +140,23 @@ export class Settling {
     return this.#kept === null ? null : atMost(done)
   }
 
+  /** The stream is whole. What the client waits for until it gets the receipt. */
+  streamed({ costMsat, done }: StreamEnd): Promise<void> {
+    this.#resourceSent(done)
+    const answer = this.#kept?.whole()
+    if (!this.#ended) this.#usage?.end(true)
+    return atMost(this.#commit(costMsat, answer))
+  }
+
   /** The client left although it was to be served, or is not served on. */
   left(): void {
     if (!this.#ended) this.#usage?.end(false)
-    void this.#commit(this.#measuring?.end(false))
+    void this.#commit(this.#stream === null ? this.#measuring?.end(false) : this.#stream.cut())
   }
 
   /** The upstream broke off an answer that had begun: what is certain is charged, and nothing that was only estimated. */
   brokeOff(): void {
-    const certainMsat = this.#measuring?.certain() ?? 0n
+    const certainMsat = (this.#stream ?? this.#measuring)?.certain() ?? 0n
     if (certainMsat > 0n) {
       if (!this.#ended) this.#usage?.end(false)
       void this.#commit(certainMsat)

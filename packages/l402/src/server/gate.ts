@@ -138,6 +138,18 @@ export interface Settlement {
   readonly answer?: StoredAnswer
 }
 
+/** The session of the Payment scheme that a request draws on, as an event stream needs it. */
+export interface StreamSession {
+  /** The deposit's payment hash, in lower-case hex. */
+  readonly id: string
+  /** What so much of its balance was paid for, in msat; `units` of credit in msat, or of calls. */
+  worthMsat(units: bigint): bigint
+  /** It is used right now, so it is not closed for being idle. */
+  touch(): void
+  /** Whether it is open, and what was spent of it in all. Throws `store_unavailable`. */
+  standing(): Promise<{ readonly open: boolean; readonly spentMsat: bigint }>
+}
+
 /**
  * A request's hold on its credential, or on its client's freebies: `serve` before the first byte, then exactly one of `commit`
  * and `release`.
@@ -161,6 +173,8 @@ export interface Entitlement {
   readonly keepBytes: number | null
   /** Where the end of the answer is to be reported, before `commit` or `release`; on routes with a metered price server. */
   readonly usage?: UsageSink
+  /** Where it draws on a session: an event stream then waits for top-ups, and ends with a receipt. */
+  readonly session?: StreamSession
   /** Lines for the answer: `RateLimit`, `RateLimit-Policy`. Name, value, … */
   readonly answerHeaders: HeaderLines
   /**

@@ -95,6 +95,7 @@ export type { Charge, UnitRate, UsageRates } from './metering/charge.ts'
 export { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
 export { createMeter, type MeterOptions } from './metering/create-meter.ts'
 export type { Meter } from './metering/meter.ts'
+export { type PausableClock, pausableClock } from './metering/pausable-clock.ts'
 export { linesForStatus } from './payment-scheme/receipt-lines.ts'
 export type { PaymentSchemeMode } from './payment-scheme/scheme.ts'
 export { type SessionTerms, sellsSessions, sessionUnitSats } from './payment-scheme/session/balance.ts'
@@ -104,6 +105,13 @@ export {
   type SessionsOptions,
   sessions,
 } from './payment-scheme/session/desk.ts'
+export {
+  isSessionStream,
+  SessionStream,
+  type SessionStreamOptions,
+  type StreamEnd,
+  type StreamMetering,
+} from './payment-scheme/session/stream/session-stream.ts'
 export {
   type Paywall,
   type PaywallOptions,

@@ -58,8 +58,8 @@ export function upgradeToll(
 
 /** What of a metered route can be measured on a connection. */
 function checkUpgradeCharge({ name, service, charge }: RouteGate['terms']): void {
-  const { requestByte, header, json, usage } = charge ?? {}
-  if (requestByte ?? header ?? json ?? usage)
+  const { requestByte, event, header, json, usage } = charge ?? {}
+  if (requestByte ?? event ?? header ?? json ?? usage)
     throw new RangeError(
       `invalid charge of route "${name}" of service "${service}": expected fixed, seconds, responseBytes or byHandler for an upgrade`,
     )

@@ -13,6 +13,8 @@ export interface ChargeOffer {
   readonly requestBytes?: RateOffer | undefined
   /** Per byte of the answer's body, as transferred. */
   readonly responseBytes?: RateOffer | undefined
+  /** Per server-sent event of the answer, without `[DONE]`; an answer that is no event stream is one. */
+  readonly events?: RateOffer | undefined
   /** Per second from the first byte of the answer to its last. */
   readonly seconds?: RateOffer | undefined
   /** Per unit that this header line of the answer names. */
@@ -49,7 +51,7 @@ export interface ChargeOffer {
  * @throws RangeError or L402Error `malformed` that says what was expected.
  */
 export function readCharge(at: string, offer: ChargeOffer): Charge {
-  const { fixed, requestBytes, responseBytes, seconds, header, json, usage, estimate } = offer
+  const { fixed, requestBytes, responseBytes, events, seconds, header, json, usage, estimate } = offer
   const whenEmpty = offer.whenEmpty ?? 'finish'
   if (whenEmpty !== 'finish' && whenEmpty !== 'cut')
     throw invalid(at, `whenEmpty to be finish or cut, got ${quote(String(whenEmpty))}`)
@@ -57,6 +59,7 @@ export function readCharge(at: string, offer: ChargeOffer): Charge {
   const parts = {
     ...(requestBytes === undefined ? {} : { requestByte: readRate(`${at}, requestBytes`, requestBytes) }),
     ...(responseBytes === undefined ? {} : { responseByte: readRate(`${at}, responseBytes`, responseBytes) }),
+    ...(events === undefined ? {} : { event: readRate(`${at}, events`, events) }),
     ...(seconds === undefined ? {} : { second: readRate(`${at}, seconds`, seconds) }),
     ...(header === undefined ? {} : { header: readHeader(at, header) }),
     ...(json === undefined ? {} : { json: readJson(at, json) }),
@@ -71,7 +74,7 @@ export function readCharge(at: string, offer: ChargeOffer): Charge {
   if (!byHandler && fixedMsat === 0n && !rates.some((rate) => rate !== undefined && rate.msat > 0n))
     throw invalid(
       at,
-      'at least one part above 0: fixed, requestBytes, responseBytes, seconds, header, json, usage',
+      'at least one part above 0: fixed, requestBytes, responseBytes, events, seconds, header, json, usage',
     )
   if (estimate === undefined && (rates.length > 0 || byHandler))
     throw invalid(

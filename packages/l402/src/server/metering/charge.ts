@@ -24,6 +24,8 @@ export interface Charge {
   readonly fixedMsat: bigint
   readonly requestByte?: UnitRate
   readonly responseByte?: UnitRate
+  /** Per server-sent event of the answer, `[DONE]` not counted; an answer that is no event stream is one. */
+  readonly event?: UnitRate
   /** Per second from the answer's first byte, which is its head's, to the last of its body. */
   readonly second?: UnitRate
   /** Units that a header line of the answer names: a decimal number. `name` in lower case. */

@@ -2,6 +2,7 @@ import { MAX_AMOUNT_MSAT } from '../../core/amount.ts'
 import type { Charge } from './charge.ts'
 import type { Meter } from './meter.ts'
 import { bytesPart } from './parts/bytes.ts'
+import { eventsPart } from './parts/events.ts'
 import { fixedPart } from './parts/fixed.ts'
 import { headerPart } from './parts/header.ts'
 import { jsonPart } from './parts/json.ts'
@@ -72,7 +73,10 @@ export function createMeter(charge: Charge, options: MeterOptions): Meter {
     body(chunk) {
       if (chunk.length === 0) return
       flowed = true
-      for (const part of parts) part.body?.(chunk.length)
+      for (const part of parts) {
+        part.body?.(chunk.length)
+        part.chunk?.(chunk)
+      }
       reader?.push(chunk)
     },
     elapse() {
@@ -95,11 +99,12 @@ export function createMeter(charge: Charge, options: MeterOptions): Meter {
 }
 
 function partsOf(charge: Charge, now: () => number): readonly Part[] {
-  const { fixedMsat, requestByte, responseByte, second, header, json, usage } = charge
+  const { fixedMsat, requestByte, responseByte, event, second, header, json, usage } = charge
   return [
     fixedPart(fixedMsat),
     ...(requestByte === undefined ? [] : [bytesPart(requestByte, 'request')]),
     ...(responseByte === undefined ? [] : [bytesPart(responseByte, 'answer')]),
+    ...(event === undefined ? [] : [eventsPart(event)]),
     ...(second === undefined ? [] : [secondsPart(second, now)]),
     ...(header === undefined ? [] : [headerPart(header)]),
     ...(json === undefined ? [] : [jsonPart(json)]),

@@ -1,7 +1,7 @@
 import type { HeaderLines } from '../../core/header-lines.ts'
 import { boundedBytes } from './bounded-bytes.ts'
+import { contentOf } from './content.ts'
 import { eventStream } from './event-stream.ts'
-import { headerValues } from './header-values.ts'
 
 /**
  * Undoes a content coding of one whole body, named in lower case as in `Content-Encoding`. Bounds what it makes of few bytes.
@@ -25,11 +25,7 @@ export function readBody(
   headers: HeaderLines,
   { onValue, decode }: { readonly onValue: (value: unknown) => void; readonly decode: Decode | undefined },
 ): BodyReader {
-  const type = headerValues(headers, 'content-type')[0]?.split(';', 1)[0]?.trim().toLowerCase()
-  const codings = headerValues(headers, 'content-encoding')
-    .flatMap((value) => value.toLowerCase().split(','))
-    .map((coding) => coding.trim())
-    .filter((coding) => coding !== '' && coding !== 'identity')
+  const { type, codings } = contentOf(headers)
   const onText = (text: string) => {
     const value = parseJson(text)
     if (value !== undefined) onValue(value)

@@ -9,6 +9,8 @@ export interface Part {
   head?(headers: HeaderLines): void
   /** So many more bytes of the answer's body. */
   body?(bytes: number): void
+  /** The bytes themselves; not kept beyond this call unless copied. */
+  chunk?(bytes: Uint8Array): void
   /** JSON that the answer's body holds: once, or once for each event of a stream. Parts with this are known at the end only. */
   value?(value: unknown): void
   /** By now, rounded up; never shrinks but for a part with `value`. */

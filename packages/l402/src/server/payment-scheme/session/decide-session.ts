@@ -118,7 +118,9 @@ async function decideSession(
   async function goOn(record: SessionRecord): Promise<Decision> {
     sessions.touch(record.sessionId)
     const decision = await gate.decide({ ...request, headers: presented.unwrap(record.macaroon) })
-    return payment.answered(decision, challenge.id, 'session')
+    const answered = payment.answered(decision, challenge.id, 'session')
+    if (answered.outcome !== 'pass' || answered.entitlement === null) return answered
+    return { ...answered, entitlement: { ...answered.entitlement, session: sessions.streaming(record) } }
   }
 }
 

@@ -8,6 +8,7 @@ import type { Network } from '../../../core/network.ts'
 import { readReturnInvoice } from '../../../core/payment-scheme/return-invoice.ts'
 import type { PaymentBackend } from '../../../lightning/backend.ts'
 import type { Ledger } from '../../../stores/ledger.ts'
+import type { StreamSession } from '../../gate.ts'
 import { boughtBalance, leftOf, usesOf } from './balance.ts'
 import { busy, carryOut } from './books.ts'
 import type { Deposit, DepositTerms, SessionFault } from './deposit.ts'
@@ -79,6 +80,8 @@ export interface Sessions {
   closing(record: SessionRecord): Promise<Closing | undefined>
   /** It is used right now. */
   touch(sessionId: Uint8Array): void
+  /** The session for a request that draws on it. */
+  streaming(record: SessionRecord): StreamSession
   /** Ends the watch over sessions that nobody uses. Neither store nor wallet is closed. */
   stop(): Promise<void>
 }
@@ -277,6 +280,15 @@ export function sessions(options: SessionsOptions): Sessions {
         return state === 'closed' ? refunds.settle(record, null) : undefined
       }),
     touch: (sessionId) => watch.touch(sessionId),
+    streaming: (record) => ({
+      id: encodeHex(record.sessionId),
+      worthMsat: (units) => worthMsat(record, units),
+      touch: () => watch.touch(record.sessionId),
+      async standing() {
+        const { used } = await leftOf(ledger, record.balance)
+        return { open: (await find(record.sessionId)).state === 'open', spentMsat: worthMsat(record, used) }
+      },
+    }),
     stop: () => watch.stop(),
   }
 }
