@@ -1,17 +1,10 @@
 /** Sessions of the Payment scheme (protocol §6), through the real program: what ends in the gateway never goes upstream. */
 
-import {
-  decodeJsonObject,
-  formatPaymentCredential,
-  type JsonObject,
-  type PaymentChallenge,
-  parsePaymentChallenges,
-  parsePaymentReceipt,
-} from '@turnpike/l402/payment-scheme'
+import { decodeJsonObject, parsePaymentReceipt } from '@turnpike/l402/payment-scheme'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { encodeInvoice } from '../../../l402/src/core/bolt11/index.ts'
-import { ask, type Response } from './client.ts'
-import { cleanUp, type Program, pay, start } from './program.ts'
+import { ask } from './client.ts'
+import { cleanUp, type Program, start } from './program.ts'
+import { act, deposit, lineOf, offer, returnInvoice } from './session-client.ts'
 import { closeUpstreams, startUpstream, type Upstream } from './upstream.ts'
 
 let upstream: Upstream
@@ -28,56 +21,30 @@ afterAll(async () => {
   await closeUpstreams()
 })
 
-async function offer(): Promise<PaymentChallenge> {
-  const refused = await ask(gateway.url, 'GET', '/paid/x', {
-    headers: { 'Accept-Payment': 'lightning/session' },
-  })
-  const [found] = parsePaymentChallenges(refused.all('www-authenticate'))
-  if (found === undefined) throw new Error('expected a session to be offered')
-  const { doubtful, ...challenge } = found
-  return challenge
-}
-
-async function deposit(): Promise<{ readonly challenge: PaymentChallenge; readonly preimage: string }> {
-  const challenge = await offer()
-  const { depositInvoice } = decodeJsonObject(challenge.request) ?? {}
-  return { challenge, preimage: await pay(gateway.admin, String(depositInvoice)) }
-}
-
-function act(challenge: PaymentChallenge, payload: JsonObject, path = '/paid/x'): Promise<Response> {
-  return ask(gateway.url, 'GET', path, {
-    headers: {
-      Authorization: formatPaymentCredential({ challenge, payload }),
-      'Accept-Payment': 'lightning/session',
-    },
-  })
-}
-
-function returnInvoice(): string {
-  const fields = { network: 'regtest', amountMsat: null, timestamp: Math.floor(Date.now() / 1000) } as const
-  const hash = new Uint8Array(32).fill(3)
-  const key = new Uint8Array(32).fill(1)
-  return encodeInvoice({ ...fields, description: 'back', paymentHash: hash, paymentSecret: hash }, key)
-}
+const PAID = { path: '/paid/x' }
 
 it('is opened, used, topped up and closed; topUp and close end here', async () => {
-  const { challenge, preimage } = await deposit()
-  const sessionId = String(decodeJsonObject(challenge.request)?.['paymentHash'])
-  const opened = await act(challenge, { action: 'open', preimage, returnInvoice: returnInvoice() })
+  const { challenge, preimage, sessionId } = await deposit(gateway, PAID)
+  const open = { action: 'open', preimage, returnInvoice: returnInvoice() }
+  const opened = await act(gateway, PAID, { challenge, payload: open })
   expect([opened.status, opened.header('cache-control')]).toEqual([200, 'private'])
   expect(parsePaymentReceipt(opened.header('payment-receipt'))).toMatchObject({ reference: sessionId })
   const bearer = { action: 'bearer', sessionId, preimage }
-  expect((await act(await offer(), bearer)).header('ratelimit')).toBe('"calls";r=3')
+  expect(
+    (await act(gateway, PAID, { challenge: await offer(gateway, PAID), payload: bearer })).header(
+      'ratelimit',
+    ),
+  ).toBe('"calls";r=3')
   expect(upstream.seen).toHaveLength(2)
   expect(upstream.seen.map(({ headers }) => headers['authorization'])).toEqual([undefined, undefined])
 
-  const more = await deposit()
+  const more = await deposit(gateway, PAID)
   const topUp = { action: 'topUp', sessionId, topUpPreimage: more.preimage }
   for (let i = 0; i < 2; i++) {
-    const answer = await act(more.challenge, topUp)
+    const answer = await act(gateway, PAID, { challenge: more.challenge, payload: topUp })
     expect([answer.status, answer.body]).toEqual([200, '{"status":"ok"}'])
   }
-  const line = formatPaymentCredential({ challenge, payload: bearer })
+  const line = lineOf(challenge, bearer)
   const balance = async (): Promise<{ session: object; services: { budgets: { left: number }[] }[] }> =>
     JSON.parse(
       (await ask(gateway.url, 'GET', '/.well-known/l402/balance', { headers: { Authorization: line } })).body,
@@ -88,12 +55,12 @@ it('is opened, used, topped up and closed; topUp and close end here', async () =
   })
 
   // No wallet is configured here, so nothing is paid back, and the answer says where the money is.
-  const closed = await act(challenge, { action: 'close', sessionId, preimage })
+  const closed = await act(gateway, PAID, { challenge, payload: { action: 'close', sessionId, preimage } })
   expect(closed.status).toBe(200)
   expect(JSON.parse(closed.body)).toMatchObject({ status: 'closed', refundSats: 0, refundStatus: 'skipped' })
   expect(parsePaymentReceipt(closed.header('payment-receipt'))).toMatchObject({ refundStatus: 'skipped' })
   expect(upstream.seen).toHaveLength(2)
-  const late = await act(challenge, bearer)
+  const late = await act(gateway, PAID, { challenge, payload: bearer })
   expect(late.status).toBe(402)
   expect(JSON.parse(late.body)).toMatchObject({
     type: 'https://paymentauth.org/problems/lightning/session-closed',

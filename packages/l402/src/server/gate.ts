@@ -146,6 +146,8 @@ export interface StreamSession {
   worthMsat(units: bigint): bigint
   /** It is used right now, so it is not closed for being idle. */
   touch(): void
+  /** What is left of its balance: credit in msat, or calls. Throws `store_unavailable`. */
+  left(): Promise<bigint>
   /** Whether it is open, and what was spent of it in all. Throws `store_unavailable`. */
   standing(): Promise<{ readonly open: boolean; readonly spentMsat: bigint }>
 }

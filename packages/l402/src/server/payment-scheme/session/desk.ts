@@ -284,6 +284,7 @@ export function sessions(options: SessionsOptions): Sessions {
       id: encodeHex(record.sessionId),
       worthMsat: (units) => worthMsat(record, units),
       touch: () => watch.touch(record.sessionId),
+      left: async () => (await leftOf(ledger, record.balance)).units,
       async standing() {
         const { used } = await leftOf(ledger, record.balance)
         return { open: (await find(record.sessionId)).state === 'open', spentMsat: worthMsat(record, used) }

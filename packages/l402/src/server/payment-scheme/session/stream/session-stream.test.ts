@@ -58,6 +58,10 @@ async function streamOn({
       id: ID,
       worthMsat: (units) => units,
       touch: () => void touched++,
+      left: async () => {
+        const { creditedMsat, usedMsat } = await account()
+        return creditedMsat - usedMsat
+      },
       standing: async () => ({ open, spentMsat: (await account()).usedMsat }),
     },
     entitlement,
@@ -122,15 +126,18 @@ describe('the event stream of a session', () => {
 
   it('ends with session-timeout where nobody tops up, and charges what went out', async () => {
     const s = await streamOn({ creditMsat: 4_999n, charge: perEvent, waitMs: 20 })
-    await s.push(event(1) + event(2) + event(3))
-    const shortage = { sessionId: ID, balanceSpent: 5, balanceRequired: 2 }
+    const ended = s.push(event(1) + event(2) + event(3))
+    const shortage = { sessionId: ID, balanceSpent: 4, balanceRequired: 2 }
+    await expect.poll(s.text).toContain('payment-need-topup')
+    // What does not suffice stays on the balance.
+    expect(await s.account()).toMatchObject({ usedMsat: 4_000n })
+    await ended
     expect(s.text()).toBe(
       `${event(1)}${event(2)}event: payment-need-topup\ndata: ${JSON.stringify(shortage)}\n\n` +
         `event: session-timeout\ndata: ${JSON.stringify(shortage)}\n\n`,
     )
     expect(s.cuts).toEqual(['timeout'])
     await s.entitlement.commit({ costMsat: s.stream.cut() ?? 0n })
-    // What was taken of the balance while it waited is back.
     expect(await s.account()).toEqual({ usedMsat: 4_000n, creditedMsat: 4_999n, lostMsat: 0n })
     expect(await s.stream.finish()).toBeUndefined()
   })

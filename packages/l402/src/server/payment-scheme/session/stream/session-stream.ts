@@ -254,13 +254,16 @@ export class SessionStream {
     return this.#end('timeout')
   }
 
-  /** Draws on the balance up to this cost, and by an estimate further where that is there. Throws `store_unavailable`. */
+  /**
+   * Draws on the balance up to this cost, and by an estimate further where that is there. What does not suffice is left on the
+   * balance, for other requests and for a refund. Throws `store_unavailable`.
+   */
   async #take(costMsat: bigint): Promise<boolean> {
-    const { entitlement, metering } = this.#options
-    const ahead = costMsat + (metering?.charge.estimateMsat ?? 0n)
-    for (const wanted of [ahead, costMsat]) {
-      if (!(await entitlement.draw(wanted))) continue
-      this.#coveredMsat = wanted
+    const { session, entitlement, metering } = this.#options
+    const leftMsat = await session.left()
+    for (const wantedMsat of [costMsat + (metering?.charge.estimateMsat ?? 0n), costMsat]) {
+      if (wantedMsat - this.#coveredMsat > leftMsat || !(await entitlement.draw(wantedMsat))) continue
+      this.#coveredMsat = wantedMsat
       return true
     }
     return false
