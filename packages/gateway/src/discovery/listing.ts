@@ -1,6 +1,6 @@
 /** What is sold on some hosts, for the documents that tell it: made of the routes themselves, so that they cannot differ. */
 
-import { isMemoTemplate, sellsSessions, sessionUnitSats } from '@turnpike/l402/server'
+import { isMemoTemplate, sellsSessions, sessionUnit } from '@turnpike/l402/server'
 import type { RouteConfig, ServiceConfig } from '../config/config.ts'
 import type { SessionsConfig } from '../config/sessions.ts'
 
@@ -101,9 +101,9 @@ function sessionSats(route: RouteConfig, { pin, mostMsat }: SessionsConfig): big
   const { price, priceMsat } = route
   const pricer = price?.kind === 'grpc' && price.metered ? { metered: true } : undefined
   if (!sellsSessions({ ...route, ...route.policy, pricer })) return undefined
-  if (price !== undefined) return route.charge === undefined ? null : sessionUnitSats(route, 0n)
+  if (price !== undefined) return route.charge === undefined ? null : sessionUnit(route, 0n).sats
   if (priceMsat % 1000n !== 0n || (!pin && priceMsat > mostMsat)) return undefined
-  return sessionUnitSats(route, priceMsat)
+  return sessionUnit(route, priceMsat).sats
 }
 
 function reuseOf(calls: number | undefined): Reuse {

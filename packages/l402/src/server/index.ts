@@ -98,7 +98,12 @@ export type { Meter } from './metering/meter.ts'
 export { type PausableClock, pausableClock } from './metering/pausable-clock.ts'
 export { linesForStatus } from './payment-scheme/receipt-lines.ts'
 export type { PaymentSchemeMode } from './payment-scheme/scheme.ts'
-export { type SessionTerms, sellsSessions, sessionUnitSats } from './payment-scheme/session/balance.ts'
+export {
+  type SessionTerms,
+  type SessionUnit,
+  sellsSessions,
+  sessionUnit,
+} from './payment-scheme/session/balance.ts'
 export {
   type SessionClosed,
   type Sessions,

@@ -20,7 +20,7 @@ import { CHALLENGE_KEY } from './challenge-key.ts'
 import { isConfidentialRequest } from './confidential.ts'
 import { buysOneCall } from './present.ts'
 import type { PaymentSchemeOptions } from './scheme.ts'
-import { sellsSessions, sessionUnitSats } from './session/balance.ts'
+import { sellsSessions, sessionUnit } from './session/balance.ts'
 
 /** What the scheme's lightning method has a name for. */
 const NETWORKS: ReadonlySet<Network> = new Set(['mainnet', 'regtest', 'signet'])
@@ -67,10 +67,11 @@ export function createPaymentOffers(
       }
     if (sessions === undefined || !sellsSessions(route) || !sessions.offers(amountMsat)) return undefined
     const { idleTimeoutSeconds } = sessions
+    const unit = sessionUnit(route, amountMsat)
     return sessionRequest({
-      amount: String(sessionUnitSats(route, amountMsat)),
+      amount: String(unit.sats),
       currency: 'sat',
-      unitType: 'request',
+      unitType: unit.type,
       depositInvoice: invoice,
       paymentHash,
       depositAmount: String(amountMsat / 1000n),

@@ -4,7 +4,7 @@ import type { Summary } from '../../../core/clear.ts'
 import type { CounterUse, Ledger } from '../../../stores/ledger.ts'
 import { callRefundAccount } from '../../call-refunds.ts'
 import type { RouteTerms } from '../../gate.ts'
-import type { Charge } from '../../metering/charge.ts'
+import type { Charge, UnitRate } from '../../metering/charge.ts'
 import type { VerifiedCredential } from '../../verify.ts'
 
 /** A balance: credit in msat on the account of the token id, or calls on a counter and, once those are used, an account. */
@@ -18,9 +18,12 @@ export type SessionBalance =
       readonly account: Uint8Array
     }
 
+/** What of a charge says what a session's unit is. */
+export type SessionCharge = Omit<Charge, 'fixedMsat' | 'whenEmpty' | 'byHandler'>
+
 /** What of a route says whether it sells sessions, and what they cost. */
 export interface SessionTerms extends Pick<RouteTerms, 'grants' | 'free'> {
-  readonly charge?: Pick<Charge, 'estimateMsat'> | undefined
+  readonly charge?: SessionCharge | undefined
   readonly pricer?: { readonly metered?: unknown } | undefined
   readonly hold?: boolean | undefined
   readonly skipInvoice?: boolean | undefined
@@ -43,13 +46,32 @@ export function sellsSessions({
   return charge === undefined ? calls > 1 : creditMsat !== undefined && calls === 0
 }
 
-/** What one request of a session is said to cost, in satoshis rounded up: its estimate, or its share of the deposit. */
-export function sessionUnitSats(
+/** What a session is counted in for its clients. */
+export interface SessionUnit {
+  /** What one costs, in satoshis rounded up. */
+  readonly sats: bigint
+  readonly type: 'request' | 'event'
+}
+
+/** A unit of a session: an event where nothing else has a price of its own; else a request: its estimate, or its share of the deposit. */
+export function sessionUnit(
   { grants, charge }: Pick<SessionTerms, 'grants' | 'charge'>,
   depositMsat: bigint,
-): bigint {
-  const msat = charge?.estimateMsat ?? depositMsat
-  const perSat = 1000n * BigInt(charge === undefined ? (grants.calls ?? 1) : 1)
+): SessionUnit {
+  if (charge === undefined)
+    return { sats: satsOf({ msat: depositMsat, per: BigInt(grants.calls ?? 1) }), type: 'request' }
+  const { event } = charge
+  if (event !== undefined && isByEvents(charge)) return { sats: satsOf(event), type: 'event' }
+  return { sats: satsOf({ msat: charge.estimateMsat, per: 1n }), type: 'request' }
+}
+
+function isByEvents({ requestByte, responseByte, second, header, json, usage }: SessionCharge): boolean {
+  return (requestByte ?? responseByte ?? second ?? header ?? json ?? usage) === undefined
+}
+
+/** Of one unit at this rate, at least one. */
+function satsOf({ msat, per }: UnitRate): bigint {
+  const perSat = 1000n * per
   return msat <= perSat ? 1n : (msat + perSat - 1n) / perSat
 }
 
