@@ -33,7 +33,8 @@ const TAIL = `
 - **mppx** has no Lightning inside. The suite gives it the lightning method of the draft in a few lines, and it sends
   \`Accept-Payment\` by itself, so the gateway offers it the Payment scheme as it is configured at first. \`npm run lab -- mpp\` runs it
   both ways: as a client of the gateway, and as a server that \`payingFetch\` and \`fare get\` buy from, with real payments; and both ways
-  over MCP, with \`paidTool\` and \`payingTools\` ([agents.md](agents.md)).
+  over MCP, with \`paidTool\` and \`payingTools\` ([agents.md](agents.md)). A client of [sessions](sessions.md) made of it opens one, tops it up
+  while a stream waits, uses it again and closes it.
 - **Alby's \`fetchWithMpp\`** does not buy here: it reads a Payment challenge only where it stands first, and the L402 challenge stands
   first (rule S3), because most L402 clients read nothing else. \`fetch402\` of the same package takes the L402 one and buys.
 - **L402sdk** is the Python package; its crates are not on crates.io. It takes its money from lnd's REST interface, which the suite plays.
