@@ -136,7 +136,8 @@ export class Exchange implements UpstreamHandler {
     const extra = entitlement?.answerHeaders ?? NO_LINES
     const all = answerLines(raw, status, { extra, crossOrigin, edits })
     // Its length is not known any more.
-    const lines = this.#isEventAnswer(status, raw) ? withoutLength(all) : all
+    const isEvents = entitlement?.session !== undefined && this.#isEventAnswer(status, raw)
+    const lines = isEvents ? withoutLength(all) : all
     this.#answer.head(status, statusText, lines)
     const bodiless = req.method === 'HEAD' || status === 204 || status === 304
     if (lines.length > 0 && lines.length <= GATHER_BYTES && !bodiless) {
