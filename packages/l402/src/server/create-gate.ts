@@ -41,6 +41,7 @@ import { shadowed } from './limits/shadow.ts'
 import { createThrottle } from './limits/throttle.ts'
 import { after, paymentBesides, paymentDecider } from './payment-scheme/decide-payment.ts'
 import { createPaymentScheme, type PaymentSchemeMode } from './payment-scheme/scheme.ts'
+import { orderDecider } from './payment-scheme/session/decide-order.ts'
 import { sessionDecider } from './payment-scheme/session/decide-session.ts'
 import type { Sessions } from './payment-scheme/session/desk.ts'
 import { meter } from './pricing/meter-gate.ts'
@@ -371,15 +372,16 @@ export function createGate(options: GateOptions): Gate {
     return cleared.ok && checkKind(request, verified, summary) === undefined
   }
 
+  const sell = (request: GateRequest, refusal: Refusal): Decision | Promise<Decision> =>
+    throttle(request, unpaidAsksOf(request.route.limits ?? [], request), () =>
+      demand(request, { refusal, topUp: null }),
+    )
+
   /** A request with a session's action of the Payment scheme. */
   const session = sessionDecider(payment, {
     now,
-    ...{ booksDown, ledger },
+    ...{ booksDown, ledger, sell },
     decide: decideRoute,
-    sell: (request, refusal) =>
-      throttle(request, unpaidAsksOf(request.route.limits ?? [], request), () =>
-        demand(request, { refusal, topUp: null }),
-      ),
     verify,
     policies,
     satisfy,
@@ -431,7 +433,7 @@ export function createGate(options: GateOptions): Gate {
     if (free)
       return rules === undefined ? FREE : throttle(request, asksOf(rules, request, undefined), () => FREE)
     const text = credentialText(request.headers)
-    if (text === undefined || payment?.orders(request) === true) return decideUnproven(request)
+    if (text === undefined) return decideUnproven(request)
     const key = request.route.hold === true ? HOLD_KEY : idempotencyKey(request)
     if (key === null) return idempotencyAnswer(request, 'idempotency_invalid')
     const heeded = request.contentDigest === undefined ? undefined : key
@@ -445,6 +447,7 @@ export function createGate(options: GateOptions): Gate {
     return verdict.then(go, (error: unknown) => booksDown(request, error))
   }
 
+  const decideOrder = orderDecider(payment, { session, sell, bind: pricing.bind })
   const decideUnproven = paymentDecider(payment, {
     decide: decideRoute,
     answer: (request, refusal) => answer(request, { refusal, topUp: null }),
@@ -463,6 +466,7 @@ export function createGate(options: GateOptions): Gate {
     decide(asked) {
       const { route } = asked
       if (denies?.(route.service, asked.clientAddress) === true) return addressDenied(asked)
+      if (payment?.orders(asked) === true) return decideOrder(asked)
       const request = route.pricer === undefined ? asked : pricing.bind(asked)
       const decision = 'outcome' in request ? unbound(asked, request) : decideRoute(request)
       return route.shadow === true ? after(decision, shadowed) : decision
