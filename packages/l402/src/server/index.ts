@@ -53,7 +53,7 @@ export {
   preflightLines,
   USUAL_METHODS,
 } from './cors.ts'
-export { createGate, type GateOptions } from './create-gate.ts'
+export { createGate } from './create-gate.ts'
 export type { Proof, ProofRequest, ProofVerifier } from './dpop.ts'
 export type {
   Balance,
@@ -73,6 +73,7 @@ export type {
   Settlement,
   StoredAnswer,
 } from './gate.ts'
+export type { GateOptions } from './gate-options.ts'
 export { findHoldPreimage, type HeldSale } from './holds.ts'
 export { deriveRootKey, type KeyRing, keyRing, type MasterKey } from './keys.ts'
 export { type AddressLists, deniedBy } from './limits/address-lists.ts'
