@@ -19,6 +19,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { configFile, purseFile } from '../paths.ts'
 import { openSession } from '../session.ts'
 import { chooseWallet } from '../wallet.ts'
+import { checkWalletFile } from './wallet-files.ts'
 import { testWallet } from './wallet-test.ts'
 
 const EXPECTED = 'expected: fare wallet add NAME --backend B … | list | test [NAME] | remove NAME | use NAME'
@@ -118,7 +119,7 @@ function missing(name: string | undefined, { wallets }: FareConfig): string {
   return name === undefined ? `expected the name of a wallet; ${there}` : `no wallet "${name}"; ${there}`
 }
 
-/** The settings as typed, file names made absolute. */
+/** The settings as typed, file names made absolute, and their files looked at. */
 function typedWallet(
   backend: string | undefined,
   typed: Readonly<Record<string, string | boolean | undefined>>,
@@ -139,6 +140,8 @@ function typedWallet(
   }
   const [fault] = checkSettings(kind, 'pay', settings)
   if (fault !== undefined) throw new UsageError(inFlags(fault.message, flags))
+  for (const key of keys)
+    if (key.type === 'file' && settings[key.key] !== undefined) checkWalletFile(key, settings[key.key] ?? '')
   return { backend: kind.name, settings }
 }
 
