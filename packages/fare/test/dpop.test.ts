@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { formatCredential } from '@turnpike/l402'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newBuyer } from './support/fare.ts'
@@ -37,6 +39,31 @@ describe('a seller that binds its credentials to a key (RFC 9449)', () => {
     expect(await buyer.report('--quote', quoted.id)).toMatchObject({ ok: true, paid: true })
     expect(await buyer.report('--no-pay', url)).toMatchObject({ ok: true, paid: false, reused: true })
     expect(await buyer.inPurse((purse) => purse.payments(10))).toHaveLength(1)
+  })
+
+  it('leaves one key behind, however many prices are asked for, and another one to each purchase', async () => {
+    const buyer = newBuyer(gateway.admin)
+    const keyOf = (caveats: readonly string[]) => caveats.find((one) => one.startsWith('dpop_jkt='))
+    const quote = async () =>
+      JSON.parse((await buyer.fare('quote', '--json', `${gateway.url}/bound/x`)).out) as {
+        id: string
+        caveats: string[]
+      }
+    const [first, second] = [await quote(), await quote()]
+    expect(keyOf(first.caveats)).toMatch(/./)
+    expect(keyOf(second.caveats)).toBe(keyOf(first.caveats))
+    const keys = () =>
+      new DatabaseSync(join(buyer.home, 'purse.db'), { readOnly: true })
+        .prepare("SELECT count(*) AS n FROM notes WHERE name LIKE 'dpop key %'")
+        .get()
+    expect(keys()).toEqual({ n: 1 })
+    expect(await buyer.report('--quote', second.id)).toMatchObject({ ok: true, paid: true })
+    const third = await quote()
+    expect(keyOf(third.caveats)).not.toBe(keyOf(first.caveats))
+    expect(keyOf((await quote()).caveats)).toBe(keyOf(third.caveats))
+    expect(keys()).toEqual({ n: 2 })
+    // What was bought first opens with its own key.
+    expect(await buyer.report('--no-pay', `${gateway.url}/bound/x`)).toMatchObject({ ok: true, reused: true })
   })
 
   it('is told apart from the rest: no proof goes where none is asked for', async () => {

@@ -1,19 +1,34 @@
 /** `fare wallet`: set up, listed, removed; secrets stay in their files. */
 
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
 import type { PurseStore } from '@turnpike/l402/client'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { newBuyer } from './support/fare.ts'
 
-const LND = ['--backend', 'lnd', '--url', 'https://127.0.0.1:1', '--macaroon-file', 'pay.macaroon']
+const folder = mkdtempSync(join(tmpdir(), 'wallet-files-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const MACAROON = join(folder, 'pay.macaroon')
+// The shape of one: identifier, no caveats, signature.
+writeFileSync(MACAROON, Buffer.from(`0202017800000620${'00'.repeat(32)}`, 'hex'))
+const LND = ['--backend', 'lnd', '--url', 'https://127.0.0.1:1', '--macaroon-file', relative('.', MACAROON)]
 const buyerOf = () => newBuyer('http://127.0.0.1:9')
 
 describe('fare wallet', () => {
   it('adds wallets, of which the first pays, and removes them', async () => {
     const buyer = buyerOf()
     expect((await buyer.run(['wallet', 'list'])).out).toContain('No wallet is set up')
-    const added = await buyer.run(['wallet', 'add', 'home', ...LND, '--tls-cert-file', 'tls.cert'])
+    const added = await buyer.run(['wallet', 'add', 'home', ...LND, '--tls-cert-file', MACAROON])
     expect(added).toMatchObject({ code: 0, err: '' })
     expect((await buyer.run(['wallet', 'add', 'second', ...LND])).code).toBe(0)
     const file = join(buyer.home, 'config.yaml')
@@ -98,16 +113,40 @@ describe('fare wallet', () => {
     expect(out).not.toContain('opennode')
   })
 
-  it('names a wallet that cannot be reached, and what to do about a file that is not there', async () => {
+  it.each<[string, string[], RegExp]>([
+    [
+      'that is not there',
+      LND.with(5, join(folder, 'none')),
+      /^fare: --macaroon-file: \/.*none: there is no such file; expected the file of a macaroon\. No wallet was added: put it there, or name where it is/,
+    ],
+    ['that is a folder', LND.with(5, folder), /--macaroon-file: .*: this is a folder/],
+    [
+      'below what is no folder',
+      [...LND, '--tls-cert-file', join(MACAROON, 'tls.cert')],
+      /--tls-cert-file: .*: there is no such file; expected the file of the node's TLS certificate/,
+    ],
+    ['that is empty', LND.with(5, join(folder, 'empty')), /: there is nothing in it/],
+    ['that is no program', ['--backend', 'exec', '--program', MACAROON], /: it cannot be run \(EACCES\)/],
+  ])('refuses a file %s at once, and adds nothing', async (_, settings, says) => {
     const buyer = buyerOf()
-    await buyer.run(['wallet', 'add', 'home', ...LND])
+    writeFileSync(join(folder, 'empty'), '')
+    const ran = await buyer.run(['wallet', 'add', 'home', ...settings])
+    expect(ran).toMatchObject({ code: 2, out: '' })
+    expect(ran.err).toMatch(says)
+    expect(existsSync(join(buyer.home, 'config.yaml'))).toBe(false)
+  })
+
+  it('names a wallet that cannot be reached, and what to do about a file that is not there any more', async () => {
+    const buyer = buyerOf()
+    const macaroon = join(buyer.home, 'pay.macaroon')
+    mkdirSync(buyer.home, { recursive: true, mode: 0o700 })
+    copyFileSync(MACAROON, macaroon)
+    await buyer.run(['wallet', 'add', 'home', ...LND.with(5, macaroon)])
+    rmSync(macaroon)
     const none = await buyer.run(['wallet', 'test'])
     expect(none).toMatchObject({ code: 7, out: '' })
     expect(none.err).toMatch(/^fare: macaroonFile: .*pay\.macaroon: there is no such file/)
-    const macaroon = join(buyer.home, 'pay.macaroon')
-    // The shape of one: identifier, no caveats, signature.
-    writeFileSync(macaroon, Buffer.from(`0202017800000620${'00'.repeat(32)}`, 'hex'))
-    await buyer.run(['wallet', 'add', 'away', ...LND.with(5, macaroon)])
+    await buyer.run(['wallet', 'add', 'away', ...LND])
     const away = await buyer.run(['wallet', 'test', 'away'])
     expect(away).toMatchObject({ code: 7, out: '' })
     expect(away.err).toBe('fare: lnd at 127.0.0.1:1: nothing answers there\n')

@@ -3,7 +3,7 @@
 import { BlockList, isIP } from 'node:net'
 import { isL402Error } from '@turnpike/l402'
 import { dpopVerifier } from '@turnpike/l402/dpop'
-import type { InvoiceBackend } from '@turnpike/l402/lightning'
+import type { InvoiceBackend, Network } from '@turnpike/l402/lightning'
 import { failover } from '@turnpike/l402/lightning/failover'
 import { findKind, type OpenContext } from '@turnpike/l402/lightning/kinds'
 import { sandboxLightning, sandboxRoutes } from '@turnpike/l402/lightning/sandbox'
@@ -228,12 +228,13 @@ export function addressBlocks(blocks: readonly string[]): (address: string) => b
 
 /**
  * The route tables of a configuration. The routes of services for the same hosts follow each other in the order
- * written; services without hosts serve every host that no other names.
+ * written; services without hosts serve every host that no other names. `network` is the backend's, which decides what challenges
+ * offer.
  */
 export function buildRouting(
   config: Config,
   sampleUrl: string | undefined,
-  { pricerOf = () => undefined }: { readonly pricerOf?: PricerOf } = {},
+  { pricerOf = () => undefined, network }: { readonly pricerOf?: PricerOf; readonly network?: Network } = {},
 ): Routing {
   const byHost = new Map<string, ServiceConfig[]>()
   for (const service of config.services) {
@@ -251,7 +252,7 @@ export function buildRouting(
   }
   return [...tables.values()].map(({ hosts, services }): HostTable => {
     const routes = compileRoutes(services.flatMap((service) => serviceRoutes(service, sampleUrl, pricerOf)))
-    const table = { routes, ...optional('documents', documentsOf(config, services)) }
+    const table = { routes, ...optional('documents', documentsOf(config, services, network)) }
     return hosts[0] === '' ? table : { hosts, ...table }
   })
 }

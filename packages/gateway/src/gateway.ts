@@ -162,7 +162,7 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
     const sample =
       host === undefined ? ownSample() : { urlFor: async () => host.sampleUrl(), close: async () => {} }
     closers.add(() => sample.close())
-    const routing = buildRouting(config, await sample.urlFor(config), { pricerOf: pricers.of })
+    const routing = buildRouting(config, await sample.urlFor(config), { pricerOf: pricers.of, network })
     const hooks = requestHooks({ log, metrics, logging: () => config.log.requests, accessLog })
     const plane = createDataPlane({
       routing,
@@ -242,7 +242,7 @@ export async function startGateway(first: Config, parts: GatewayParts): Promise<
       const nextGate = buildGate(next, { ...shared, keys: nextKeys })
       const nextDesk = desk?.prepare(next)
       const nextPricers = await openPricers(next, { warn, before: pricers })
-      const nextRouting = buildRouting(next, sampleUrl, { pricerOf: nextPricers.of })
+      const nextRouting = buildRouting(next, sampleUrl, { pricerOf: nextPricers.of, network })
       await openHolds(next)
       return () => {
         plane.swap(nextRouting)

@@ -339,8 +339,26 @@ export const COMMAND_TABLE: readonly CommandEntry[] = [
   },
   {
     name: 'recover',
-    forms: [{ usage: '', text: 'look up payments whose outcome is unknown, and finish them' }],
-    groups: [{ title: 'options', flags: [WALLET, SANDBOX, JSON_FLAG] }],
+    forms: [
+      { usage: '', text: 'look up payments whose outcome is unknown, and finish them' },
+      { usage: '--write-off ID', text: 'give one up whose wallet is gone: it counts as spent for good' },
+    ],
+    groups: [
+      {
+        title: 'options',
+        flags: [
+          WALLET,
+          SANDBOX,
+          {
+            long: 'write-off',
+            value: 'ID',
+            text: 'the first digits of its payment hash; asks at the terminal',
+          },
+          { long: 'yes', text: 'does not ask' },
+          JSON_FLAG,
+        ],
+      },
+    ],
   },
   {
     name: 'board',

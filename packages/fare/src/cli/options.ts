@@ -112,7 +112,12 @@ const DAEMON = {
   'allow-network': { type: 'string', multiple: true },
 } as const satisfies ParseArgsOptionsConfig
 const BOARD = { ...COMMON, listen: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
-const RECOVER = { ...COMMON, wallet: { type: 'string' } } as const satisfies ParseArgsOptionsConfig
+const RECOVER = {
+  ...COMMON,
+  wallet: { type: 'string' },
+  'write-off': { type: 'string' },
+  yes: { type: 'boolean' },
+} as const satisfies ParseArgsOptionsConfig
 const MCP = { ...COMMON, ...MCP_FLAGS } as const satisfies ParseArgsOptionsConfig
 const WALLET: ParseArgsOptionsConfig = { ...COMMON, backend: { type: 'string' }, ...WALLET_FLAGS }
 

@@ -1,5 +1,5 @@
 import { encodeHex, formatAmount } from '@turnpike/l402'
-import type { PaymentRecord } from '@turnpike/l402/client'
+import { isWrittenOff, type PaymentRecord } from '@turnpike/l402/client'
 import { toCsv } from '../books/csv.ts'
 import { type Fiat, fiatOf, sumFiat } from '../books/fiat.ts'
 import { costMsatOf, type Summary, summarise, taskOf, typedFilters } from '../books/filters.ts'
@@ -33,7 +33,11 @@ export async function payments(
     const found = await session.purse.payments(filter === undefined ? limit : MOST_LOOKED_AT)
     const records = (filter === undefined ? found : found.filter(filter)).slice(0, limit)
     const shown = await Promise.all(
-      records.map(async (record) => ({ ...describe(record), fiat: await fiatOf(session.purse, record) })),
+      records.map(async (record) => ({
+        ...describe(record),
+        writtenOff: await isWrittenOff(session.purse, record),
+        fiat: await fiatOf(session.purse, record),
+      })),
     )
     const summary = { ...summarise(records), fiat: sumFiat(shown.map(({ fiat }) => fiat)) }
     if (values.json) await streams.out(toJson({ ok: true, payments: shown, summary }))
@@ -47,7 +51,7 @@ export async function payments(
   }
 }
 
-type Shown = ReturnType<typeof describe> & { readonly fiat: Fiat | null }
+type Shown = ReturnType<typeof describe> & { readonly writtenOff: boolean; readonly fiat: Fiat | null }
 
 function asTable(shown: readonly Shown[], streams: Streams): string {
   const tagged = shown.some(({ task }) => task !== '')
@@ -63,16 +67,16 @@ function asTable(shown: readonly Shown[], streams: Streams): string {
     ...(tagged ? ['TASK'] : []),
     'FOR',
   ]
-  const rows = shown.map(({ paymentHash, at, state, served, amountMsat, feeMsat, request, task, fiat }) => [
-    at,
-    formatAmount(amountMsat),
-    formatAmount(feeMsat),
-    ...(priced ? [fiat === null ? '–' : `${fiat.amount} ${fiat.currency}`] : []),
-    state,
-    served,
-    paymentHash.slice(0, 16),
-    ...(tagged ? [printable(task)] : []),
-    printable(request),
+  const rows = shown.map((one) => [
+    one.at,
+    formatAmount(one.amountMsat),
+    formatAmount(one.feeMsat),
+    ...(priced ? [one.fiat === null ? '–' : `${one.fiat.amount} ${one.fiat.currency}`] : []),
+    one.writtenOff ? 'written off' : one.state,
+    one.served,
+    one.paymentHash.slice(0, 16),
+    ...(tagged ? [printable(one.task)] : []),
+    printable(one.request),
   ])
   const lines = columns([head, ...rows]).split('\n')
   // Whole lines, after they were aligned: colours have no width.

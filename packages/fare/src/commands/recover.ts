@@ -1,5 +1,5 @@
 import { encodeHex, formatAmount } from '@turnpike/l402'
-import type { Recovered } from '@turnpike/l402/client'
+import type { PaymentRecord, Recovered } from '@turnpike/l402/client'
 import { toJson } from '../cli/json.ts'
 import { OPTIONS, parseOptions } from '../cli/options.ts'
 import type { Streams } from '../cli/streams.ts'
@@ -7,8 +7,12 @@ import { columns, printable } from '../cli/text.ts'
 import { UsageError } from '../cli/usage-error.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { openSession, type Session } from '../session.ts'
+import { giveUp, isMeant, namedPayment } from './write-off.ts'
 
-/** `fare recover`: looks every open payment up in its wallet and finishes what can be finished. Pays nothing. */
+/**
+ * `fare recover`: looks every open payment up in its wallet and finishes what can be finished. Pays nothing. With `--write-off`
+ * gives one up that is open still.
+ */
 export async function recover(
   args: readonly string[],
   streams: Streams,
@@ -16,18 +20,31 @@ export async function recover(
 ): Promise<ExitCode> {
   const { values, positionals } = parseOptions(args, OPTIONS.recover)
   if (positionals.length > 0) throw new UsageError(`fare recover takes no argument, got "${positionals[0]}"`)
+  const id = values['write-off']
+  if (id === undefined && values.yes) throw new UsageError('--yes goes with --write-off')
+  // A grant's holder may spend, and has no say in the owner's books.
+  if (id !== undefined && env['FARE_GRANT_FILE'])
+    throw new UsageError('--write-off is for the owner of the purse; it does not go with FARE_GRANT_FILE')
   const session = openSession(env)
   try {
-    const found = await recoverAll(session, values)
-    const open = found.some(({ state }) => state === 'unknown')
+    const named = id === undefined ? undefined : await namedPayment(session.purse, id)
+    const looked = await recoverAll(session, values)
+    const found =
+      named === undefined ? looked : await endedOrGivenUp(session, { named, looked, yes: values.yes })
+    if (found === 'kept') {
+      if (values.json) await streams.out(toJson({ ok: false, exitCode: EXIT.refused, recovered: looked }))
+      else streams.err('fare: not written off')
+      return EXIT.refused
+    }
+    const open = found.some(({ state, writtenOff }) => state === 'unknown' && !writtenOff)
     const exitCode = open ? EXIT.paymentUnknown : EXIT.fetched
     if (values.json) await streams.out(toJson({ ok: !open, exitCode, recovered: found }))
     else if (found.length === 0) await streams.out('No payment is open.\n')
     else {
-      const rows = found.map(({ paymentHash, amountMsat, state, origin, detail }) => [
+      const rows = found.map(({ paymentHash, amountMsat, state, origin, detail, writtenOff }) => [
         paymentHash.slice(0, 16),
         formatAmount(amountMsat),
-        state,
+        writtenOff ? 'written off' : state,
         origin,
         printable(detail),
       ])
@@ -37,6 +54,25 @@ export async function recover(
   } finally {
     await session.close()
   }
+}
+
+/** The truth about one payment, where there is one; else it is given up, as its owner says. */
+async function endedOrGivenUp(
+  { purse }: Session,
+  {
+    named,
+    looked,
+    yes = false,
+  }: {
+    readonly named: PaymentRecord
+    readonly looked: readonly Recovered[]
+    readonly yes?: boolean | undefined
+  },
+): Promise<readonly Recovered[] | 'kept'> {
+  const hash = encodeHex(named.paymentHash)
+  const own = looked.filter(({ paymentHash }) => paymentHash === hash)
+  if (own.some(({ state, writtenOff }) => state !== 'unknown' || writtenOff)) return own
+  return (await isMeant(named, yes)) ? [await giveUp(purse, named)] : 'kept'
 }
 
 /** Looking up spends nothing, so every wallet that was asked to pay is asked; they need not be named again. */

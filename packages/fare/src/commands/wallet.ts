@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { isWrittenOff, type PaymentRecord } from '@turnpike/l402/client'
 import { checkSettings, findKind, settingKeys } from '@turnpike/l402/lightning/kinds'
 import { toJson } from '../cli/json.ts'
 import { OPTIONS, parseOptions } from '../cli/options.ts'
@@ -19,6 +20,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { configFile, purseFile } from '../paths.ts'
 import { openSession } from '../session.ts'
 import { chooseWallet } from '../wallet.ts'
+import { checkWalletFile } from './wallet-files.ts'
 import { testWallet } from './wallet-test.ts'
 
 const EXPECTED = 'expected: fare wallet add NAME --backend B … | list | test [NAME] | remove NAME | use NAME'
@@ -43,7 +45,7 @@ export async function wallet(
     const config = readConfig(file)
     const own = newName(name, config)
     // One by hand, perhaps: the name in the books stands for another wallet then.
-    await assertEnded(own, env)
+    await assertEnded(own, env, 'add')
     const isFirst = config.wallets.size === 0 && config.wallet === undefined
     const wallets = new Map([...config.wallets, [own, entry] as const])
     writeConfig(file, { wallet: isFirst ? own : config.wallet, wallets })
@@ -67,7 +69,7 @@ export async function wallet(
         writeConfig(file, { wallet: name, wallets })
         return await say(`Wallet "${name}" pays from now on.`, { wallet: name })
       }
-      await assertEnded(name, env)
+      await assertEnded(name, env, 'remove')
       const left = new Map([...wallets].filter(([other]) => other !== name))
       writeConfig(file, { wallet: config.wallet === name ? undefined : config.wallet, wallets: left })
       return await say(`Removed wallet "${name}". Its files of secrets stay where they are.`, {
@@ -81,20 +83,31 @@ export async function wallet(
 
 /**
  * Only the wallet that was asked to pay can say that it did not (rule C3), and the books know it by its name: another one under
- * the same name would say so of a payment that is under way, and it would be paid twice.
+ * the same name would say so of a payment that is under way, and it would be paid twice. One that was written off is waited for
+ * no more, but its name is free only where another wallet is known to be another.
  */
-async function assertEnded(name: string, env: NodeJS.ProcessEnv): Promise<void> {
+async function assertEnded(name: string, env: NodeJS.ProcessEnv, action: 'add' | 'remove'): Promise<void> {
   if (!existsSync(purseFile(env))) return
   const session = openSession(env)
   try {
-    const open = (await session.purse.openPayments()).filter((payment) => payment.wallet === name).length
+    let open = 0
+    for (const payment of await session.purse.openPayments()) {
+      if (payment.wallet !== name) continue
+      const isLeft = action === 'remove' || hasSureId(payment)
+      if (!(isLeft && (await isWrittenOff(session.purse, payment)))) open++
+    }
     if (open > 0)
       throw new UsageError(
-        `wallet "${name}" was asked to pay ${open} payment${open === 1 ? '' : 's'} whose end is open, and no other wallet can say what became of that: fare recover first`,
+        `wallet "${name}" was asked to pay ${open} payment${open === 1 ? '' : 's'} whose end is open, and no other wallet can say what became of that: fare recover first; where it is gone for good, fare recover --write-off ID gives one up`,
       )
   } finally {
     await session.close()
   }
+}
+
+/** Whether the node itself told who it is: an address may be another one's later. */
+function hasSureId({ walletId }: PaymentRecord): boolean {
+  return walletId !== undefined && !walletId.startsWith('at:')
 }
 
 interface Typed {
@@ -118,7 +131,7 @@ function missing(name: string | undefined, { wallets }: FareConfig): string {
   return name === undefined ? `expected the name of a wallet; ${there}` : `no wallet "${name}"; ${there}`
 }
 
-/** The settings as typed, file names made absolute. */
+/** The settings as typed, file names made absolute, and their files looked at. */
 function typedWallet(
   backend: string | undefined,
   typed: Readonly<Record<string, string | boolean | undefined>>,
@@ -139,6 +152,8 @@ function typedWallet(
   }
   const [fault] = checkSettings(kind, 'pay', settings)
   if (fault !== undefined) throw new UsageError(inFlags(fault.message, flags))
+  for (const key of keys)
+    if (key.type === 'file' && settings[key.key] !== undefined) checkWalletFile(key, settings[key.key] ?? '')
   return { backend: kind.name, settings }
 }
 

@@ -140,6 +140,7 @@ const payment = z.strictObject({
   payee: z.string(),
   task: z.string().describe('tag of at most 64 characters, empty for none'),
   detail: z.string(),
+  writtenOff: z.boolean().describe('given up by its owner, and unknown still'),
   fiat: z
     .strictObject({ currency: z.string(), amount: z.string(), rate: z.string().describe('for one bitcoin') })
     .nullable()
@@ -181,6 +182,7 @@ const recover = z.strictObject({
       amountMsat: msat,
       state: z.enum(['settled', 'failed', 'paid_unproven', 'unknown']),
       detail: z.string(),
+      writtenOff: z.boolean().describe('given up by its owner, and unknown still'),
     }),
   ),
 })

@@ -38,6 +38,8 @@ export interface Report {
 export interface RunSettings {
   readonly input?: string | Uint8Array
   readonly env?: Readonly<Record<string, string>>
+  /** In a session of its own, without a terminal. */
+  readonly detached?: boolean
   /** Is given the process once it runs. */
   readonly started?: (child: ChildProcess) => void
 }
@@ -104,6 +106,7 @@ function runFare(
 ): Promise<Ran> {
   const child = spawn(process.execPath, [BIN, ...args], {
     env: { ...env, ...settings.env },
+    detached: settings.detached ?? false,
     stdio: [settings.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
   child.stdin?.end(settings.input)

@@ -28,13 +28,19 @@ export const DOCUMENT_PATHS: ReadonlySet<string> = new Set([
   LLMS_PATH,
 ])
 
-/** Makes them; those that hold no address are made once. */
+/** Makes them; those that hold no address are made once for all origins that are offered the same. */
 export function createDocuments(parts: OpenApiParts): Documents {
-  const openapi = json('application/json', openApiDocument(parts))
+  const openapis = new Map<boolean, Document>()
+  const openapi = (base: string): Document => {
+    const payment = parts.payment(base)
+    const made = openapis.get(payment) ?? json('application/json', openApiDocument(parts, base))
+    openapis.set(payment, made)
+    return made
+  }
   return (path, base) => {
     switch (path) {
       case OPENAPI_PATH:
-        return openapi
+        return openapi(base)
       case SERVICES_PATH:
         return json('application/json', { services: endpoints(parts.services, base) })
       case CATALOG_PATH:

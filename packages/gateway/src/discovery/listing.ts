@@ -21,8 +21,11 @@ export interface ListedRoute {
   readonly priceMsat: bigint | null
   readonly grants: RouteConfig['grants']
   readonly reuse: Reuse
-  /** Paid on delivery, which the Payment scheme has no form for. */
-  readonly hold: boolean
+  /**
+   * Whether its challenges may hold the Payment scheme: not where it is paid on delivery, which that has no form for, costs parts
+   * of a satoshi, or is in shadow and has no challenges.
+   */
+  readonly payable: boolean
   /** What a request costs in a session of the Payment scheme; `null`: the challenge says it; `undefined`: there are none. */
   readonly sessionSats: bigint | null | undefined
   readonly memo: string | undefined
@@ -89,7 +92,7 @@ function listRoute(service: string, route: RouteConfig, sessions: SessionsConfig
     grants,
     reuse:
       charge !== undefined ? 'metered' : grants.validSeconds !== undefined ? 'timed' : reuseOf(grants.calls),
-    hold: route.hold,
+    payable: !route.hold && route.policy.shadow !== true && (price !== undefined || priceMsat % 1000n === 0n),
     sessionSats: sessions === undefined ? undefined : sessionSats(route, sessions),
     // With names in braces it is a text for invoices alone.
     memo: memo === undefined || isMemoTemplate(memo) ? undefined : memo,

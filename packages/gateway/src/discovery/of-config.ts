@@ -1,6 +1,7 @@
 /** The documents of a configuration. */
 
-import { compileRoutes } from '@turnpike/l402/server'
+import type { Network } from '@turnpike/l402/lightning'
+import { carriesPayment, compileRoutes } from '@turnpike/l402/server'
 import type { Config, ServiceConfig } from '../config/config.ts'
 import { routeSpec } from '../config/match.ts'
 import { createDocuments, type Documents } from './documents.ts'
@@ -11,13 +12,14 @@ import type { OwnDocument } from './openapi.ts'
 export function documentsOf(
   { discovery, paymentScheme, sessions }: Pick<Config, 'discovery' | 'paymentScheme' | 'sessions'>,
   services: readonly ServiceConfig[],
+  network: Network | undefined,
 ): Documents | undefined {
   if (discovery === undefined) return undefined
   const listed = listServices(services, sessions)
   return createDocuments({
     services: listed,
     titles: discovery,
-    payment: paymentScheme !== 'off',
+    payment: (base) => paymentScheme !== 'off' && network !== undefined && carriesPayment({ network, base }),
     own: ownOf(
       services,
       listed.flatMap((service) => service.routes),
@@ -26,8 +28,9 @@ export function documentsOf(
 }
 
 function ownOf(services: readonly ServiceConfig[], listed: readonly ListedRoute[]): OwnDocument | undefined {
-  const document = services.find(({ openapi, hidden }) => openapi !== undefined && !hidden)?.openapi
-  if (document === undefined) return undefined
+  const owner = services.find(({ openapi, hidden }) => openapi !== undefined && !hidden)
+  if (owner?.openapi === undefined) return undefined
+  const { openapi: document, upstreams, rewritePrefix } = owner
   // As requests are matched: a hidden route that comes first hides what a later one would sell.
   const table = compileRoutes(
     services.flatMap((service) =>
@@ -39,7 +42,18 @@ function ownOf(services: readonly ServiceConfig[], listed: readonly ListedRoute[
       ),
     ),
   )
-  return { document, routeOf: (method, path) => table.match(method, samplePath(path))?.value }
+  return {
+    document,
+    routeOf: (method, path) => table.match(method, samplePath(path))?.value,
+    basePath: pathOf(upstreams[0]) + rewritePrefix,
+  }
+}
+
+/** The path of an upstream's address; empty for none. */
+function pathOf(upstream: string | undefined): string {
+  return upstream !== undefined && URL.canParse(upstream)
+    ? new URL(upstream).pathname.replace(/\/+$/, '')
+    : ''
 }
 
 /** A path that the template stands for: `/users/{id}` as `/users/x`. */

@@ -1,11 +1,14 @@
+import type { Network } from '@turnpike/l402/lightning'
 import { expect, it } from 'vitest'
 import { parseConfig } from '../config/load.ts'
 import type { ListedRoute } from './listing.ts'
 import { documentsOf } from './of-config.ts'
 import { openApiDocument } from './openapi.ts'
 
-it('tells the Payment scheme of routes that offer it, and not of those paid on delivery', () => {
-  const route = (path: string, hold: boolean): ListedRoute => ({
+type Json = Record<string, unknown>
+
+it('tells the Payment scheme of routes that offer it, and not of others', () => {
+  const route = (path: string, payable: boolean): ListedRoute => ({
     service: 'weather',
     match: `GET ${path}`,
     methods: ['GET'],
@@ -14,30 +17,36 @@ it('tells the Payment scheme of routes that offer it, and not of those paid on d
     priceMsat: 10_000n,
     grants: { calls: 1 },
     reuse: 'single',
-    hold,
+    payable,
     sessionSats: undefined,
     memo: undefined,
   })
-  const routes = [route('/now', false), route('/delivered', true)]
-  const { paths } = openApiDocument({
+  const routes = [route('/now', true), route('/delivered', false)]
+  const parts = {
     services: [{ name: 'weather', description: undefined, routes, conditions: [] }],
     titles: { title: undefined, description: undefined },
-    payment: true,
+    payment: () => true,
     own: undefined,
-  }) as { paths: Record<string, { get: object }> }
+  }
+  const { paths } = openApiDocument(parts, 'https://api.example') as {
+    paths: Record<string, { get: object }>
+  }
   expect(paths['/now']?.get).toHaveProperty('x-payment-info')
   expect(paths['/now']?.get).toMatchObject({ security: [{ L402: [] }, { Payment: [] }] })
   expect(paths['/delivered']?.get).not.toHaveProperty('x-payment-info')
   expect(paths['/delivered']?.get).toMatchObject({ security: [{ L402: [] }] })
 })
 
-/** The operations of `/openapi.json` as a configuration makes it. */
-function offersOf(sessions: string): (path: string) => unknown {
+/** `/openapi.json` as a configuration makes it, for who asks this origin. */
+function documentOf(
+  more: string,
+  { network = 'regtest', base = 'https://api.example' }: { network?: Network; base?: string } = {},
+): Json {
   const config = parseConfig(
     `listen: 127.0.0.1:0
 store: memory
 lightning: sandbox
-${sessions}
+${more}
 services:
   weather:
     upstream: http://127.0.0.1:9
@@ -53,8 +62,13 @@ services:
 `,
     { file: 'turnpike.yaml', folder: '.', env: {}, sandbox: true },
   )
-  const text = documentsOf(config, config.services)?.('/openapi.json', 'https://api.example')?.text ?? '{}'
-  const { paths } = JSON.parse(text) as {
+  const text = documentsOf(config, config.services, network)?.('/openapi.json', base)?.text ?? '{}'
+  return JSON.parse(text) as Json
+}
+
+/** The offers of its operations. */
+function offersOf(...of: Parameters<typeof documentOf>): (path: string) => unknown {
+  const { paths } = documentOf(...of) as {
     paths: Record<string, { get: { 'x-payment-info'?: { offers: readonly unknown[] } } }>
   }
   return (path) => paths[path]?.get['x-payment-info']?.offers
@@ -76,11 +90,36 @@ it.each([
 
 it('offers no session where challenges offer none', () => {
   const offers = offersOf('')
-  for (const path of ['/once', '/pass', '/dear', '/watched']) expect(offers(path)).toEqual([CHARGE])
+  for (const path of ['/once', '/pass', '/dear']) expect(offers(path)).toEqual([CHARGE])
   expect(offers('/parts')).toBeUndefined()
   expect(offersOf('sessions: off')('/bundle')).toEqual([CHARGE])
   expect(offersOf('sessions: { pin: true }')('/dear')).toEqual([
     CHARGE,
     expect.objectContaining({ amount: '6667' }),
   ])
+})
+
+it('offers the scheme where the challenge of that very request could: over TLS or on this machine, on its networks', () => {
+  for (const base of ['https://api.example', 'http://127.0.0.1:8402', 'http://localhost'])
+    expect(offersOf('', { base })('/once')).toEqual([CHARGE])
+  for (const network of ['mainnet', 'signet'] as const)
+    expect(offersOf('', { network })('/once')).toEqual([CHARGE])
+})
+
+it.each<[string, Parameters<typeof documentOf>]>([
+  ['over plain HTTP', ['', { base: 'http://api.example' }]],
+  ['on a network that it has no name for', ['', { network: 'testnet' }]],
+  ['where it is off', ['paymentScheme: off']],
+])('has no word of the scheme %s', (_, of) => {
+  const text = JSON.stringify(documentOf(...of))
+  expect(text).toContain('"L402"')
+  expect(text).not.toMatch(/"Payment"|x-payment-info/)
+})
+
+it('offers it on no route that has no challenges, or none in whole satoshis', () => {
+  const { paths } = documentOf('') as { paths: Record<string, { get: Json }> }
+  for (const path of ['/watched', '/parts']) {
+    expect(paths[path]?.get).not.toHaveProperty('x-payment-info')
+    expect(paths[path]?.get).toMatchObject({ security: [{ L402: [] }] })
+  }
 })

@@ -9,6 +9,7 @@ import {
   withoutForeignLinks,
   withoutServers,
 } from './own-parts.ts'
+import { gatewayPaths } from './own-paths.ts'
 import { METHODS, pathItemOf } from './path-item.ts'
 import type { Titles } from './titles.ts'
 
@@ -19,19 +20,22 @@ export interface OwnDocument {
   readonly document: Json
   /** `undefined`: none that is listed, so the operation is left out. */
   readonly routeOf: (method: string, path: string) => ListedRoute | undefined
+  /** What its servers' paths begin with where requests are sent below a path. */
+  readonly basePath: string
 }
 
 /** What the document is made of. */
 export interface OpenApiParts {
   readonly services: readonly ListedService[]
   readonly titles: Titles
-  /** Whether the Payment scheme is offered. */
-  readonly payment: boolean
+  /** Whether challenges hold the Payment scheme for a client that asks this origin. */
+  readonly payment: (base: string) => boolean
   readonly own: OwnDocument | undefined
 }
 
-/** The document; addresses in it are relative to it. */
-export function openApiDocument({ services, titles, payment, own }: OpenApiParts): Json {
+/** The document for those who ask this origin; addresses in it are relative to it. */
+export function openApiDocument({ services, titles, own, ...parts }: OpenApiParts, base: string): Json {
+  const payment = parts.payment(base)
   const paths = own === undefined ? {} : ownPaths(own, payment)
   for (const route of services.flatMap((service) => service.routes)) addRoute(paths, route, payment)
   const { document = {} } = own ?? {}
@@ -68,20 +72,26 @@ function infoOf(document: Json | undefined, { title, description }: Titles): Jso
   }
 }
 
-function ownPaths({ document, routeOf }: OwnDocument, payment: boolean): Record<string, Json> {
+function ownPaths({ document, routeOf, basePath }: OwnDocument, payment: boolean): Record<string, Json> {
   const paths: Record<string, Json> = {}
   const all = isTable(document['paths']) ? document['paths'] : {}
   for (const path of Object.keys(all)) {
-    const { operations, rest: shared } = pathItemOf(document, path)
-    const kept: Json = {}
+    const { operations, rest: shared, servers } = pathItemOf(document, path)
     for (const [key, operation] of Object.entries(operations)) {
-      const route = routeOf(key.toUpperCase(), path)
-      if (route === undefined) continue
+      const levels = [operation['servers'], servers, document['servers']]
+      const sold = gatewayPaths(path, levels, { basePath })
+        .map((at) => ({ at, route: routeOf(key.toUpperCase(), at) }))
+        .find(({ route }) => route !== undefined)
+      if (sold?.route === undefined) continue
+      const { at, route } = sold
+      const item = paths[at] ?? shared
+      // What two of its paths come to is told once.
+      if (key in item) continue
       // What the document asks of all its operations, the free ones are still asked.
       const { security = document['security'], ...rest } = withoutServers(operation)
-      kept[key] = withTerms({ ...rest, ...(security === undefined ? {} : { security }) }, route, payment)
+      const terms = withTerms({ ...rest, ...(security === undefined ? {} : { security }) }, route, payment)
+      paths[at] = { ...item, [key]: terms }
     }
-    if (Object.keys(kept).length > 0) paths[path] = { ...shared, ...kept }
   }
   const listed = listedIn(document, paths)
   for (const item of Object.values(paths))
@@ -154,18 +164,16 @@ function templateOf(path: string): { readonly template: string; readonly paramet
 
 function withTerms(operation: Json, route: ListedRoute, isOffered: boolean): Json {
   if (route.free) return { ...operation }
-  // A route that is paid on delivery never offers the scheme.
-  const payment = isOffered && !route.hold
+  const payment = isOffered && route.payable
   const { service, match, priceMsat, grants, reuse, methods, sessionSats } = route
   const { calls, validSeconds, creditMsat } = grants
   const responses = isTable(operation['responses']) ? operation['responses'] : {}
-  const wholeSats = priceMsat !== null && priceMsat % 1000n === 0n
   return {
     ...operation,
     responses: { ...responses, '402': { $ref: '#/components/responses/PaymentRequired' } },
     security: [{ L402: [] }, ...(payment ? [{ Payment: [] }] : [])],
     // The draft knows whole satoshis, and `null` for a price that is told in the challenge.
-    ...(payment && (wholeSats || priceMsat === null)
+    ...(payment
       ? {
           'x-payment-info': {
             offers: [

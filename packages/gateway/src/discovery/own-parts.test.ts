@@ -14,7 +14,7 @@ const route = (path: string, free = false): ListedRoute => ({
   priceMsat: 10_000n,
   grants: { calls: 1 },
   reuse: 'single',
-  hold: false,
+  payable: true,
   sessionSats: undefined,
   memo: undefined,
 })
@@ -22,15 +22,19 @@ const route = (path: string, free = false): ListedRoute => ({
 /** Sells `GET /now`, gives `GET /up` away, and lists nothing else. */
 function merged(own: Json): Json {
   const routes = [route('/now'), route('/up', true)]
-  return openApiDocument({
-    services: [{ name: 'weather', description: undefined, routes, conditions: [] }],
-    titles: { title: undefined, description: undefined },
-    payment: true,
-    own: {
-      document: own,
-      routeOf: (method, path) => routes.find(({ match }) => match === `${method} ${path}`),
+  return openApiDocument(
+    {
+      services: [{ name: 'weather', description: undefined, routes, conditions: [] }],
+      titles: { title: undefined, description: undefined },
+      payment: () => true,
+      own: {
+        basePath: '',
+        document: own,
+        routeOf: (method, path) => routes.find(({ match }) => match === `${method} ${path}`),
+      },
     },
-  })
+    'https://api.example',
+  )
 }
 
 const OK = { responses: { 200: { description: 'Fine.' } } }

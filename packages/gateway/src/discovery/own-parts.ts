@@ -13,7 +13,7 @@ export interface Listed {
   readonly components: unknown
   /** The listed operations' `operationId`s. */
   readonly ids: ReadonlySet<unknown>
-  /** Their paths, as the document writes them. */
+  /** Their paths, as they are served: a link by another path, below a server's, is left out. */
   readonly paths: ReadonlySet<string>
 }
 

@@ -17,7 +17,7 @@ const MOST_HOPS = 8
 export function pathItemOf(
   document: Json,
   path: string,
-): { readonly operations: Record<string, Json>; readonly rest: Json } {
+): { readonly operations: Record<string, Json>; readonly rest: Json; readonly servers: unknown } {
   const paths = document['paths']
   const first = isTable(paths) ? paths[path] : undefined
   const item: Json = {}
@@ -34,5 +34,5 @@ export function pathItemOf(
   const shared = Object.entries(withoutServers(item)).filter(
     ([key]) => key === 'summary' || key === 'description' || key === 'parameters',
   )
-  return { operations, rest: Object.fromEntries(shared) }
+  return { operations, rest: Object.fromEntries(shared), servers: item['servers'] }
 }

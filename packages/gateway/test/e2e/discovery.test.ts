@@ -165,6 +165,14 @@ describe('GET /openapi.json', () => {
   })
 })
 
+it('offers the Payment scheme to nobody whose challenge could not hold it', async () => {
+  const headers = { Host: 'api.example' }
+  expect(await read('/openapi.json', headers)).not.toMatch(/"Payment"|x-payment-info/)
+  const asked = { ...headers, 'Accept-Payment': 'lightning/charge' }
+  const { status, all } = await ask(gateway.url, 'GET', '/forecast/oslo', { headers: asked })
+  expect([status, all('www-authenticate').join()]).toEqual([402, expect.not.stringContaining('Payment')])
+})
+
 describe('what is kept of the upstream’s own document', () => {
   it('is what listed operations need, and nothing that tells of hidden ones or of where the upstream stands', async () => {
     const text = await read('/openapi.json')

@@ -2,7 +2,7 @@
 
 import { parseAuthChallenges } from '../core/auth-header.ts'
 import { boundKey, readMacaroon } from './credential-facts.ts'
-import { keepProofKey, makeProofKey, proofFor, proofKeyFor } from './dpop.ts'
+import { keepProofKey, keyToBind, proofFor, proofKeyFor } from './dpop.ts'
 import { challengesOf, checkPolicy, firstPayable, type NotPaid, type Payable, unpayable } from './gate.ts'
 import type { Hop } from './hop.ts'
 import type { PayableChallenge } from './payment-scheme/charge.ts'
@@ -28,7 +28,7 @@ interface UnpaidBy {
 const ALGORITHM = 'ES256'
 
 /**
- * The challenge to pay: bound to a new key of the purse where the server offers that, else as it stands. The key is in
+ * The challenge to pay: bound to a key of the purse where the server offers that, else as it stands. The key is in
  * the purse before anything is paid. A credential that is bound to somebody else's key is not bought at all.
  */
 export async function boundChallenge(run: Run, hop: Hop, unpaid: UnpaidBy): Promise<Asked> {
@@ -58,18 +58,18 @@ async function askedBound(
     return undefined
   if (globalThis.crypto?.subtle === undefined) return undefined
   if (!forQuote && (await checkPolicy(run, hop, payable))) return undefined
-  const made = await makeProofKey()
   const { method, url } = hop
+  const toBind = await keyToBind(run, url.origin)
   const headers = new Headers(hop.headers)
-  headers.set('dpop', await proofFor(made.key, { method, url, token: null, nowMs: run.now() }))
+  headers.set('dpop', await proofFor(toBind.key, { method, url, token: null, nowMs: run.now() }))
   const again = await send(run, request, { hop: { ...hop, headers }, credential: null })
   const challenges = again.status === 402 ? challengesOf(again) : undefined
   const bound = challenges && !('ok' in challenges) ? firstPayable(run, hop, challenges) : undefined
-  if (!bound?.ok || boundKey(readMacaroon(bound.challenge.macaroon)) !== made.key.thumbprint) {
+  if (!bound?.ok || boundKey(readMacaroon(bound.challenge.macaroon)) !== toBind.key.thumbprint) {
     await discard(again)
     return undefined
   }
-  await keepProofKey(run, url.origin, made)
+  await keepProofKey(run, url.origin, toBind)
   await discard(response)
   return { response: again, payable: bound }
 }

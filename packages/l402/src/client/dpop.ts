@@ -26,14 +26,14 @@ export interface ProofKey {
   readonly privateKey: CryptoKey
 }
 
-/** A key that was just made, and the text under which a purse keeps it: a secret. */
-export interface NewKey {
+/** A key to bind to, and the text under which a purse keeps it, a secret; without one it is in the purse already. */
+export interface KeyToBind {
   readonly key: ProofKey
-  readonly secretText: string
+  readonly secretText?: string
 }
 
 /** Makes a key (P-256, for `ES256`). */
-export async function makeProofKey(): Promise<NewKey> {
+async function makeProofKey(): Promise<KeyToBind> {
   const { subtle } = globalThis.crypto
   const { privateKey } = await subtle.generateKey(CURVE, true, ['sign', 'verify'])
   const secretText = JSON.stringify(await subtle.exportKey('jwk', privateKey))
@@ -55,10 +55,30 @@ function noteOf(thumbprint: string): string {
   return `dpop key ${thumbprint}`
 }
 
+/** Names the one key of an origin that nothing was paid for; empty for none. */
+const UNUSED = 'dpop unused key'
+
+/**
+ * A key for what may be bought of this origin: the one of a quote, or of a purchase that came to nothing, before a new one. So
+ * prices that are asked for leave one key behind, however many they are.
+ */
+export async function keyToBind(run: Run, origin: string): Promise<KeyToBind> {
+  const unused = await run.purse.note(origin, UNUSED)
+  const key = unused ? await proofKeyFor(run, origin, unused) : undefined
+  return key === undefined ? await makeProofKey() : { key }
+}
+
 /** Keeps a key, durably, before anything is paid that needs it. */
-export async function keepProofKey(run: Run, origin: string, { key, secretText }: NewKey): Promise<void> {
+export async function keepProofKey(run: Run, origin: string, { key, secretText }: KeyToBind): Promise<void> {
+  if (secretText === undefined) return
   await run.purse.setNote(origin, noteOf(key.thumbprint), secretText)
+  await run.purse.setNote(origin, UNUSED, key.thumbprint)
   run.proofKeys.set(key.thumbprint, key)
+}
+
+/** What is bound to this key is about to be paid: the next purchase has another one. */
+export async function useProofKey(run: Run, origin: string, thumbprint: string): Promise<void> {
+  if ((await run.purse.note(origin, UNUSED)) === thumbprint) await run.purse.setNote(origin, UNUSED, '')
 }
 
 /** The purse's key for a credential of this origin; `undefined` where it has none. */

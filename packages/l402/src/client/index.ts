@@ -35,3 +35,4 @@ export type {
   Recovered,
 } from './types.ts'
 export { type WebhookOptions, webhookApproval, webhookHook } from './webhook.ts'
+export { isWrittenOff, writeOff } from './write-off.ts'

@@ -4,6 +4,7 @@ import { type Stage, setStage } from '../../test/support/stage.ts'
 import { encodeHex } from '../core/bytes.ts'
 import type { PaymentOutcome } from '../lightning/backend.ts'
 import { buyer } from './buyer.ts'
+import { writeOff } from './write-off.ts'
 
 let seller: Stage['seller']
 let wallet: Stage['wallet']
@@ -48,6 +49,24 @@ describe('a payment that does not go well', () => {
       expect(await spent()).toBe(10_007n)
     },
   )
+
+  it('that was written off is waited for no more, is never sent again, and counts for good', async () => {
+    wallet.onPay = () => ({ status: 'unknown', detail: '' })
+    await get()
+    const first = wallet.paid[0]?.paymentHash as Uint8Array
+    wallet.onLookup = () => ({ status: 'not_found' })
+    wallet.onPay = testWallet(seller.secrets).onPay
+    expect(await writeOff(purse, first)).toMatchObject({ state: 'unknown' })
+    const outcome = await get()
+    expect(outcome).toMatchObject({ kind: 'served', purchases: [{ resumed: false }] })
+    expect(wallet.paid.map(({ paymentHash }) => encodeHex(paymentHash))).toEqual([
+      encodeHex(first),
+      outcome.purchases[0]?.paymentHash,
+    ])
+    expect(wallet.lookedUp).toEqual([])
+    // The most that the first may have cost, and the second.
+    expect(await spent()).toBe(21_003n)
+  })
 
   it('that turns out failed lets the same call buy', async () => {
     wallet.onPay = () => ({ status: 'unknown', detail: '' })

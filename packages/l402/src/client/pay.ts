@@ -10,6 +10,8 @@ import { forbidsNow } from '../stores/lib/purse-rules.ts'
 import type { PaymentIntent, PaymentRecord, StoredCredential } from '../stores/purse.ts'
 import { canCarry } from './carry.ts'
 import { consent } from './consent.ts'
+import { boundKey, readMacaroon } from './credential-facts.ts'
+import { useProofKey } from './dpop.ts'
 import {
   checkPolicy,
   EXPIRY_MARGIN_SECONDS,
@@ -66,6 +68,8 @@ export async function pay(
   const [walletId] = await walletIds(run, wallet)
   const held = await reserve(run, hop, { payable, walletId })
   if (held) return held
+  const boundTo = boundKey(readMacaroon(payable.challenge.macaroon))
+  if (boundTo !== undefined) await useProofKey(run, hop.url.origin, boundTo)
 
   const { paymentHash } = payable.invoice
   const { amountMsat, maxFeeMsat, offer } = payable

@@ -6,13 +6,10 @@ import { pause } from '../stores/lib/pause.ts'
 import type { PaymentRecord } from '../stores/purse.ts'
 import { type Paid, payOpen, type Recorded, record } from './pay.ts'
 import { PAYMENT_TIMEOUT_MS, type Run } from './run.ts'
+import { lockName } from './scope.ts'
 import type { Recovered } from './types.ts'
 import { isItsWallet, lookUp } from './wallet-calls.ts'
-
-/** Name of the lock of a scope (rule C5). */
-export function lockName(scope: string): string {
-  return `scope ${scope}`
-}
+import { isWrittenOff } from './write-off.ts'
 
 /** Payments looked through for those that lack their proof. */
 const MOST_UNPROVEN = 1_000
@@ -85,16 +82,26 @@ export async function recoverAll(run: Run): Promise<readonly Recovered[]> {
     const end = await run.purse.withLock(lockName(scope), async () => {
       const open = await run.purse.payment(paymentHash)
       if (!open || open.state === 'settled' || open.state === 'failed') return undefined
-      return { open, paid: await resume(run, open) }
+      const paid = await resume(run, open)
+      return { open, paid, writtenOff: !paid.ok && (await isWrittenOffStill(run, open)) }
     })
-    if (end) found.push(recovered(end.open, end.paid))
+    if (end) found.push(recovered(end.open, end))
   }
   return found
 }
 
-function recovered(open: PaymentRecord, paid: Paid): Recovered {
+/** Whether nobody waits for it although it was looked up. */
+async function isWrittenOffStill({ purse }: Run, { paymentHash }: PaymentRecord): Promise<boolean> {
+  const payment = await purse.payment(paymentHash)
+  return payment !== undefined && (await isWrittenOff(purse, payment))
+}
+
+function recovered(
+  open: PaymentRecord,
+  { paid, writtenOff }: { readonly paid: Paid; readonly writtenOff: boolean },
+): Recovered {
   const { origin, url, amountMsat } = open
-  const base = { paymentHash: encodeHex(open.paymentHash), origin, url, amountMsat }
+  const base = { paymentHash: encodeHex(open.paymentHash), origin, url, amountMsat, writtenOff }
   if (paid.ok) return { ...base, state: 'settled', detail: '' }
   const { kind, detail } = paid
   if (kind === 'payment_failed') return { ...base, state: 'failed', detail }

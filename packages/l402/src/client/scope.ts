@@ -9,6 +9,11 @@ export function scopeOf(method: string, url: URL): string {
   return `${url.origin} ${method === 'HEAD' ? 'GET' : method} ${url.pathname}`
 }
 
+/** Name of the lock of a scope (rule C5). */
+export function lockName(scope: string): string {
+  return `scope ${scope}`
+}
+
 /** A host as limits and lists know it: punycode, without port, and without the dot at its end that makes it no other host. */
 export function hostOf(url: URL): string {
   return url.hostname.replace(/\.+$/, '')

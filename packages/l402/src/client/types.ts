@@ -272,6 +272,8 @@ export interface Recovered {
   readonly amountMsat: bigint
   readonly state: 'settled' | 'failed' | 'paid_unproven' | 'unknown'
   readonly detail: string
+  /** Its owner has given it up, and it is unknown still. */
+  readonly writtenOff: boolean
 }
 
 /** Buys. One buyer is one run: `maxMsat` counts over all its calls. */

@@ -13,11 +13,12 @@ import type { Hop } from './hop.ts'
 import { pay, record } from './pay.ts'
 import type { PayableChallenge } from './payment-scheme/charge.ts'
 import { present } from './present.ts'
-import { finish, lockName } from './resume.ts'
-import { scopeOf, shownUrl } from './scope.ts'
+import { finish } from './resume.ts'
+import { lockName, scopeOf, shownUrl } from './scope.ts'
 import { discard, send, sendPaid } from './send.ts'
 import type { FetchOutcome } from './types.ts'
 import { lookUp } from './wallet-calls.ts'
+import { isWrittenOff } from './write-off.ts'
 
 /** A 402 that is still to be dealt with: the answer (if anything was sent) and the challenges it makes. */
 interface Unpaid {
@@ -149,6 +150,7 @@ async function stillOpen(call: Call, hop: Hop, unpaid: Unpaid): Promise<Unpaid> 
 async function finishOpen(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOutcome | undefined> {
   const { run, purchases } = call
   for (const open of await run.purse.openPayments(scopeOf(hop.method, hop.url))) {
+    if (await isWrittenOff(run.purse, open)) continue
     const paid = await finish(run, open, call.request.signal)
     if (paid.ok) purchases.push(paid.purchase)
     else if (paid.kind !== 'payment_failed') {

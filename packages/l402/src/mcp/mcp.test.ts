@@ -1,18 +1,16 @@
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { createAdaptorServer } from '@hono/node-server'
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
-import { createMcpHandler, InMemoryTransport, McpServer } from '@modelcontextprotocol/server'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { forecast, KEYS, mcpBench, refusalOf, textOf } from '../../test/support/mcp-bench.ts'
 import { encodeHex } from '../core/bytes.ts'
-import { isL402Error } from '../core/errors.ts'
-import { type MemoryLightning, memoryLightning } from '../lightning/memory.ts'
+import { memoryLightning } from '../lightning/memory.ts'
 import { sandboxWallet } from '../lightning/sandbox-wallet.ts'
 import { memoryStore } from '../stores/memory/index.ts'
-import type { PurseStore } from '../stores/purse.ts'
-import { memoryPurse } from '../stores/purse-memory/index.ts'
 import type { PaidToolOptions } from './paid-tool.ts'
 import { paidTool } from './paid-tool.ts'
 import { type PayingToolsOptions, payingTools, type ToolCall } from './paying-tools.ts'
@@ -24,25 +22,15 @@ import {
   type ToolResult,
 } from './wire.ts'
 
-let lightning: MemoryLightning
-let purse: PurseStore
-const closers: (() => Promise<unknown>)[] = []
-beforeEach(() => {
-  lightning = memoryLightning()
-  purse = memoryPurse()
-})
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close()
-})
-
-const KEYS = [{ id: 'first', masterKey: new Uint8Array(32).fill(7), active: true }]
+const bench = mcpBench()
+const { settings, spent, newClient, inMemory } = bench
 
 /** What the tool `forecast` does in a test. */
 type Behaviour = (city: string) => ToolResult
 
 function weather(offer: object, behave: Behaviour, options: Partial<PaidToolOptions> = {}): () => McpServer {
   const toll = paidTool({
-    lightning,
+    lightning: bench.lightning,
     store: memoryStore(),
     keys: KEYS,
     services: { weather: {} },
@@ -69,42 +57,6 @@ function weather(offer: object, behave: Behaviour, options: Partial<PaidToolOpti
 }
 
 const sunny: Behaviour = (city) => ({ content: [{ type: 'text', text: `sunny in ${city}` }] })
-
-function newClient(era: '2025' | '2026' = '2025'): Client {
-  const mode = era === '2026' ? ({ pin: '2026-07-28' } as const) : 'legacy'
-  const client = new Client({ name: 'test', version: '1.0.0' }, { versionNegotiation: { mode } })
-  closers.push(() => client.close())
-  return client
-}
-
-async function inMemory(server: McpServer): Promise<Client> {
-  const client = newClient()
-  const [one, other] = InMemoryTransport.createLinkedPair()
-  await server.connect(other)
-  await client.connect(one as Parameters<Client['connect']>[0])
-  return client
-}
-
-const settings = (options: Partial<PayingToolsOptions> = {}): PayingToolsOptions => ({
-  server: 'weather',
-  wallet: lightning,
-  purse,
-  ...options,
-})
-
-const textOf = ({ content }: { content: unknown[] }): string => (content[0] as { text: string }).text
-const spent = async (): Promise<bigint> => (await purse.spent()).totalMsat
-const forecast: ToolCall = { name: 'forecast', arguments: { city: 'Bern' } }
-
-/** How a call failed. */
-async function refusalOf(call: Promise<unknown>): Promise<unknown> {
-  const error = await call.then(
-    () => undefined,
-    (cause: unknown) => cause,
-  )
-  if (!isL402Error(error)) throw new Error(`expected an L402Error, got ${String(error)}`)
-  return [error.code, (error.details as { reason: string | null }).reason]
-}
 
 describe('a paid tool', () => {
   it('is bought in memory, and each call costs', async () => {
@@ -135,14 +87,14 @@ describe('a paid tool', () => {
     const handler = createMcpHandler(weather({}, sunny))
     const http = createAdaptorServer({ fetch: (request) => handler.fetch(request) })
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-    closers.push(() => new Promise((resolve) => http.close(resolve)))
+    bench.closing(() => new Promise((resolve) => http.close(resolve)))
     const url = new URL(`http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`)
     const client = newClient(era)
     await client.connect(new StreamableHTTPClientTransport(url))
     const paying = payingTools(client, settings({ server: url }))
     const result = await paying.callTool(forecast)
     expect(textOf(result)).toBe('sunny in Bern')
-    expect((await purse.payments(1))[0]).toMatchObject({ origin: url.origin, served: 'redeemed' })
+    expect((await bench.purse.payments(1))[0]).toMatchObject({ origin: url.origin, served: 'redeemed' })
     await client.close()
   })
 
@@ -211,7 +163,7 @@ describe('a paid tool', () => {
     }
     const result = await payingTools(spy, settings()).callTool(forecast)
     expect(seen).toHaveLength(2)
-    const [{ macaroon = '', preimage = new Uint8Array() } = {}] = await purse.credentials()
+    const [{ macaroon = '', preimage = new Uint8Array() } = {}] = await bench.purse.credentials()
     for (const secret of [macaroon, encodeHex(preimage), L402_META])
       expect(JSON.stringify(result)).not.toContain(secret)
   })
@@ -241,7 +193,7 @@ describe('a paid tool', () => {
       maxFeeMsat: 0n,
       timeoutMs: 5_000,
     }
-    const paid = await lightning.pay(order)
+    const paid = await bench.lightning.pay(order)
     if (paid.status !== 'paid') throw new Error(paid.status)
     const credential = { challenge, payload: { preimage: encodeHex(paid.preimage) } }
     const _meta = { [PAYMENT_CREDENTIAL_META]: credential }
@@ -274,7 +226,12 @@ describe('a paid tool', () => {
   })
 
   it('is not made with a name that no path holds', () => {
-    const toll = paidTool({ lightning, store: memoryStore(), keys: KEYS, services: { weather: {} } })
+    const toll = paidTool({
+      lightning: bench.lightning,
+      store: memoryStore(),
+      keys: KEYS,
+      services: { weather: {} },
+    })
     for (const name of ['', 'a/b', '..', 'a b', 'x'.repeat(129)])
       expect(() => toll({ name, price: '1 sat' }, () => ({ content: [] }))).toThrow(TypeError)
   })
@@ -286,7 +243,7 @@ describe('payingTools', () => {
     const capped = payingTools(await inMemory(make()), settings({ maxMsat: 15_000n }))
     await capped.callTool(forecast)
     expect(await refusalOf(capped.callTool(forecast))).toEqual(['payment_refused', 'over_max'])
-    await purse.setBudget({ overall: {}, hosts: { 'weather.mcp.invalid': { requestMsat: 5_000n } } })
+    await bench.purse.setBudget({ overall: {}, hosts: { 'weather.mcp.invalid': { requestMsat: 5_000n } } })
     const poor = payingTools(await inMemory(make()), settings())
     expect(await refusalOf(poor.callTool(forecast))).toEqual(['payment_refused', 'over_budget'])
     const never = payingTools(await inMemory(make()), settings({ noPay: true }))
@@ -305,14 +262,14 @@ describe('payingTools', () => {
 
   it('takes a time-out for unknown, and never pays twice', async () => {
     let lost = true
-    lightning = memoryLightning({
+    bench.lightning = memoryLightning({
       onPay: () => (lost ? { status: 'unknown', later: 'pending' } : undefined),
     })
     const paying = payingTools(await inMemory(weather({}, sunny)()), settings({ paymentTimeoutMs: 300 }))
     expect(await refusalOf(paying.callTool(forecast))).toEqual(['payment_unknown', null])
     lost = false
     expect(await refusalOf(paying.callTool(forecast))).toEqual(['payment_unknown', null])
-    expect(await purse.payments(10)).toHaveLength(1)
+    expect(await bench.purse.payments(10)).toHaveLength(1)
   })
 })
 
@@ -344,7 +301,7 @@ describe('a hostile server of tools', () => {
   })
 
   it('that lies about its price is believed by its invoice alone', async () => {
-    await purse.setBudget({ overall: {}, hosts: {} })
+    await bench.purse.setBudget({ overall: {}, hosts: {} })
     const { paying } = await hostile((offered) => asking([offered]))
     expect(await refusalOf(paying({ maxMsat: 2_000n }).callTool(forecast))).toEqual([
       'payment_refused',
@@ -367,11 +324,11 @@ describe('a hostile server of tools', () => {
   })
 
   it('that asks for ever is paid once', async () => {
-    await purse.setBudget({ overall: {}, hosts: {} })
+    await bench.purse.setBudget({ overall: {}, hosts: {} })
     const { paying, calls } = await hostile((offered) => asking([offered]))
     expect(await refusalOf(paying().callTool(forecast))).toEqual(['paid_not_served', null])
     expect(await refusalOf(paying().callTool(forecast))).toEqual(['paid_not_served', null])
-    expect(await purse.payments(10)).toHaveLength(1)
+    expect(await bench.purse.payments(10)).toHaveLength(1)
     expect(calls.length).toBeLessThan(6)
   })
 

@@ -1,12 +1,9 @@
-import { Client } from '@modelcontextprotocol/client'
-import { InMemoryTransport, McpServer } from '@modelcontextprotocol/server'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Client } from '@modelcontextprotocol/client'
+import { McpServer } from '@modelcontextprotocol/server'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { isL402Error } from '../core/errors.ts'
-import { type MemoryLightning, memoryLightning } from '../lightning/memory.ts'
+import { forecast, KEYS, mcpBench, refusalOf, textOf } from '../../test/support/mcp-bench.ts'
 import { memoryStore } from '../stores/memory/index.ts'
-import type { PurseStore } from '../stores/purse.ts'
-import { memoryPurse } from '../stores/purse-memory/index.ts'
 import { type PaidToolOptions, paidTool } from './paid-tool.ts'
 import { type PayingToolsOptions, payingTools, type ToolCall } from './paying-tools.ts'
 import {
@@ -17,25 +14,8 @@ import {
   type ToolResult,
 } from './wire.ts'
 
-let lightning: MemoryLightning
-let purse: PurseStore
-const closers: (() => Promise<unknown>)[] = []
-beforeEach(() => {
-  lightning = memoryLightning()
-  purse = memoryPurse()
-})
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close()
-})
-
-const KEYS = [{ id: 'first', masterKey: new Uint8Array(32).fill(7), active: true }]
-const forecast: ToolCall = { name: 'forecast', arguments: { city: 'Bern' } }
-const settings = (options: Partial<PayingToolsOptions> = {}): PayingToolsOptions => ({
-  server: 'weather',
-  wallet: lightning,
-  purse,
-  ...options,
-})
+const bench = mcpBench()
+const { settings, spent } = bench
 
 /** An official client of a server that sells forecasts; `spoil` is what the server makes of its paid tool's results. */
 async function connect(
@@ -43,7 +23,7 @@ async function connect(
   { isError = () => false, ...options }: Partial<PaidToolOptions> & { isError?: () => boolean } = {},
 ): Promise<Client> {
   const toll = paidTool({
-    lightning,
+    lightning: bench.lightning,
     store: memoryStore(),
     keys: KEYS,
     services: { weather: {} },
@@ -60,12 +40,7 @@ async function connect(
     { inputSchema },
     async (args, context) => spoil(await paid(args, context)) as never,
   )
-  const client = new Client({ name: 'test', version: '1.0.0' }, { versionNegotiation: { mode: 'legacy' } })
-  closers.push(() => client.close())
-  const [one, other] = InMemoryTransport.createLinkedPair()
-  await server.connect(other)
-  await client.connect(one as Parameters<Client['connect']>[0])
-  return client
+  return await bench.inMemory(server)
 }
 
 interface Challenge {
@@ -83,25 +58,13 @@ const paymentAlone =
     return { ...result, _meta: { [PAYMENT_REQUIRED_META]: { ...more, challenges: challenges.map(change) } } }
   }
 
-const spent = async (): Promise<bigint> => (await purse.spent()).totalMsat
-const textOf = ({ content }: { content: unknown[] }): string => (content[0] as { text: string }).text
-
-async function refusalOf(call: Promise<unknown>): Promise<unknown> {
-  const error = await call.then(
-    () => undefined,
-    (cause: unknown) => cause,
-  )
-  if (!isL402Error(error)) throw new Error(`expected an L402Error, got ${String(error)}`)
-  return [error.code, (error.details as { reason: string | null }).reason]
-}
-
 describe('a tool that asks for the Payment scheme', () => {
   it('is bought by a charge, with the receipt beside and no secret in the result', async () => {
     const client = await connect(paymentAlone())
     const paying = payingTools(client, settings())
     const result = await paying.callTool(forecast)
     expect(textOf(result)).toBe('sunny in Bern')
-    const [{ paymentHash = '' } = {}] = await purse.payments(1)
+    const [{ paymentHash = '' } = {}] = await bench.purse.payments(1)
     expect(paying.paymentOf(result)).toMatchObject({
       purchases: [{ amountMsat: 10_000n, origin: 'https://weather.mcp.invalid' }],
       served: true,
@@ -138,7 +101,7 @@ describe('a tool that asks for the Payment scheme', () => {
     const capped = payingTools(client, settings({ maxMsat: 15_000n }))
     await capped.callTool(forecast)
     expect(await refusalOf(capped.callTool(forecast))).toEqual(['payment_refused', 'over_max'])
-    await purse.setBudget({ overall: {}, hosts: { 'weather.mcp.invalid': { requestMsat: 5_000n } } })
+    await bench.purse.setBudget({ overall: {}, hosts: { 'weather.mcp.invalid': { requestMsat: 5_000n } } })
     const refused = async (options: Partial<PayingToolsOptions>) =>
       await refusalOf(payingTools(client, settings(options)).callTool(forecast))
     expect(await refused({})).toEqual(['payment_refused', 'over_budget'])

@@ -3,11 +3,7 @@ import { credentialText } from '../core/credential.ts'
 import { isL402Error } from '../core/errors.ts'
 import type { HeaderLines } from '../core/header-lines.ts'
 import { type Refusal, refuse } from '../core/refusal.ts'
-import type { AmountLimits, InvoiceBackend } from '../lightning/backend.ts'
-import type { PageOptions } from '../page/options.ts'
 import { withPage } from '../page/with-page.ts'
-import type { Ledger } from '../stores/ledger.ts'
-import type { StoredRootKeys } from '../stores/root-keys.ts'
 import { checkKind, createAdmission, needsAdmission } from './admission.ts'
 import type { Admitting, Visit } from './admitting.ts'
 import {
@@ -16,40 +12,35 @@ import {
   overRateAnswer,
   settlementUnknown,
   storeUnavailable,
-  unsoldAnswer,
 } from './answers.ts'
 import { balanceReader } from './balance-reader.ts'
-import type { ChallengeLimitOptions } from './challenge-limit.ts'
 import { createChallenger } from './challenger.ts'
 import { clearRequest } from './clear-request.ts'
 import { createDemand } from './demand.ts'
 import { type Denial, deferred, denied } from './denial.ts'
-import type { ProofVerifier } from './dpop.ts'
 import type { Decision, Gate, GateRequest, Pass, Refused } from './gate.ts'
+import type { GateOptions } from './gate-options.ts'
 import { HOLD_KEY } from './holds.ts'
 import { idempotencyKey } from './idempotency.ts'
-import type { KeyRing } from './keys.ts'
-import type { AddressLists } from './limits/address-lists.ts'
 import { amountBounds } from './limits/amount-bounds.ts'
-import type { LimitAuthority } from './limits/authority.ts'
 import { createFreebies } from './limits/freebies.ts'
 import { localLimits } from './limits/local-limits.ts'
-import { guardNode, type NodeGuard } from './limits/node-guard.ts'
+import { guardNode } from './limits/node-guard.ts'
 import { asksOf, unpaidAsksOf } from './limits/rate-rules.ts'
-import { type ChallengeEconomics, createSelling } from './limits/selling.ts'
+import { createSelling } from './limits/selling.ts'
 import { shadowed } from './limits/shadow.ts'
 import { createThrottle } from './limits/throttle.ts'
 import { after, paymentBesides, paymentDecider } from './payment-scheme/decide-payment.ts'
-import { createPaymentScheme, type PaymentSchemeMode } from './payment-scheme/scheme.ts'
+import { createPaymentScheme } from './payment-scheme/scheme.ts'
+import { orderDecider } from './payment-scheme/session/decide-order.ts'
 import { sessionDecider } from './payment-scheme/session/decide-session.ts'
-import type { Sessions } from './payment-scheme/session/desk.ts'
 import { meter } from './pricing/meter-gate.ts'
-import type { PricedEvent } from './pricing/pricer.ts'
 import { createPricing } from './pricing/pricing.ts'
-import { type SalesWatcher, saleOf } from './sales-watcher.ts'
-import { addressPolicy, type ServiceOptions, servicePolicies } from './service-policies.ts'
-import { type SettledCheck, settledCheck } from './settled.ts'
+import { saleOf } from './sales-watcher.ts'
+import { addressPolicy, servicePolicies } from './service-policies.ts'
+import { strictCheck } from './settled.ts'
 import { storedLookup } from './stored-lookup.ts'
+import { createUnpaid } from './unpaid.ts'
 import {
   type CachedCredential,
   type Standing,
@@ -57,78 +48,6 @@ import {
   type Verdict,
   verdictCache,
 } from './verdict-cache.ts'
-
-/** What a gate is made of. */
-export interface GateOptions extends AddressLists {
-  readonly lightning: InvoiceBackend
-  readonly ledger: Ledger
-  readonly keys: KeyRing
-  /**
-   * Root keys that another server made and kept (protocol §4), so that what it sold opens here; asked for macaroons that the
-   * own keys did not make. See `@turnpike/l402/store/aperture`.
-   */
-  readonly storedKeys?: StoredRootKeys
-  /** Every service that routes name. */
-  readonly services: Readonly<Record<string, ServiceOptions>>
-  /** Rule S10; 60 a minute per client prefix if left out. */
-  readonly challengeLimit?: ChallengeLimitOptions
-  /** What else bounds the invoices that unpaid requests cost. */
-  readonly challenges?: ChallengeEconomics
-  /** Counts what is limited; in this gate alone if left out. */
-  readonly limits?: LimitAuthority
-  /** Seconds an invoice may be paid; 600 if left out. */
-  readonly invoiceExpirySeconds?: number
-  /** Which amounts are sold at all, within those of the backend itself. Other prices are a 503, and not moved. */
-  readonly amounts?: AmountLimits
-  /** Milliseconds a backend may take to make an invoice, or to look one up; 10,000 if left out. Then 503. */
-  readonly challengeDeadlineMs?: number
-  /**
-   * Strict mode: a credential is honoured once the node itself calls its invoice settled, which it is asked once; false if left
-   * out. Where it cannot be asked within the deadline above: 503. Needs a backend that looks invoices up.
-   */
-  readonly strict?: boolean
-  /** Most verdicts held in memory, some 6 KB each (a large one counts for several); 20,000 if left out. */
-  readonly verdictCacheSize?: number
-  /** Leaves `macaroon=` out of challenges (rule S2): then most deployed clients cannot read them. */
-  readonly strictSpec?: boolean
-  /** Checks proofs of possession (`dpop_jkt`); without it such credentials are refused. See `@turnpike/l402/dpop`. */
-  readonly dpop?: ProofVerifier
-  /** Answers that are kept for requests that come again with the same `Idempotency-Key` (protocol §5 rule 10). */
-  readonly idempotency?: {
-    /** 86,400, a day, if left out. */
-    readonly keepSeconds?: number
-    /** Most bytes of a body that is kept; 262,144 if left out. A larger one is charged once and cannot be had again. */
-    readonly keepBytes?: number
-  }
-  /** Told of sales, for a journal of them. */
-  readonly sales?: SalesWatcher
-  /** Told about every question to a pricer; must not throw. */
-  readonly onPriced?: (event: PricedEvent) => void
-  /** Macaroon location, e.g. `lsat` for Aperture's clients (rule S9), at most 255 bytes; the service's name if left out. */
-  readonly location?: string
-  /**
-   * The Payment scheme beside L402, on the same invoice (protocol §6), over TLS and on this machine: `asked` offers it to
-   * requests that hold `Accept-Payment`, `always` to all, and both take its credentials. `asked` if left out.
-   */
-  readonly payment?: PaymentSchemeMode
-  /**
-   * Binds that scheme's challenges for one call to the body of the request (`digest`), of up to 64 KiB: the body is then read
-   * before there is an answer, so nothing may have read it before. False if left out.
-   */
-  readonly bindBodies?: boolean
-  /**
-   * That scheme's sessions: a deposit that requests draw on, topped up and paid back. Offered beside the charge, on the same
-   * invoice, where a route sells several calls or credit. None if left out.
-   */
-  readonly sessions?: Sessions
-  /** A second challenge line, last, for clients that know the scheme `LSAT` alone (rule S3); false if left out. */
-  readonly lsat?: boolean
-  /** The page that browsers get with a 402 (rule S6); `false`: the problem in JSON, like everybody. See docs/page.md. */
-  readonly page?: PageOptions | false
-  /** Milliseconds since 1970. */
-  readonly now?: () => number
-  readonly randomBytes?: (length: number) => Uint8Array
-}
 
 const FREE: Pass = { outcome: 'pass', entitlement: null }
 const MISSING = refuse(
@@ -371,15 +290,18 @@ export function createGate(options: GateOptions): Gate {
     return cleared.ok && checkKind(request, verified, summary) === undefined
   }
 
+  const sell = (request: GateRequest, refusal: Refusal): Decision | Promise<Decision> =>
+    throttle(request, unpaidAsksOf(request.route.limits ?? [], request), () =>
+      demand(request, { refusal, topUp: null }),
+    )
+
+  const answer = createUnpaid({ throttle, freebies, demand, booksDown })
+
   /** A request with a session's action of the Payment scheme. */
   const session = sessionDecider(payment, {
     now,
-    ...{ booksDown, ledger },
+    ...{ booksDown, ledger, sell },
     decide: decideRoute,
-    sell: (request, refusal) =>
-      throttle(request, unpaidAsksOf(request.route.limits ?? [], request), () =>
-        demand(request, { refusal, topUp: null }),
-      ),
     verify,
     policies,
     satisfy,
@@ -402,36 +324,12 @@ export function createGate(options: GateOptions): Gate {
     return why === 'unavailable' ? settlementUnknown(request, node.retryAfterSeconds() || undefined) : why
   }
 
-  /** A request that no credential opens. */
-  function answer(request: GateRequest, denial: Denial): Decision | Promise<Decision> {
-    if (denial.later !== undefined) return denial.later
-    if (request.held === true) return unsoldAnswer(request, denial.refusal)
-    const { freebie, limits: rules = [] } = request.route
-    const unpaid = (): Decision | Promise<Decision> =>
-      throttle(request, unpaidAsksOf(rules, request), () => demand(request, denial))
-    if (freebie === undefined) return unpaid()
-    // The rates first: a request they refuse uses no freebie up.
-    return throttle(request, asksOf(rules, request, undefined), (undo) =>
-      freebies(request, freebie).then(
-        (pass) => {
-          if (pass !== null) return pass
-          undo()
-          return unpaid()
-        },
-        (error: unknown) => {
-          undo()
-          return booksDown(request, error)
-        },
-      ),
-    )
-  }
-
   function decideRoute(request: GateRequest): Decision | Promise<Decision> {
     const { free, limits: rules } = request.route
     if (free)
       return rules === undefined ? FREE : throttle(request, asksOf(rules, request, undefined), () => FREE)
     const text = credentialText(request.headers)
-    if (text === undefined || payment?.orders(request) === true) return decideUnproven(request)
+    if (text === undefined) return decideUnproven(request)
     const key = request.route.hold === true ? HOLD_KEY : idempotencyKey(request)
     if (key === null) return idempotencyAnswer(request, 'idempotency_invalid')
     const heeded = request.contentDigest === undefined ? undefined : key
@@ -445,6 +343,7 @@ export function createGate(options: GateOptions): Gate {
     return verdict.then(go, (error: unknown) => booksDown(request, error))
   }
 
+  const decideOrder = orderDecider(payment, { session, sell, bind: pricing.bind })
   const decideUnproven = paymentDecider(payment, {
     decide: decideRoute,
     answer: (request, refusal) => answer(request, { refusal, topUp: null }),
@@ -463,6 +362,7 @@ export function createGate(options: GateOptions): Gate {
     decide(asked) {
       const { route } = asked
       if (denies?.(route.service, asked.clientAddress) === true) return addressDenied(asked)
+      if (payment?.orders(asked) === true) return decideOrder(asked)
       const request = route.pricer === undefined ? asked : pricing.bind(asked)
       const decision = 'outcome' in request ? unbound(asked, request) : decideRoute(request)
       return route.shadow === true ? after(decision, shadowed) : decision
@@ -488,9 +388,4 @@ export function createGate(options: GateOptions): Gate {
   }
   const { page = {}, services, lightning, keys } = options
   return page === false ? gate : withPage(gate, { page, services, lightning, keys, limits, now, randomBytes })
-}
-
-function strictCheck(lightning: InvoiceBackend, node: NodeGuard, deadlineMs: number): SettledCheck {
-  if (lightning.invoiceCapabilities.looksUp) return settledCheck(node, deadlineMs)
-  throw new RangeError('invalid strict: expected a Lightning backend that can look invoices up')
 }

@@ -38,7 +38,7 @@ interface DemandOptions {
 const BINDING: HeaderLines = ['WWW-Authenticate', 'DPoP algs="ES256"']
 
 /** Answers a request that has been counted as an unpaid one. */
-type Demand = (request: GateRequest, denial: Denial) => Decision | Promise<Decision>
+export type Demand = (request: GateRequest, denial: Denial) => Decision | Promise<Decision>
 
 /** See {@link Demand}. */
 export function createDemand(options: DemandOptions): Demand {

@@ -11,7 +11,7 @@ import {
 } from '../../test/gate-bench.ts'
 import type { InvoiceState } from '../lightning/backend.ts'
 import { type MemoryLightning, memoryLightning } from '../lightning/memory.ts'
-import type { GateOptions } from './create-gate.ts'
+import type { GateOptions } from './gate-options.ts'
 
 /** A strict gate whose node can be made to say something else. */
 interface StrictBench extends Bench {

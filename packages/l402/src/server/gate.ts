@@ -85,7 +85,10 @@ export interface RouteTerms {
    * `Refused.hold`). Needs a backend that holds, and a server that runs the request for whoever has paid for it.
    */
   readonly hold?: true
-  /** Everything is decided and counted, and nothing is refused but what block and allow lists deny. */
+  /**
+   * Everything is decided and counted, and nothing is refused but what block and allow lists deny. Orders about a session end
+   * in the gate here too.
+   */
   readonly shadow?: true
 }
 

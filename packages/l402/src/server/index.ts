@@ -53,7 +53,7 @@ export {
   preflightLines,
   USUAL_METHODS,
 } from './cors.ts'
-export { createGate, type GateOptions } from './create-gate.ts'
+export { createGate } from './create-gate.ts'
 export type { Proof, ProofRequest, ProofVerifier } from './dpop.ts'
 export type {
   Balance,
@@ -73,6 +73,7 @@ export type {
   Settlement,
   StoredAnswer,
 } from './gate.ts'
+export type { GateOptions } from './gate-options.ts'
 export { findHoldPreimage, type HeldSale } from './holds.ts'
 export { deriveRootKey, type KeyRing, keyRing, type MasterKey } from './keys.ts'
 export { type AddressLists, deniedBy } from './limits/address-lists.ts'
@@ -96,6 +97,7 @@ export { type ChargeOffer, readCharge } from './metering/charge-offer.ts'
 export { createMeter, type MeterOptions } from './metering/create-meter.ts'
 export type { Meter } from './metering/meter.ts'
 export { type PausableClock, pausableClock } from './metering/pausable-clock.ts'
+export { carriesPayment } from './payment-scheme/offer.ts'
 export { linesForStatus } from './payment-scheme/receipt-lines.ts'
 export type { PaymentSchemeMode } from './payment-scheme/scheme.ts'
 export {

@@ -5,9 +5,10 @@
 
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Ledger } from '../stores/ledger.ts'
-import { createGate, type GateOptions } from './create-gate.ts'
+import { createGate } from './create-gate.ts'
 import { type Answered, answered, type BodySource, type Entered, enter } from './enter.ts'
 import type { RouteTerms } from './gate.ts'
+import type { GateOptions } from './gate-options.ts'
 import { type KeyRing, keyRing, type MasterKey } from './keys.ts'
 import { amountBounds, refuseUnsellable } from './limits/amount-bounds.ts'
 import { type ServicePolicyOffer, withServicePolicy } from './limits/route-policy.ts'

@@ -2,6 +2,7 @@
 
 import { isL402Error } from '../core/errors.ts'
 import { type Refusal, refuse } from '../core/refusal.ts'
+import type { InvoiceBackend } from '../lightning/backend.ts'
 import type { NodeGuard } from './limits/node-guard.ts'
 import type { VerifiedCredential } from './verify.ts'
 import { withDeadline } from './with-deadline.ts'
@@ -29,7 +30,7 @@ const UNSETTLED = refuse(
 )
 
 /** See {@link SettledCheck}. `deadlineMs` is how long the node may take to answer. */
-export function settledCheck(node: Pick<NodeGuard, 'lookupInvoice'>, deadlineMs: number): SettledCheck {
+function settledCheck(node: Pick<NodeGuard, 'lookupInvoice'>, deadlineMs: number): SettledCheck {
   const running = new Map<string, Promise<SettledAnswer>>()
   let young = new Set<string>()
   let old = new Set<string>()
@@ -77,4 +78,14 @@ export function settledCheck(node: Pick<NodeGuard, 'lookupInvoice'>, deadlineMs:
       return asked
     },
   }
+}
+
+/**
+ * The check of a gate over this backend.
+ *
+ * @throws RangeError for a backend that looks no invoices up.
+ */
+export function strictCheck(lightning: InvoiceBackend, node: NodeGuard, deadlineMs: number): SettledCheck {
+  if (lightning.invoiceCapabilities.looksUp) return settledCheck(node, deadlineMs)
+  throw new RangeError('invalid strict: expected a Lightning backend that can look invoices up')
 }

@@ -5,11 +5,12 @@ import {
   intentOf,
   NO_LIMITS,
   type OpenPurse,
+  PAYEE,
   proofOf,
   purseBench,
   START,
 } from '../../test/support/purse-samples.ts'
-import { recoverWith } from '../../test/support/recover-with.ts'
+import { giveUp, isGivenUp, recoverWith } from '../../test/support/recover-with.ts'
 import type { PaymentOutcome } from '../lightning/backend.ts'
 import type { PurseStore, StoredQuote } from './purse.ts'
 
@@ -60,6 +61,74 @@ export function pursePayments(name: string, open: OpenPurse): void {
       expect((await purse.spent()).totalMsat).toBe(11_000n)
       const own = status === 'not_found' ? 'failed' : status
       expect(await recover('at:there', 'own:first')).toMatchObject([{ state: own }])
+    })
+
+    it.each(['in_flight', 'unknown'] as const)(
+      'counts one that is %s and was written off as spent for good, and never holds its invoice again',
+      async (state) => {
+        const hash = await reserved(1)
+        await purse.beginPaying(hash)
+        if (state === 'unknown') await purse.conclude(hash, { state, detail: 'no word' })
+        expect(await giveUp(purse, hash)).toMatchObject({ state })
+        bench.time += 400 * 86_400_000
+        const [open, ...rest] = await purse.openPayments()
+        expect([open, rest]).toEqual([expect.objectContaining({ state }), []])
+        expect(await isGivenUp(purse, open)).toBe(true)
+        expect((await purse.spent()).totalMsat).toBe(11_000n)
+        await expect(purse.reserve(intentOf(1), NO_LIMITS)).rejects.toThrow(RangeError)
+        expect(await purse.beginPaying(hash)).toBe(false)
+      },
+    )
+
+    it.each([
+      ['paid', 'settled', 10_002n],
+      ['failed', 'failed', 0n],
+      ['not_found', 'failed', 0n],
+      ['paid_unproven', 'paid_unproven', 10_002n],
+      ['unknown', 'unknown', 11_000n],
+    ] as const)(
+      'believes a wallet that says %s of one that was written off',
+      async (status, state, spent) => {
+        const hash = await reserved(1)
+        await purse.beginPaying(hash)
+        await giveUp(purse, hash)
+        const says = { status, detail: '', preimage: proofOf(1).preimage, feeMsat: 2n } as PaymentOutcome
+        const now = () => START + 9_000_000
+        const own = { purse, now, name: 'main', ids: [`own:${PAYEE}`] }
+        const writtenOff = state === 'unknown'
+        expect(await recoverWith({ ...own, says })).toMatchObject([{ state, writtenOff }])
+        expect((await purse.spent()).totalMsat).toBe(spent)
+        if (state !== 'failed') return
+        // The same invoice, tried anew, is another payment.
+        await reserved(1, { createdAtMs: START + 2 })
+        await purse.beginPaying(hash)
+        const again = await purse.payment(hash)
+        expect(await isGivenUp(purse, again)).toBe(false)
+      },
+    )
+
+    it('writes off nothing whose end is known, or that no wallet was asked for', async () => {
+      expect(await giveUp(purse, proofOf(9).paymentHash)).toBeUndefined()
+      expect(await giveUp(purse, await reserved(1))).toBeUndefined()
+      const { paymentHash } = await settled(2)
+      expect(await giveUp(purse, paymentHash)).toBeUndefined()
+      const failed = await reserved(3)
+      await purse.conclude(failed, { state: 'failed', detail: '' })
+      expect(await giveUp(purse, failed)).toBeUndefined()
+      for (const one of await purse.payments(9)) expect(await isGivenUp(purse, one)).toBe(false)
+    })
+
+    it('waits with writing off for whoever pays in its scope', async () => {
+      const hash = await reserved(1)
+      await purse.beginPaying(hash)
+      let written: Promise<unknown> = Promise.resolve()
+      await purse.withLock(`scope ${intentOf(1).scope}`, async () => {
+        const brief = AbortSignal.timeout(50)
+        await expect(giveUp(purse, hash, brief)).rejects.toThrow()
+        written = giveUp(purse, hash)
+        await purse.settle(hash, { preimage: proofOf(1).preimage, feeMsat: 0n })
+      })
+      expect(await written).toBeUndefined()
     })
 
     it('begins paying once', async () => {

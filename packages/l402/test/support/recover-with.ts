@@ -1,9 +1,10 @@
-/** Recovery with a wallet that says the same of every payment. */
+/** Recovery with a wallet that says the same of every payment, and payments that are not waited for any more. */
 
 import { buyer } from '../../src/client/buyer.ts'
 import type { Recovered } from '../../src/client/types.ts'
+import { isWrittenOff, writeOff } from '../../src/client/write-off.ts'
 import type { PaymentOutcome } from '../../src/lightning/backend.ts'
-import type { PurseStore } from '../../src/stores/purse.ts'
+import type { PaymentRecord, PurseStore } from '../../src/stores/purse.ts'
 
 /** Who looks on, and what the wallet says. */
 export interface Recovery {
@@ -28,4 +29,18 @@ export async function recoverWith({ purse, now, name, says, ids }: Recovery): Pr
     close: async () => {},
   } as const
   return await buyer({ wallet, walletName: name, purse, now }).recover()
+}
+
+/** Gives a payment up, as its owner does. */
+export async function giveUp(
+  purse: PurseStore,
+  paymentHash: Uint8Array,
+  signal?: AbortSignal,
+): Promise<PaymentRecord | undefined> {
+  return await writeOff(purse, paymentHash, signal)
+}
+
+/** Whether it was. */
+export async function isGivenUp(purse: PurseStore, payment: PaymentRecord | undefined): Promise<boolean> {
+  return payment !== undefined && (await isWrittenOff(purse, payment))
 }

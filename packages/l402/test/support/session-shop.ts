@@ -36,6 +36,10 @@ export const SESSION_ROUTES: readonly PaywallRoute[] = [
     grants: { credit: '10 sat' },
     charge: { fixed: '1 sat', estimate: '2 sat' },
   },
+  { match: 'GET /free', free: true },
+  { match: 'GET /gift', price: '100 sat', grants: { calls: 50 }, freebie: '1/1d' },
+  { match: 'GET /shadow', price: '100 sat', grants: { calls: 50 }, shadow: true },
+  { match: 'GET /unsold', price: '100 sat', grants: { calls: 50 }, skipInvoice: true },
   { match: 'GET /call', price: '10 sat' },
   { match: 'GET /pass', price: '10 sat', grants: { valid: '1h' } },
 ]

@@ -4,8 +4,8 @@ import { decodeInvoice } from '../../core/bolt11/index.ts'
 import { formatCredential } from '../../core/credential.ts'
 import { type MemoryLightning, memoryLightning } from '../../lightning/memory.ts'
 import { memoryStore } from '../../stores/memory/index.ts'
-import type { GateOptions } from '../create-gate.ts'
 import type { Decision, RouteTerms } from '../gate.ts'
+import type { GateOptions } from '../gate-options.ts'
 import { localLimits } from './local-limits.ts'
 
 /** A node that counts what it is asked. */

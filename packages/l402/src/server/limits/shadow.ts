@@ -11,8 +11,6 @@ const DONE = Promise.resolve()
 export function shadowed(decision: Decision): Pass | Refused {
   switch (decision.outcome) {
     case 'refuse':
-      // No refusal: the request has been dealt with.
-      if (decision.reason === 'session') return decision
       return { outcome: 'pass', entitlement: null, shadow: decision.reason }
     case 'replay':
       // Not asked for: no `Idempotency-Key` is heeded in shadow.

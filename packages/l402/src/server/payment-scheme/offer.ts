@@ -25,6 +25,20 @@ import { sellsSessions, sessionUnit } from './session/balance.ts'
 /** What the scheme's lightning method has a name for. */
 const NETWORKS: ReadonlySet<Network> = new Set(['mainnet', 'regtest', 'signet'])
 
+/**
+ * Whether challenges of a server hold the scheme where its client asks for it: of a network that the scheme has a name for, over
+ * TLS or on this machine. `base` is scheme and authority of the request.
+ */
+export function carriesPayment({
+  network,
+  base,
+}: {
+  readonly network: Network
+  readonly base: string
+}): boolean {
+  return NETWORKS.has(network) && isConfidentialRequest({ base })
+}
+
 /** Largest body that a challenge is bound to; a longer one is not read for somebody who has not paid. */
 const MOST_BOUND_BYTES = 65_536
 
@@ -48,7 +62,7 @@ export function createPaymentOffers(
 ): PaymentOffers {
   // The draft knows no plain HTTP.
   const offered = (request: GateRequest): readonly PaymentIntent[] =>
-    NETWORKS.has(network) && isConfidentialRequest(request)
+    carriesPayment({ network, base: request.base ?? '' })
       ? acceptedIntents(headerValues(request.headers, 'accept-payment'), always)
       : []
 

@@ -66,8 +66,7 @@ type Opened =
 export function paymentLine(headers: HeaderLines): number {
   let found = -1
   for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string
-    if (name.length !== 13 || name.toLowerCase() !== 'authorization') continue
+    if (!isAuthorization(headers[i])) continue
     const { length } = paymentTexts(headers[i + 1] ?? '')
     if (length === 0) continue
     if (found !== -1 || length > 1) return -2
@@ -76,18 +75,31 @@ export function paymentLine(headers: HeaderLines): number {
   return found
 }
 
+function isAuthorization(name = ''): boolean {
+  return name.length === 13 && name.toLowerCase() === 'authorization'
+}
+
 /**
  * Whether the request orders what is answered in the place of the resource: that a session be topped up, or closed. Such an
- * order is never passed over for an L402 credential beside it: V2 is about what opens a resource, and this asks for none.
+ * order is never passed over for a credential beside it: V2 is about what opens a resource, and this asks for none.
  */
 export function ordersOfSession(headers: HeaderLines): boolean {
   const found = paymentLine(headers)
-  if (found < 0) return false
-  const [text = ''] = paymentTexts(headers[found + 1] ?? '')
-  const credential = parsePaymentCredential(text)
-  if (credential?.challenge.intent !== 'session') return false
-  const { action } = credential.payload
-  return action === 'topUp' || action === 'close'
+  if (found >= 0) return hasOrder(headers[found + 1])
+  // Several credentials are one too many, but no less an order.
+  return (
+    found === -2 &&
+    headers.some((value, i) => i % 2 === 1 && isAuthorization(headers[i - 1]) && hasOrder(value))
+  )
+}
+
+function hasOrder(value = ''): boolean {
+  return paymentTexts(value).some((text) => {
+    const credential = parsePaymentCredential(text)
+    if (credential?.challenge.intent !== 'session') return false
+    const { action } = credential.payload
+    return action === 'topUp' || action === 'close'
+  })
 }
 
 /** Where envelopes are opened. */

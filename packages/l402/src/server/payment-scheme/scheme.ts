@@ -36,7 +36,7 @@ export interface PaymentScheme {
   present(request: GateRequest): Presented
   /** A credential in these lines, whatever it was sold for; for the balance, which uses nothing of it. */
   open(asked: Pick<GateRequest, 'headers' | 'base'>): Presented
-  /** Whether it holds an order about a session, which goes before all that would open the resource. */
+  /** Whether it holds an order about a session, which ends in the gate: nothing that it holds besides is used, on no route. */
   orders(request: GateRequest): boolean
   /** Whether the request's body is to be read first: a challenge is bound to it, or would be. */
   wantsBody(request: GateRequest): boolean
@@ -73,7 +73,11 @@ export function createPaymentScheme(keys: KeyRing, options: PaymentSchemeOptions
     sessions,
     present: (request) => presentedPayment(request, opening, now()),
     open: (asked) => openEnvelope(asked, opening),
-    orders: (request) => ordersOfSession(request.headers) && isConfidentialRequest(request),
+    // Where no sessions are sold, what a free resource is ordered is between it and its client.
+    orders: (request) =>
+      (sessions !== undefined || !(request.route.free || request.route.shadow === true)) &&
+      ordersOfSession(request.headers) &&
+      isConfidentialRequest(request),
     wantsBody(request) {
       if (paymentLine(request.headers) === -1)
         return offers.binds(request) && credentialText(request.headers) === undefined
@@ -123,9 +127,10 @@ function receiptLines(reference: string, challengeId: string, nowMs: number): He
   ]
 }
 
-/** A 402's body with the type that clients of this scheme know; the code stays. */
+/** A 402's body, or the 401's where nothing is sold, with the type that clients of this scheme know; the code stays. */
 export function asProblem(refused: Refused, problem: PaymentProblem, more: JsonObject = {}): Refused {
-  if (refused.status !== 402 || refused.body === '') return refused
+  const { status } = refused
+  if ((status !== 402 && status !== 401) || refused.body === '') return refused
   const body = JSON.parse(refused.body) as Record<string, unknown>
   return { ...refused, body: JSON.stringify({ ...body, ...more, type: PROBLEMS + problem }) }
 }

@@ -249,12 +249,16 @@ function faultOf(fault: SessionFault): Told {
 }
 
 /** A fresh challenge, whatever was asked for: an action is never passed on in the place of its answer. */
-async function refuseAs(request: GateRequest, told: Told, gate: SessionGate): Promise<Decision> {
+export async function refuseAs(
+  request: GateRequest,
+  told: Told,
+  gate: Pick<SessionGate, 'sell'>,
+): Promise<Decision> {
   const { refusal, problem, closing } = told
   const decision = await gate.sell(request, refusal)
   if (decision.outcome !== 'refuse') {
     if (decision.outcome === 'pass') await decision.entitlement?.release()
-    return unsoldAnswer(request, refusal)
+    return asProblem(unsoldAnswer(request, refusal), problem)
   }
   if (closing === undefined) return asProblem(decision, problem)
   const { refundSats, refundStatus } = closing
