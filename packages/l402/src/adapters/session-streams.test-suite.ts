@@ -20,7 +20,7 @@ export function itStreamsOnSessions(bench: () => Bench): void {
       { sessionId, balanceSpent: 10, balanceRequired: 3 },
     ])
     expect(await session.topUp()).toEqual({ status: 'ok' })
-    await expect.poll(() => res.complete).toBe(true)
+    await expect.poll(() => res.readableEnded).toBe(true)
     expect(numbersIn(text())).toEqual(['1', '2', '3', '4', '5'])
     const receipt = { method: 'lightning', reference: sessionId, status: 'success', spent: 15, units: 5 }
     expect(dataOf(text(), 'payment-receipt')).toEqual([{ ...receipt, timestamp: expect.any(String) }])
@@ -35,7 +35,7 @@ export function itStreamsOnSessions(bench: () => Bench): void {
     const { res, text } = await session.stream()
     await expect.poll(text).toContain('payment-need-topup')
     expect(await session.close()).toMatchObject({ status: 'closed' })
-    await expect.poll(() => res.complete).toBe(true)
+    await expect.poll(() => res.readableEnded).toBe(true)
     expect(numbersIn(text())).toEqual(['1', '2', '3'])
     expect(dataOf(text(), 'session-timeout')).toHaveLength(1)
     expect(text()).toMatch(/\nevent: session-timeout\ndata: .*\n\n$/)

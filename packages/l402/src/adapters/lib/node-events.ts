@@ -71,10 +71,16 @@ export function nodeEvents(
   })
   if (stream === null) return null
 
-  res.prependListener('drain', () => {
+  // Middleware that has listeners of `drain` go elsewhere, as compressing ones do, cannot be spoken for: then what is written
+  // while the stream waits is kept for a handler that says it goes on.
+  const speaks = !Object.hasOwn(res, 'on')
+  const drained = (): void => {
     isFull = false
     holdsBack = false
-  })
+  }
+  // Before the handler's own, which write at once.
+  if (speaks) res.prependListener('drain', drained)
+  else res.on('drain', drained)
   Object.defineProperty(res, 'writableNeedDrain', { get: () => holdsBack && !over, configurable: true })
 
   function goOn(): void {
@@ -102,8 +108,9 @@ export function nodeEvents(
         over = true
         onceTold(stream.left(), destroy)
       }
-      if (waits !== undefined || isFull) holdsBack = true
-      return !holdsBack
+      const flows = !isFull && (waits === undefined || !speaks)
+      if (!flows) holdsBack = true
+      return flows
     },
     end(bytes) {
       if (over || isWhole) return

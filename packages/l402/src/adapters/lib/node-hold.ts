@@ -154,8 +154,9 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
     if (!begun) return settle('failed')
     if (ending) return
     // As where what it pipes breaks off.
-    await settle('broken')
+    const told = settle('broken')
     if (events !== null) destroy()
+    await told
   }
 }
 
