@@ -11,6 +11,7 @@ import { decodeIdentifier } from '../src/core/identifier.ts'
 import { decodeMacaroon } from '../src/core/macaroon.ts'
 import { type MemoryLightning, memoryLightning } from '../src/lightning/memory.ts'
 import type { L402Access } from '../src/server/access.ts'
+import { sessions } from '../src/server/payment-scheme/session/desk.ts'
 import type { L402Options, L402Route } from '../src/server/route-gates.ts'
 import type { CounterState, Ledger } from '../src/stores/ledger.ts'
 import { memoryStore } from '../src/stores/memory/index.ts'
@@ -121,6 +122,16 @@ export function matrixRoutes(switches: Switches): readonly MatrixRoute[] {
     route('GET', '/bytes', { ...METERED, charge: { responseBytes: '10 msat', estimate: '1 sat' } }, () => ({
       body: pieces(),
     })),
+    route(
+      'GET',
+      '/events',
+      {
+        price: '10 sat',
+        grants: { credit: '10 sat' },
+        charge: { events: '3 sat', estimate: '4 sat' },
+      },
+      () => ({ headers: { 'Content-Type': 'text/event-stream' }, body: pieces() }),
+    ),
   ]
 }
 
@@ -159,12 +170,16 @@ export async function openBench(mount: Mount): Promise<Bench> {
     reserve: (ask) => (switches.storeDown === 'reserve' ? down() : store.reserve(ask)),
     serve: (id) => (switches.storeDown === 'serve' ? down() : store.serve(id)),
   }
+  const desk = sessions({ store: failing, network: lightning.network, idleTimeoutSeconds: null })
   const running = await mount(
     {
+      sessions: desk,
       lightning,
       store: failing,
       keys: [{ id: 'k1', masterKey: new Uint8Array(32).fill(1), active: true }],
       services: { weather: {} },
+      // What was paid a moment ago is not handed out again.
+      challenges: { reuse: { recheckMs: 0 } },
       challengeLimit: { limit: 10_000, perSeconds: 1 },
     },
     matrixRoutes(switches),
@@ -214,7 +229,10 @@ export async function openBench(mount: Mount): Promise<Bench> {
       const token = /^L402 ([^:]+):/.exec(authorization)?.[1] ?? ''
       return (await store.read([identifierOf(token).tokenId]))[0]
     },
-    close: () => running.close(),
+    async close() {
+      await running.close()
+      await desk.stop()
+    },
   })
 }
 

@@ -5,6 +5,7 @@ import { type Answer, answerOf, type Bench, identifierOf, type Mount, openBench 
 import { diagnose } from '../conformance/index.ts'
 import { decodeInvoice } from '../core/bolt11/index.ts'
 import { findL402Challenges } from '../core/challenge.ts'
+import { itStreamsOnSessions } from './session-streams.test-suite.ts'
 
 /** What a framework does otherwise. */
 export interface Differences {
@@ -338,5 +339,7 @@ export function describeAdapter(name: string, mount: Mount, { thrown = 500 }: Di
       })
       expect(large.body).toHaveLength('ordered '.length + 200_000)
     })
+
+    itStreamsOnSessions(() => self)
   })
 }

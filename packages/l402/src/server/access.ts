@@ -4,8 +4,10 @@ import { MAX_AMOUNT_MSAT } from '../core/amount.ts'
 import type { Entitlement, RouteTerms } from './gate.ts'
 import type { Charge } from './metering/charge.ts'
 import type { Meter } from './metering/meter.ts'
+import { pausableClock } from './metering/pausable-clock.ts'
+import type { StreamMetering } from './payment-scheme/session/stream/session-stream.ts'
 import { leftIn } from './rate-limit-lines.ts'
-import { meterOf } from './serve-held.ts'
+import { meteringOf } from './serve-held.ts'
 
 /** Who has paid for a request, and what is left to them. Holds no secret. */
 export interface L402Access {
@@ -34,7 +36,7 @@ export interface L402Access {
 export interface HeldAccess {
   readonly access: L402Access
   /** `null` where the route is not metered. */
-  readonly meter: Meter | null
+  readonly metering: StreamMetering | null
 }
 
 /** The access of one request. */
@@ -42,6 +44,7 @@ export function createAccess(entitlement: Entitlement, route: RouteTerms, method
   const { tokenId, paymentHash, service, freebie = false, answerHeaders } = entitlement
   const { charge } = route
   const told = charge?.byHandler === true ? handlerMeter(charge) : undefined
+  const metering = told?.metering ?? meteringOf(route, method)
   const access: L402Access = {
     tokenId,
     paymentHash,
@@ -56,37 +59,40 @@ export function createAccess(entitlement: Entitlement, route: RouteTerms, method
       told.add(costMsat)
     },
   }
-  return { access, meter: told?.meter ?? meterOf(route, method) }
+  return { access, metering }
 }
 
 interface HandlerMeter {
-  readonly meter: Meter
+  readonly metering: StreamMetering
   add(costMsat: bigint): void
 }
 
 /** Knows what the handler says; measures nothing. */
-function handlerMeter({ fixedMsat, estimateMsat }: Charge): HandlerMeter {
+function handlerMeter(charge: Charge): HandlerMeter {
+  const { fixedMsat, estimateMsat } = charge
   let saidMsat: bigint | undefined
   let ended = false
+  const meter: Meter = {
+    request() {},
+    head() {},
+    body() {},
+    get soFarMsat() {
+      return saidMsat === undefined ? 0n : fixedMsat + saidMsat
+    },
+    end() {
+      ended = true
+      return saidMsat === undefined ? estimateMsat : fixedMsat + saidMsat
+    },
+  }
   return {
+    // No time is measured: the clock is for what is waited for elsewhere.
+    metering: { meter, charge, clock: pausableClock() },
     add(costMsat) {
       if (ended) throw new Error('the request is settled already: charge before its answer ends')
       if (typeof costMsat !== 'bigint' || costMsat < 0n)
         throw new RangeError('invalid cost: expected msat as a bigint from 0')
       const sum = (saidMsat ?? 0n) + costMsat
       saidMsat = sum < MAX_AMOUNT_MSAT ? sum : MAX_AMOUNT_MSAT
-    },
-    meter: {
-      request() {},
-      head() {},
-      body() {},
-      get soFarMsat() {
-        return saidMsat === undefined ? 0n : fixedMsat + saidMsat
-      },
-      end() {
-        ended = true
-        return saidMsat === undefined ? estimateMsat : fixedMsat + saidMsat
-      },
     },
   }
 }

@@ -1,11 +1,15 @@
 /** Serving a `Response` for a use that is held: when it is told to the books, and what it has come to. */
 
 import { isL402Error } from '../core/errors.ts'
+import type { HeaderLines } from '../core/header-lines.ts'
 import { headerLines, withLines } from './fetch-answers.ts'
 import type { Entitlement, RouteTerms, StoredAnswer } from './gate.ts'
 import { KeptBody } from './kept-body.ts'
 import { createMeter } from './metering/create-meter.ts'
 import type { Meter } from './metering/meter.ts'
+import { pausableClock } from './metering/pausable-clock.ts'
+import type { StreamMetering } from './payment-scheme/session/stream/session-stream.ts'
+import { streamBody } from './stream-body.ts'
 
 /** What is served, and on whose account. */
 export interface Held {
@@ -15,7 +19,7 @@ export interface Held {
   /** The 503 in the handler's place, where the books cannot be written (protocol §5 rule 9). */
   readonly unavailable: () => Response
   /** Knows the cost of the answer; made of the route's charge if left out. */
-  readonly meter?: Meter | null
+  readonly metering?: StreamMetering | null
   /** Whether the handler has failed although it answers below 500: then the use is given back. */
   readonly failed?: () => boolean
   /** Settles a counted use when the body has gone out, not when it is handed over. */
@@ -25,7 +29,8 @@ export interface Held {
 /** Runs the handler and settles what it has come to (protocol §5 rules 3 and 4). */
 export async function serveHeld(handler: () => Response | Promise<Response>, held: Held): Promise<Response> {
   const { entitlement, request, route, unavailable } = held
-  const meter = held.meter === undefined ? meterOf(route, request.method) : held.meter
+  const metering = held.metering === undefined ? meteringOf(route, request.method) : held.metering
+  const meter = metering?.meter ?? null
   let response: Response
   try {
     response = await handler()
@@ -46,6 +51,8 @@ export async function serveHeld(handler: () => Response | Promise<Response>, hel
     void response.body?.cancel().catch(() => {})
     return unavailable()
   }
+  const events = entitlement.session === undefined ? null : eventAnswer(response, held, metering)
+  if (events !== null) return events
   const watches = held.untilSent === true && entitlement.counted
   if (meter === null && entitlement.keepBytes === null && !watches) {
     // The body is the handler's to send; what is counted is that it was handed over.
@@ -55,9 +62,39 @@ export async function serveHeld(handler: () => Response | Promise<Response>, hel
   return watched(response, held, meter)
 }
 
-/** What measures an answer of the route; `null` where it is not metered. */
-export function meterOf({ charge }: RouteTerms, method: string): Meter | null {
-  return charge === undefined ? null : createMeter(charge, { now: () => performance.now(), method })
+/** What measures an answer of the route, on a clock of its own; `null` where it is not metered. */
+export function meteringOf({ charge }: RouteTerms, method: string): StreamMetering | null {
+  if (charge === undefined) return null
+  const clock = pausableClock()
+  return { meter: createMeter(charge, { now: clock.now, method }), charge, clock }
+}
+
+/** The answer as the event stream of a session, where it is one; then it is settled there. */
+function eventAnswer(
+  response: Response,
+  { request, entitlement }: Held,
+  metering: StreamMetering | null,
+): Response | null {
+  const headers = headerLines(response.headers)
+  const { method } = request
+  const body = streamBody(response, { entitlement, metering }, { method, headers })
+  if (body === null) return null
+  tellHead(response, { request, headers, meter: metering?.meter ?? null })
+  const answer = withLines(response, entitlement.answerHeaders, { body })
+  answer.headers.delete('content-length')
+  return answer
+}
+
+function tellHead(
+  { status }: Response,
+  {
+    request,
+    headers,
+    meter,
+  }: { readonly request: Request; readonly headers: HeaderLines; readonly meter: Meter | null },
+): void {
+  meter?.request(Number(request.headers.get('content-length') ?? 0) || 0)
+  meter?.head(status, headers)
 }
 
 /** The response with its body measured and kept as it goes by; settled when it has gone, or is no longer wanted. */
@@ -65,8 +102,7 @@ async function watched(response: Response, held: Held, meter: Meter | null): Pro
   const { request, entitlement } = held
   const { answerHeaders } = entitlement
   const headers = meter === null && entitlement.keepBytes === null ? [] : headerLines(response.headers)
-  meter?.request(Number(request.headers.get('content-length') ?? 0) || 0)
-  meter?.head(response.status, headers)
+  tellHead(response, { request, headers, meter })
   const kept = new KeptBody(entitlement.keepBytes)
   const settle = (complete: boolean): Promise<void> => {
     const body = complete ? kept.body() : undefined

@@ -66,10 +66,13 @@ export async function enterNode(gate: RouteGate, visit: NodeVisit): Promise<Node
     if (!isL402Error(error, 'store_unavailable')) throw error
     return { outcome: 'answer', answer: entry.unavailable() }
   }
-  const { access, meter } = createAccess(entitlement, gate.terms, method)
-  if (upgrade) return { outcome: 'pass', access, fail: holdConnection({ socket, entitlement, meter }) }
-  const watched = entitlement.counted || entitlement.answerHeaders.length > 0 || meter !== null
-  const fail = watched ? holdResponse({ req, res, entitlement, meter }) : () => DONE
+  const { access, metering } = createAccess(entitlement, gate.terms, method)
+  if (upgrade) {
+    const meter = metering?.meter ?? null
+    return { outcome: 'pass', access, fail: holdConnection({ socket, entitlement, meter }) }
+  }
+  const watched = entitlement.counted || entitlement.answerHeaders.length > 0 || metering !== null
+  const fail = watched ? holdResponse({ req, res, entitlement, metering }) : () => DONE
   return { outcome: 'pass', access, fail }
 }
 

@@ -3,18 +3,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { encodeUtf8 } from '../../core/bytes.ts'
 import type { HeaderLines } from '../../core/header-lines.ts'
-import type { Entitlement, Settlement } from '../../server/gate.ts'
+import type { Settlement } from '../../server/gate.ts'
+import type { StreamHold } from '../../server/held-stream.ts'
 import { KeptBody } from '../../server/kept-body.ts'
-import type { Meter } from '../../server/metering/meter.ts'
 import { linesForStatus } from '../../server/payment-scheme/receipt-lines.ts'
+import { chunkBytes } from './chunk-bytes.ts'
+import { type NodeEvents, nodeEvents } from './node-events.ts'
 import { addLines, applyHead, linesOf } from './node-lines.ts'
+import { onceTold } from './once-told.ts'
+import { pipedSources } from './piped-sources.ts'
 
 /** What is held, and for whom. */
-export interface NodeHeld {
+export interface NodeHeld extends StreamHold {
   readonly req: IncomingMessage
   readonly res: ServerResponse
-  readonly entitlement: Entitlement
-  readonly meter: Meter | null
 }
 
 /** How a request ended. */
@@ -24,19 +26,27 @@ type Ending = 'whole' | 'left' | 'broken' | 'failed'
  * Watches what a handler does to its response: 5xx gives the use back, the end of anything else uses it, before the client
  * has the last of it. Answers a function that gives the use back for a handler that threw.
  */
-export function holdResponse({ req, res, entitlement, meter }: NodeHeld): () => Promise<void> {
-  const { keepBytes, answerHeaders } = entitlement
+export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () => Promise<void> {
+  const { keepBytes, answerHeaders, session } = entitlement
+  const meter = metering?.meter ?? null
   const kept = new KeptBody(keepBytes)
-  const measures = meter !== null || keepBytes !== null
+  const measures = meter !== null || keepBytes !== null || session !== undefined
   const sees = measures && req.method !== 'HEAD'
   const writeHead = res.writeHead.bind(res) as (status: number, reason?: string) => ServerResponse
   const write = res.write.bind(res) as (...args: readonly unknown[]) => boolean
-  const end = res.end.bind(res) as (...args: readonly unknown[]) => ServerResponse
+  const rawEnd = res.end.bind(res) as (...args: readonly unknown[]) => ServerResponse
   const destroy = res.destroy.bind(res)
+  const endSources = session === undefined ? undefined : pipedSources(res)
   let lines: HeaderLines = []
   let begun = false
   let ending = false
   let settled: Promise<void> | undefined
+  let events: NodeEvents | null = null
+
+  function end(...args: readonly unknown[]): ServerResponse {
+    Reflect.deleteProperty(res, 'writableEnded')
+    return rawEnd(...args)
+  }
 
   function settle(how: Ending): Promise<void> {
     settled ??= settleAs(how)
@@ -44,6 +54,7 @@ export function holdResponse({ req, res, entitlement, meter }: NodeHeld): () => 
   }
 
   function settleAs(how: Ending): Promise<void> {
+    if (events !== null) return how === 'left' ? events.left() : events.brokeOff()
     if (how === 'failed') return entitlement.release()
     if (how === 'broken') {
       // What is certain to have been served is charged, and nothing that was only estimated.
@@ -67,17 +78,29 @@ export function holdResponse({ req, res, entitlement, meter }: NodeHeld): () => 
       if (measures) lines = linesOf(res)
       meter?.request(Number(req.headers['content-length'] ?? 0) || 0)
       meter?.head(res.statusCode, lines)
-      if (settled === undefined) addLines(res, linesForStatus(answerHeaders, res.statusCode))
+      if (settled !== undefined) return
+      addLines(res, linesForStatus(answerHeaders, res.statusCode))
+      beginEvents()
     }
+  }
+
+  /** The event stream of a session goes its own way. */
+  function beginEvents(): void {
+    if (endSources === undefined) return
+    const { method = 'GET' } = req
+    events = nodeEvents(
+      { res, write, end, destroy, endSources },
+      { entitlement, metering },
+      { method, status: res.statusCode, headers: lines },
+    )
+    // Its length is not known any more.
+    if (events !== null) res.removeHeader('Content-Length')
   }
 
   function see(chunk: unknown, encoding: unknown): void {
     if (!sees || settled !== undefined) return
-    const bytes =
-      typeof chunk === 'string'
-        ? Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
-        : chunk
-    if (!(bytes instanceof Uint8Array)) return
+    const bytes = chunkBytes(chunk, encoding)
+    if (bytes === undefined) return
     meter?.body(bytes)
     kept.add(bytes)
   }
@@ -92,27 +115,31 @@ export function holdResponse({ req, res, entitlement, meter }: NodeHeld): () => 
 
   res.write = ((chunk: unknown, encoding: unknown, ...rest: readonly unknown[]) => {
     if (!res.headersSent && !ending) res.writeHead(res.statusCode)
+    const bytes = events === null ? undefined : chunkBytes(chunk, encoding)
+    if (events !== null && bytes !== undefined) return events.write(bytes, doneOf([encoding, ...rest]))
     see(chunk, encoding)
     return write(chunk, encoding, ...rest)
   }) as ServerResponse['write']
 
   res.end = ((...args: readonly unknown[]) => {
-    if (ending) return end(...args)
+    if (ending) return events === null ? end(...args) : res
     const [chunk, encoding] = args
     const body = typeof chunk === 'string' || chunk instanceof Uint8Array ? chunk : undefined
     if (!res.headersSent) {
       sayLength(req, res, body, encoding)
       res.writeHead(res.statusCode)
     }
-    see(body, encoding)
-    if (!entitlement.counted) return end(...args)
+    if (events === null) see(body, encoding)
+    if (events === null && !entitlement.counted) return end(...args)
     ending = true
     // Frameworks ask whether an answer has been given.
     Object.defineProperty(res, 'writableEnded', { value: true, configurable: true })
-    onceDone(settle('whole'), () => {
-      Reflect.deleteProperty(res, 'writableEnded')
-      end(...args)
-    })
+    if (events === null) onceTold(settle('whole'), () => end(...args))
+    else {
+      const done = doneOf(args)
+      if (done !== undefined) res.once('finish', done)
+      events.end(chunkBytes(body, encoding))
+    }
     return res
   }) as ServerResponse['end']
 
@@ -123,26 +150,20 @@ export function holdResponse({ req, res, entitlement, meter }: NodeHeld): () => 
   }
   // Whoever has got the work done pays for it, and does not save that by leaving early.
   res.once('close', () => void settle('left'))
-  return () => settle('failed')
+  return async () => {
+    if (!begun) return settle('failed')
+    if (ending) return
+    // As where what it pipes breaks off.
+    const told = settle('broken')
+    if (events !== null) destroy()
+    await told
+  }
 }
 
-/** What the client waits for until it has the last byte; books that are down go on trying by themselves. */
-const WAIT_MS = 1_000
-
-function onceDone(done: Promise<void>, then: () => void): void {
-  let timer: NodeJS.Timeout | undefined
-  let gone = false
-  const go = (): void => {
-    if (gone) return
-    gone = true
-    clearTimeout(timer)
-    then()
-  }
-  void done.then(go)
-  // Books in memory have it by now.
-  setImmediate(() => {
-    if (!gone) timer = setTimeout(go, WAIT_MS)
-  })
+/** The function that may stand last among the arguments of `write` and `end`. */
+function doneOf(args: readonly unknown[]): (() => void) | undefined {
+  const done = args.find((arg) => typeof arg === 'function')
+  return done as (() => void) | undefined
 }
 
 /** As Node says it itself where an answer is given in one piece. */

@@ -58,7 +58,8 @@ export async function holdCall(
     if (!isL402Error(error, 'store_unavailable')) throw error
     return entry.unavailable()
   }
-  const { access, meter } = createAccess(entitlement, route.terms, method)
+  const { access, metering } = createAccess(entitlement, route.terms, method)
+  const meter = metering?.meter ?? null
   let servedMsat = 0n
   let settled: Promise<void> | undefined
   function settleAs(how: 'failed' | 'whole' | 'left'): Promise<void> {

@@ -43,12 +43,12 @@ export async function serveFetch(
   const { entitlement } = entry
   if (entitlement === null) return handler(null)
   passed?.(entitlement)
-  const { access, meter } = createAccess(entitlement, gate.terms, method)
+  const { access, metering } = createAccess(entitlement, gate.terms, method)
   return serveHeld(() => handler(access), {
     request,
     route: gate.terms,
     entitlement,
-    meter,
+    metering,
     failed,
     untilSent: true,
     unavailable: () => answerResponse(entry.unavailable()),
