@@ -19,7 +19,7 @@ export type SessionBalance =
     }
 
 /** What of a charge says what a session's unit is. */
-export type SessionCharge = Omit<Charge, 'fixedMsat' | 'whenEmpty' | 'byHandler'>
+type SessionCharge = Omit<Charge, 'fixedMsat' | 'whenEmpty' | 'byHandler'>
 
 /** What of a route says whether it sells sessions, and what they cost. */
 export interface SessionTerms extends Pick<RouteTerms, 'grants' | 'free'> {
