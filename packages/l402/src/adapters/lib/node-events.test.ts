@@ -38,8 +38,8 @@ function closing(res: IncomingMessage): Promise<void> {
 
 /** As Express's `compression` does it: its buffer is small, and says itself when it has room again. */
 function compressing(res: ServerResponse): void {
-  const small = { writableHighWaterMark: 16 }
-  const gzip = createGzip({ ...small })
+  const small: object = { writableHighWaterMark: 16 }
+  const gzip = createGzip(small)
   const [write, end, on, writeHead] = [res.write, res.end, res.on, res.writeHead].map((method) =>
     (method as (...args: readonly unknown[]) => unknown).bind(res),
   ) as [() => void, () => void, (...args: readonly unknown[]) => void, (status: number) => void]
