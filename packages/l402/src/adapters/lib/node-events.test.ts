@@ -38,6 +38,7 @@ function closing(res: IncomingMessage): Promise<void> {
 
 /** As Express's `compression` does it: its buffer is small, and says itself when it has room again. */
 function compressing(res: ServerResponse): void {
+  // Of every stream, though the types of zlib leave it out.
   const small: object = { writableHighWaterMark: 16 }
   const gzip = createGzip(small)
   const [write, end, on, writeHead] = [res.write, res.end, res.on, res.writeHead].map((method) =>
