@@ -224,18 +224,23 @@ describe('a Response that is the event stream of a session', () => {
 
   it('is kept for the same Idempotency-Key without what the session said in it, and without a length', async () => {
     const handler = vi.fn(
-      () => new Response(body(event(1), 'data: 2').stream, { headers: { ...SSE, 'Content-Length': '16' } }),
+      () =>
+        new Response(body(event(1) + event(2) + event(3), 'data: 4').stream, {
+          headers: { ...SSE, 'Content-Length': '31' },
+        }),
     )
     const session = await open(handler)
     const key = { 'Idempotency-Key': 'k1' }
-    const { rest, text } = await session.stream(key)
+    const { until, rest, text } = await session.stream(key)
+    await until('payment-need-topup')
+    await session.topUp()
     await rest()
     expect(text()).toContain('payment-receipt')
     const again = await session.ask({ ...session.lines, ...key })
     expect(again.headers.get('idempotency-replayed')).toBe('true')
     expect(again.headers.get('content-length')).toBeNull()
-    expect(await again.text()).toBe(`${event(1)}data: 2\n\n`)
+    expect(await again.text()).toBe(event(1) + event(2) + event(3) + event(4))
     expect(handler).toHaveBeenCalledOnce()
-    expect(await session.used()).toBe(6_000n)
+    expect(await session.used()).toBe(12_000n)
   })
 })

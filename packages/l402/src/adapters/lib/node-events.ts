@@ -11,8 +11,6 @@ export interface NodeAnswer {
   write(...args: readonly unknown[]): boolean
   end(...args: readonly unknown[]): unknown
   destroy(): unknown
-  /** The answer has ended before its handler did. */
-  readonly endSources: () => void
 }
 
 /** What takes the place of the response's own methods. */
@@ -36,7 +34,7 @@ const DONE = Promise.resolve()
 
 /** The stream that the answer goes through; `null` where it is no event stream of a session. */
 export function nodeEvents(
-  { res, write, end, destroy, endSources }: NodeAnswer,
+  { res, write, end, destroy }: NodeAnswer,
   hold: StreamHold,
   head: { readonly method: string; readonly status: number; readonly headers: HeaderLines },
 ): NodeEvents | null {
@@ -64,7 +62,7 @@ export function nodeEvents(
     onCut(why, settled) {
       over = true
       onceTold(settled, () => {
-        if (why === 'timeout') end(endSources)
+        if (why === 'timeout') end()
         else destroy()
       })
     },

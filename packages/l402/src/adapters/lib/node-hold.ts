@@ -11,7 +11,6 @@ import { chunkBytes } from './chunk-bytes.ts'
 import { type NodeEvents, nodeEvents } from './node-events.ts'
 import { addLines, applyHead, linesOf } from './node-lines.ts'
 import { onceTold } from './once-told.ts'
-import { pipedSources } from './piped-sources.ts'
 
 /** What is held, and for whom. */
 export interface NodeHeld extends StreamHold {
@@ -36,7 +35,6 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
   const write = res.write.bind(res) as (...args: readonly unknown[]) => boolean
   const rawEnd = res.end.bind(res) as (...args: readonly unknown[]) => ServerResponse
   const destroy = res.destroy.bind(res)
-  const endSources = session === undefined ? undefined : pipedSources(res)
   let lines: HeaderLines = []
   let begun = false
   let ending = false
@@ -86,10 +84,10 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
 
   /** The event stream of a session goes its own way. */
   function beginEvents(): void {
-    if (endSources === undefined) return
+    if (session === undefined) return
     const { method = 'GET' } = req
     events = nodeEvents(
-      { res, write, end, destroy, endSources },
+      { res, write, end, destroy },
       { entitlement, metering },
       { method, status: res.statusCode, headers: lines },
     )
