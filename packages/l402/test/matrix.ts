@@ -178,8 +178,6 @@ export async function openBench(mount: Mount): Promise<Bench> {
       store: failing,
       keys: [{ id: 'k1', masterKey: new Uint8Array(32).fill(1), active: true }],
       services: { weather: {} },
-      // What was paid a moment ago is not handed out again.
-      challenges: { reuse: { recheckMs: 0 } },
       challengeLimit: { limit: 10_000, perSeconds: 1 },
     },
     matrixRoutes(switches),

@@ -308,10 +308,12 @@ export function createGate(options: GateOptions): Gate {
     unsettled,
   })
 
-  /** The first credential in these lines that verifies. */
+  /** The first credential in these lines that verifies: whatever becomes of it, its invoice is paid. */
   async function verify(headers: HeaderLines): Promise<CachedCredential | Refusal> {
     const { credentials, refusal } = await judge(credentialText(headers) ?? '', headers)
-    return credentials[0] ?? refusal ?? MISSING
+    const [first] = credentials
+    if (first !== undefined) selling.redeemed(first.verified.paymentHash)
+    return first ?? refusal ?? MISSING
   }
 
   /** Strict mode: why its payment cannot be taken for settled. */

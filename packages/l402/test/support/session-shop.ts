@@ -127,9 +127,13 @@ export interface SessionShop {
 }
 
 export function sessionShop(
-  options: Partial<SessionsOptions> & { readonly payment?: 'asked' | 'always' } = {},
+  options: Partial<SessionsOptions> & {
+    readonly payment?: 'asked' | 'always'
+    /** Whether a challenge that nobody has paid is handed out again, as by default. */
+    readonly reuse?: boolean
+  } = {},
 ): SessionShop {
-  const { payment = 'asked', ...more } = options
+  const { payment = 'asked', reuse = false, ...more } = options
   const now = (): number => self.clock
   const lightning = memoryLightning({ now })
   const store = options.store ?? memoryStore({ now })
@@ -138,7 +142,7 @@ export function sessionShop(
     const gate = paywall({
       ...{ lightning, store, keys, now, payment, sessions: desk },
       services: { weather: { routes: SESSION_ROUTES } },
-      challenges: { reuse: false },
+      ...(reuse ? {} : { challenges: { reuse: false } }),
       challengeLimit: { limit: null, perSeconds: 1 },
     })
     return { desk, gate }

@@ -96,6 +96,16 @@ describe('a session', () => {
     expect(shop.served).toHaveLength(2)
   })
 
+  it('is offered no invoice that one was opened or topped up with a moment ago', async () => {
+    const shop = open({ reuse: true })
+    const session = await shop.open('/little')
+    for (let i = 0; i < 3; i++) {
+      const { challenge, preimage } = await shop.deposit('/little')
+      const topUp = { action: 'topUp', sessionId: session.sessionId, topUpPreimage: preimage }
+      expect(await shop.act('/little', challenge, topUp)).toMatchObject({ status: 200 })
+    }
+  })
+
   it('serves exactly what was paid for, however many ask at once', async () => {
     const shop = open()
     const session = await shop.open('/bundle')
