@@ -154,7 +154,9 @@ export function sessionShop(
     served: [],
     async ask(path, headers = {}) {
       running ??= start()
-      const result = await running.gate(new Request(`https://api.example${path}`, { headers }))
+      const request = new Request(`https://api.example${path}`, { headers })
+      // Only to an address that is known a challenge is handed out again.
+      const result = await running.gate(request, reuse ? { clientAddress: '192.0.2.1' } : {})
       const response =
         result.outcome === 'refuse'
           ? result.response
