@@ -271,6 +271,31 @@ describe('an event stream on a session', () => {
     expect(await creditOf(paid)).toMatchObject({ leftMsat: 4_000 })
   })
 
+  it('is read to its end for a client that has left with an Idempotency-Key, which then gets it whole', async () => {
+    const path = '/events/left?kept'
+    const paid = await deposit(gateway, { path, method: 'POST' })
+    const headers = 'Idempotency-Key: k2\r\n'
+    const first = await stream(paid, path, { method: 'POST', headers })
+    const res = await upstreamOf(path)
+    res.write(events(1, 1))
+    await until(() => dataOf(first.text()).length === 1, 'an event has come')
+    first.socket.destroy()
+    await first.ended
+    // Two rounds through the gateway, in which it hears that the client is gone.
+    for (let n = 2; n <= 4; n++) {
+      await creditOf(paid)
+      res.write(events(n, n))
+    }
+    await creditOf(paid)
+    res.end('data: [DONE]\n\n')
+    await until(async () => (await creditOf(paid)).leftMsat === 2_000, 'four events are charged')
+    const again = await stream(paid, path, { method: 'POST', headers })
+    await again.ended
+    expect(again.text().split('\r\n\r\n')[1]).toBe(`${events(1, 4)}data: [DONE]\n\n`)
+    expect(upstream.seen.filter(({ url }) => url === path)).toHaveLength(1)
+    expect(await creditOf(paid)).toMatchObject({ leftMsat: 2_000 })
+  })
+
   it('gives nothing away and loses no more than an estimate, whenever the gateway is killed', async () => {
     let own = await start({ upstream: upstream.origin, routes: ROUTES })
     let paid = await deposit(own, { path: '/events/crash-0' })
