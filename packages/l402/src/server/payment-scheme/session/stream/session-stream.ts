@@ -116,7 +116,7 @@ export class SessionStream {
   async finish(): Promise<StreamEnd | undefined> {
     const rest = this.#splitter.rest()
     // Closed, so that what follows is an event of its own.
-    if (rest.bytes.length > 0) this.#queue.push({ ...rest, bytes: concatBytes(rest.bytes, BLANK_LINE) })
+    if (rest !== undefined) this.#queue.push({ ...rest, bytes: concatBytes(rest.bytes, BLANK_LINE) })
     await this.#goOn()
     if (this.#over) return undefined
     const { session, metering } = this.#options
@@ -164,16 +164,19 @@ export class SessionStream {
   #goOn(): Promise<void> | undefined {
     if (this.#running !== undefined) return this.#running
     if (this.#letOut()) return undefined
-    this.#running = this.#payAndLetOut().finally(() => {
-      this.#running = undefined
-    })
+    this.#running = this.#payAndLetOut()
     return this.#running
   }
 
   async #payAndLetOut(): Promise<void> {
-    do {
-      if (!(await this.#cover(this.#nextMsat ?? 0n))) return
-    } while (!this.#letOut())
+    try {
+      do {
+        if (!(await this.#cover(this.#nextMsat ?? 0n))) return
+      } while (!this.#letOut())
+    } finally {
+      // In the same step as the last look at the queue: what comes after it begins anew.
+      this.#running = undefined
+    }
   }
 
   /** Lets out what is covered. Answers whether nothing is left. */
