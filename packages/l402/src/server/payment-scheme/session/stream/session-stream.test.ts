@@ -216,6 +216,18 @@ describe('the event stream of a session', () => {
     expect(received(s.text())).toEqual(['1', '2', '3', '4'])
   })
 
+  it('keeps the resource’s own end for its receipt, and not without bound what comes behind it', async () => {
+    const s = await streamOn({ creditMsat: 8_000n, charge: perEvent })
+    await s.push('data: [DONE]\n\n')
+    for (let i = 0; i < 1_000; i++) await s.push(':\n\n')
+    expect(s.text()).toBe('')
+    for (let i = 0; i < 1_000; i++) await s.push(':\n\n')
+    expect(s.text()).toContain('data: [DONE]\n\n')
+    const end = await s.stream.finish()
+    const whole = `${s.text()}${new TextDecoder().decode(end?.done)}`
+    expect(whole).toBe(`data: [DONE]\n\n${':\n\n'.repeat(2_000)}`)
+  })
+
   it('costs no time while it waits', async () => {
     let nowMs = 0
     const charge = readCharge('route', { seconds: '1 sat', estimate: '1 sat' })
