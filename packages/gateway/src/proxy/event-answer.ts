@@ -8,6 +8,8 @@ export class EventAnswer {
   readonly #resume: () => void
   // The client takes more right now.
   #flows = true
+  // There is no client any more, whose connection would never say that it takes more.
+  #alone = false
 
   constructor(stream: SessionStream, answer: Outgoing, resume: () => void) {
     this.#stream = stream
@@ -29,8 +31,16 @@ export class EventAnswer {
     return false
   }
 
+  /** The client has left, and the answer is read on without it. */
+  goOnAlone(): void {
+    this.#alone = true
+    this.#flows = true
+    this.#stream.goOnAlone()
+  }
+
   /** A piece for the client. */
   send(bytes: Uint8Array): void {
+    if (this.#alone) return
     const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     this.#flows = this.#answer.write(chunk, () => this.#drained())
   }

@@ -90,7 +90,7 @@ export class Exchange implements UpstreamHandler {
       // It may come again, and then gets the answer that it has paid for (rule 10).
       this.#alone = true
       this.#answer.gone()
-      this.#events?.stream.goOnAlone()
+      this.#events?.goOnAlone()
       if (this.#phase === 'streaming') this.#goOnAlone()
     } else this.#stop()
   }

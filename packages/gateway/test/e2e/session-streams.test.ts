@@ -1,8 +1,10 @@
 /** Event streams on a session (draft-lightning-session-00, Streaming), through the real program. */
 
 import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask, until } from './client.ts'
@@ -269,6 +271,51 @@ describe('an event stream on a session', () => {
     expect(again.text().split('\r\n\r\n')[1]).toBe(`${events(1, 3)}data: [DONE]\n\n`)
     expect(upstream.seen).toHaveLength(seen)
     expect(await creditOf(paid)).toMatchObject({ leftMsat: 4_000 })
+  })
+
+  it('is read to its end for a client that has left with an Idempotency-Key, which then gets it whole', async () => {
+    const path = '/events/left?kept'
+    const paid = await deposit(gateway, { path, method: 'POST' })
+    const headers = 'Idempotency-Key: k2\r\n'
+    const first = await stream(paid, path, { method: 'POST', headers })
+    const res = await upstreamOf(path)
+    res.write(events(1, 1))
+    await until(() => dataOf(first.text()).length === 1, 'an event has come')
+    first.socket.destroy()
+    await first.ended
+    // Two rounds through the gateway, in which it hears that the client is gone.
+    for (let n = 2; n <= 4; n++) {
+      await creditOf(paid)
+      res.write(events(n, n))
+    }
+    await creditOf(paid)
+    res.end('data: [DONE]\n\n')
+    await until(async () => (await creditOf(paid)).leftMsat === 2_000, 'four events are charged')
+    const again = await stream(paid, path, { method: 'POST', headers })
+    await again.ended
+    expect(again.text().split('\r\n\r\n')[1]).toBe(`${events(1, 4)}data: [DONE]\n\n`)
+    expect(upstream.seen.filter(({ url }) => url === path)).toHaveLength(1)
+    expect(await creditOf(paid)).toMatchObject({ leftMsat: 2_000 })
+  })
+
+  it('charges what went out when the gateway is told to end while it waits, and does not hold it up', async () => {
+    const path = '/events/term'
+    const first = await start({ upstream: upstream.origin, routes: ROUTES })
+    await first.stop()
+    const file = join(first.folder, 'turnpike.yaml')
+    writeFileSync(file, `drainTimeout: 1s\n${readFileSync(file, 'utf8').replace(/^drainTimeout:.*\n/m, '')}`)
+    const own = await serve(first.folder)
+    const paid = await deposit(own, { path })
+    const reading = await stream(paid, path, { on: own })
+    const res = await upstreamOf(path)
+    res.write(events(1, 9))
+    await until(() => said(reading.text(), 'payment-need-topup').length === 1, 'a top-up is asked for')
+    await own.stop()
+    expect(await reading.ended).toEqual({ whole: false })
+    expect(dataOf(reading.text())).toHaveLength(5)
+    const next = await serve(first.folder)
+    expect(await creditOf(paid, next)).toMatchObject({ creditedMsat: 10_000, leftMsat: 0 })
+    await next.stop()
   })
 
   it('gives nothing away and loses no more than an estimate, whenever the gateway is killed', async () => {

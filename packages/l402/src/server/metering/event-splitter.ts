@@ -16,8 +16,11 @@ export interface EventPiece {
 export interface EventSplitter {
   /** The events that end in this piece of the stream, which may begin and end anywhere. They may share its memory. */
   push(chunk: Uint8Array): readonly EventPiece[]
-  /** What has begun and not ended; empty where there is none. The splitter is then at the beginning of an event. */
-  rest(): EventPiece
+  /**
+   * What has begun and not ended, without what came as `part`; `undefined` where nothing has. The splitter is then at the
+   * beginning of an event.
+   */
+  rest(): EventPiece | undefined
 }
 
 /** Longest event that is kept until it ends; of a longer one the bytes come as `part`. */
@@ -124,7 +127,7 @@ export function eventSplitter(): EventSplitter {
       return pieces
     },
     rest() {
-      if (begunLength === 0) return { bytes: new Uint8Array(), kind: 'other' }
+      if (begunLength === 0 && !isPart) return undefined
       endLine()
       return piece(new Uint8Array(), true)
     },

@@ -8,7 +8,7 @@ import type { Charge } from '../../../metering/charge.ts'
 import { readCharge } from '../../../metering/charge-offer.ts'
 import { createMeter } from '../../../metering/create-meter.ts'
 import { pausableClock } from '../../../metering/pausable-clock.ts'
-import { SessionStream } from './session-stream.ts'
+import { SessionStream, type StreamEnd } from './session-stream.ts'
 
 const TOKEN = new Uint8Array(32).fill(1)
 const ID = 'ab'.repeat(32)
@@ -20,11 +20,13 @@ async function streamOn({
   charge,
   waitMs = 60_000,
   now,
+  onSend,
 }: {
   readonly creditMsat: bigint
   readonly charge: Charge
   readonly waitMs?: number
   readonly now?: () => number
+  readonly onSend?: (text: string) => void
 }) {
   const ledger = memoryStore()
   let payments = 0
@@ -66,7 +68,11 @@ async function streamOn({
     },
     entitlement,
     metering: { meter, charge, clock },
-    send: (bytes) => void seen.push(new TextDecoder().decode(bytes)),
+    send: (bytes) => {
+      const text = new TextDecoder().decode(bytes)
+      seen.push(text)
+      onSend?.(text)
+    },
     onCut: (why) => void cuts.push(why),
     waitMs,
     lookMs: 2,
@@ -179,6 +185,47 @@ describe('the event stream of a session', () => {
     const end = await s.stream.finish()
     expect(s.text()).toBe(`${event(1)}data: 2\n\n`)
     expect(end?.costMsat).toBe(4_000n)
+  })
+
+  it('closes one that is too long to keep and ends just where a part of it did, too', async () => {
+    const s = await streamOn({ creditMsat: 8_000n, charge: perEvent })
+    const long = `data: ${'x'.repeat(1_200_000)}`
+    await s.push(long)
+    const end = await s.stream.finish()
+    expect(s.text().slice(long.length)).toBe('\n\n')
+    expect(end?.costMsat).toBe(2_000n)
+    expect(dataOf(new TextDecoder().decode(end?.receipt), 'payment-receipt')).toMatchObject([{ units: 1 }])
+  })
+
+  it('forgets nothing that comes just when what it waited for has gone out', async () => {
+    let end: Promise<StreamEnd | undefined> | undefined
+    const s = await streamOn({
+      creditMsat: 100_000n,
+      charge: perEvent,
+      onSend: (text) => {
+        if (!text.includes(event(2))) return
+        // Before whoever waits for the stream hears of it.
+        queueMicrotask(() => {
+          void s.push(event(3) + event(4))
+          end = s.stream.finish()
+        })
+      },
+    })
+    await s.push(event(1) + event(2))
+    expect((await end)?.costMsat).toBe(8_000n)
+    expect(received(s.text())).toEqual(['1', '2', '3', '4'])
+  })
+
+  it('keeps the resource’s own end for its receipt, and not without bound what comes behind it', async () => {
+    const s = await streamOn({ creditMsat: 8_000n, charge: perEvent })
+    await s.push('data: [DONE]\n\n')
+    for (let i = 0; i < 1_000; i++) await s.push(':\n\n')
+    expect(s.text()).toBe('')
+    for (let i = 0; i < 1_000; i++) await s.push(':\n\n')
+    expect(s.text()).toContain('data: [DONE]\n\n')
+    const end = await s.stream.finish()
+    const whole = `${s.text()}${new TextDecoder().decode(end?.done)}`
+    expect(whole).toBe(`data: [DONE]\n\n${':\n\n'.repeat(2_000)}`)
   })
 
   it('costs no time while it waits', async () => {

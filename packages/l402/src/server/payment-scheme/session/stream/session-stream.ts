@@ -71,6 +71,8 @@ const STILL_HERE_EVERY_MS = 15_000
 // For how long a stream waits that cannot be charged (protocol §5 rule 9: never free).
 const PATIENCE_MS = 30_000
 const BLANK_LINE = Uint8Array.of(10, 10)
+// Of the resource's own end and what comes behind it; one that goes on for longer has not ended.
+const MOST_DONE_BYTES = 4_096
 
 /** See the file's comment. Drawn on in steps of the route's estimate, each before the events that it pays for. */
 export class SessionStream {
@@ -116,7 +118,7 @@ export class SessionStream {
   async finish(): Promise<StreamEnd | undefined> {
     const rest = this.#splitter.rest()
     // Closed, so that what follows is an event of its own.
-    if (rest.bytes.length > 0) this.#queue.push({ ...rest, bytes: concatBytes(rest.bytes, BLANK_LINE) })
+    if (rest !== undefined) this.#queue.push({ ...rest, bytes: concatBytes(rest.bytes, BLANK_LINE) })
     await this.#goOn()
     if (this.#over) return undefined
     const { session, metering } = this.#options
@@ -164,16 +166,19 @@ export class SessionStream {
   #goOn(): Promise<void> | undefined {
     if (this.#running !== undefined) return this.#running
     if (this.#letOut()) return undefined
-    this.#running = this.#payAndLetOut().finally(() => {
-      this.#running = undefined
-    })
+    this.#running = this.#payAndLetOut()
     return this.#running
   }
 
   async #payAndLetOut(): Promise<void> {
-    do {
-      if (!(await this.#cover(this.#nextMsat ?? 0n))) return
-    } while (!this.#letOut())
+    try {
+      do {
+        if (!(await this.#cover(this.#nextMsat ?? 0n))) return
+      } while (!this.#letOut())
+    } finally {
+      // In the same step as the last look at the queue: what comes after it begins anew.
+      this.#running = undefined
+    }
   }
 
   /** Lets out what is covered. Answers whether nothing is left. */
@@ -205,7 +210,8 @@ export class SessionStream {
   #accept(piece: EventPiece, out: Uint8Array[]): void {
     this.#flowed = true
     // The last word is the receipt's, but for the resource's own `[DONE]` and the blanks behind it.
-    if (this.#done !== undefined && piece.kind === 'other') {
+    const doneBytes = (this.#done?.bytes.length ?? 0) + piece.bytes.length
+    if (this.#done !== undefined && piece.kind === 'other' && doneBytes <= MOST_DONE_BYTES) {
       this.#done = { ...piece, bytes: concatBytes(this.#done.bytes, piece.bytes) }
       return
     }
