@@ -32,6 +32,7 @@ async function streamOn({
   let payments = 0
   let open = true
   let touched = 0
+  let seenMsat: bigint | undefined
   const topUp = (msat: bigint): Promise<boolean> => {
     const paymentHash = new Uint8Array(32).fill(2 + payments++)
     return ledger.credit({ paymentHash, tokenId: TOKEN, service: 'ai', endsAtMs: null }, msat)
@@ -61,6 +62,7 @@ async function streamOn({
       worthMsat: (units) => units,
       touch: () => void touched++,
       left: async () => {
+        if (seenMsat !== undefined) return seenMsat
         const { creditedMsat, usedMsat } = await account()
         return creditedMsat - usedMsat
       },
@@ -82,6 +84,9 @@ async function streamOn({
     touched: () => touched,
     text: () => seen.join(''),
     push: (text: string) => stream.push(encodeUtf8(text)),
+    leftIs: (msat: bigint | undefined) => {
+      seenMsat = msat
+    },
     closeSession: () => {
       open = false
     },
@@ -242,6 +247,20 @@ describe('the event stream of a session', () => {
     nowMs += 1_000
     await s.push(event(3))
     expect((await s.stream.finish())?.costMsat).toBe(5_000n)
+  })
+
+  it('goes on with all that it has drawn, where another request was quicker than its look at the balance', async () => {
+    const charge = readCharge('route', { events: '5 sat', estimate: '5 sat' })
+    const s = await streamOn({ creditMsat: 8_000n, charge })
+    await s.push(event(1))
+    // It sees what is there, and another request draws a part of it.
+    s.leftIs(7_000n)
+    const waits = s.push(event(2))
+    await expect.poll(s.text).toContain('payment-need-topup')
+    s.leftIs(undefined)
+    await s.topUp(2_000n)
+    await waits
+    expect(received(s.text())).toEqual(['1', '2'])
   })
 
   it('waits for books that are out of reach, and serves nothing meanwhile', async () => {

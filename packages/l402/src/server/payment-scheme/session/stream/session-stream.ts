@@ -88,6 +88,8 @@ export class SessionStream {
   #units = 0
   /** What is reserved of the balance or drawn from it. */
   #coveredMsat: bigint
+  /** Another request was quicker, so a part of what was missing is drawn already: the books alone know how much. */
+  #outrun = false
   /** Of what has gone out. */
   #deliveredMsat = 0n
   /** With the first piece of the queue, once it is measured. */
@@ -268,9 +270,12 @@ export class SessionStream {
     const { session, entitlement, metering } = this.#options
     const leftMsat = await session.left()
     for (const wantedMsat of [costMsat + (metering?.charge.estimateMsat ?? 0n), costMsat]) {
-      if (wantedMsat - this.#coveredMsat > leftMsat || !(await entitlement.draw(wantedMsat))) continue
-      this.#coveredMsat = wantedMsat
-      return true
+      if (!this.#outrun && wantedMsat - this.#coveredMsat > leftMsat) continue
+      if (await entitlement.draw(wantedMsat)) {
+        this.#coveredMsat = wantedMsat
+        return true
+      }
+      this.#outrun = true
     }
     return false
   }
