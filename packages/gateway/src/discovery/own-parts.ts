@@ -80,6 +80,9 @@ export function componentsFor(listed: Listed, operations: unknown): Json {
     const found = componentOf(listed.components, named)
     if (found === undefined) return
     const { kind, name } = named
+    // What is cleaned is a new object each time: a circle would never end.
+    const group = needed[kind]
+    if (group !== undefined && Object.hasOwn(group, name)) return
     const one = { [name]: found }
     const clean = cleaned(kind, one, listed)
     needed[kind] = { ...needed[kind], ...clean }

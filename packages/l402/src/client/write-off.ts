@@ -38,6 +38,8 @@ export async function writeOff(
   const task = async (): Promise<PaymentRecord | undefined> => {
     const open = await purse.payment(paymentHash)
     if (open?.state !== 'in_flight' && open?.state !== 'unknown') return undefined
+    // A later attempt with the same invoice is another payment, and may be under another lock.
+    if (open.createdAtMs !== known.createdAtMs || open.scope !== known.scope) return undefined
     await purse.setNote(encodeHex(paymentHash), NOTE, String(open.createdAtMs))
     return open
   }
