@@ -1,7 +1,7 @@
 /** A client of the Payment scheme's sessions for the matrix's apps, and for handlers without a server. */
 
 import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { decodeHex, encodeHex } from '../src/core/bytes.ts'
+import { encodeHex } from '../src/core/bytes.ts'
 import { formatCredential } from '../src/core/credential.ts'
 import { sha256 } from '../src/core/hash.ts'
 import {
@@ -13,7 +13,7 @@ import {
 } from '../src/core/payment-scheme/index.ts'
 import type { PaymentBackend } from '../src/lightning/backend.ts'
 import { answerOf, type Bench } from './matrix.ts'
-import { returnInvoice } from './support/session-shop.ts'
+import { payDeposit, returnInvoice } from './support/session-shop.ts'
 
 /** Where the client buys. */
 export interface SessionSeller {
@@ -42,16 +42,7 @@ export async function depositAt({ lightning, ask }: SessionSeller): Promise<Clie
     const [found] = parsePaymentChallenges([headers.get('www-authenticate') ?? ''])
     if (found === undefined) throw new Error(`expected a session to be offered, got ${status}`)
     const { doubtful, ...challenge } = found
-    const { depositInvoice, paymentHash, depositAmount } = decodeJsonObject(challenge.request) ?? {}
-    const paid = await lightning.pay({
-      invoice: String(depositInvoice),
-      paymentHash: decodeHex(String(paymentHash)) as Uint8Array,
-      amountMsat: BigInt(String(depositAmount)) * 1000n,
-      maxFeeMsat: 0n,
-      timeoutMs: 1000,
-    })
-    if (paid.status !== 'paid') throw new Error(paid.status)
-    return { challenge, preimage: paid.preimage }
+    return { challenge, preimage: await payDeposit(lightning, challenge) }
   }
   const linesFor = (challenge: PaymentChallenge, payload: JsonObject): Record<string, string> => ({
     ...ACCEPT,

@@ -105,6 +105,11 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
 
 /** All parts one after the other. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  return joinBytes(parts)
+}
+
+/** All parts one after the other, however many they are. */
+export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
   const all = new Uint8Array(length)

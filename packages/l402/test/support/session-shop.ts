@@ -91,6 +91,23 @@ export function returnInvoice({
   return encodeInvoice({ ...fields, paymentHash: sha256(unique), paymentSecret: unique }, key)
 }
 
+/** Pays the deposit of a session's challenge: the preimage. */
+export async function payDeposit(
+  lightning: Pick<PaymentBackend, 'pay'>,
+  challenge: Pick<PaymentChallenge, 'request'>,
+): Promise<Uint8Array> {
+  const { depositInvoice, paymentHash, depositAmount } = decodeJsonObject(challenge.request) ?? {}
+  const paid = await lightning.pay({
+    invoice: String(depositInvoice),
+    paymentHash: decodeHex(String(paymentHash)) as Uint8Array,
+    amountMsat: BigInt(String(depositAmount)) * 1000n,
+    maxFeeMsat: 0n,
+    timeoutMs: 1000,
+  })
+  if (paid.status !== 'paid') throw new Error(paid.status)
+  return paid.preimage
+}
+
 export interface Answer {
   readonly status: number
   /** Last part of the problem's type. */
@@ -182,16 +199,7 @@ export function sessionShop(
     async deposit(path) {
       const [challenge] = await self.offers(path)
       if (challenge === undefined) throw new Error('expected a session to be offered')
-      const { depositInvoice, paymentHash, depositAmount } = decodeJsonObject(challenge.request) ?? {}
-      const paid = await lightning.pay({
-        invoice: String(depositInvoice),
-        paymentHash: decodeHex(String(paymentHash)) as Uint8Array,
-        amountMsat: BigInt(String(depositAmount)) * 1000n,
-        maxFeeMsat: 0n,
-        timeoutMs: 1000,
-      })
-      if (paid.status !== 'paid') throw new Error(paid.status)
-      return { challenge, preimage: encodeHex(paid.preimage) }
+      return { challenge, preimage: encodeHex(await payDeposit(lightning, challenge)) }
     },
     act: (path, challenge, payload) =>
       self.ask(path, {

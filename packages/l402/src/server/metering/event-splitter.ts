@@ -1,5 +1,7 @@
 /** Cuts a stream of server-sent events (WHATWG HTML §9.2.6) into whole events, byte for byte. */
 
+import { joinBytes } from '../../core/bytes.ts'
+
 /** Bytes up to the end of one event, its blank line included. */
 export interface EventPiece {
   readonly bytes: Uint8Array
@@ -49,7 +51,7 @@ export function eventSplitter(): EventSplitter {
   let markLength = 0
 
   function piece(last: Uint8Array, ended: boolean): EventPiece {
-    const bytes = begun.length === 0 ? last : join([...begun, last], begunLength + last.length)
+    const bytes = begun.length === 0 ? last : joinBytes([...begun, last])
     begun = []
     begunLength = 0
     const kind = kindOf(bytes, ended)
@@ -87,7 +89,7 @@ export function eventSplitter(): EventSplitter {
       // It was none after all.
       const back = Uint8Array.from(BYTE_ORDER_MARK.slice(0, markLength))
       markLength = BYTE_ORDER_MARK.length
-      return back.length === 0 ? chunk : join([back, chunk.subarray(at)], back.length + chunk.length - at)
+      return back.length === 0 ? chunk : joinBytes([back, chunk.subarray(at)])
     }
     return at === 0 ? chunk : chunk.subarray(at)
   }
@@ -132,14 +134,4 @@ export function eventSplitter(): EventSplitter {
       return piece(new Uint8Array(), true)
     },
   }
-}
-
-function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const joined = new Uint8Array(length)
-  let at = 0
-  for (const piece of pieces) {
-    joined.set(piece, at)
-    at += piece.length
-  }
-  return joined
 }

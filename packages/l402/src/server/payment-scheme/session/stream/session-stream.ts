@@ -3,7 +3,7 @@
  * covers it. Where it does not, the client is asked for a top-up and the stream waits; at its end there is a receipt.
  */
 
-import { concatBytes } from '../../../../core/bytes.ts'
+import { concatBytes, joinBytes } from '../../../../core/bytes.ts'
 import type { HeaderLines } from '../../../../core/header-lines.ts'
 import type { Entitlement, StreamSession } from '../../../gate.ts'
 import type { Charge } from '../../../metering/charge.ts'
@@ -197,7 +197,7 @@ export class SessionStream {
       this.#accept(piece, out)
     }
     const [first, ...more] = out
-    if (first !== undefined) this.#options.send(more.length === 0 ? first : concatBytes(...out), false)
+    if (first !== undefined) this.#options.send(more.length === 0 ? first : joinBytes(out), false)
     return this.#over || this.#queue.length === 0
   }
 
