@@ -46,8 +46,8 @@ describe('the books', () => {
     })
     expect((await buyer.fare('payments')).out).toMatch(/WORTH.*0\.006400 USD.*\(0\.006400 USD then\)/s)
     const [head, row] = (await buyer.fare('payments', '--csv')).out.split('\r\n')
-    expect(head).toMatch(/,fiat,currency,fiat_per_btc$/)
-    expect(row).toMatch(/,0\.006400,USD,64000\.50$/)
+    expect(head).toMatch(/,fiat,currency,fiat_per_btc,written_off$/)
+    expect(row).toMatch(/,0\.006400,USD,64000\.50,false$/)
   })
 
   it('ask a program too', async () => {

@@ -1,11 +1,14 @@
 /** `fare recover --write-off`: a payment is given up whose wallet is gone. */
 
+import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { encodeHex } from '@turnpike/l402'
 import type { PaymentRecord, PurseStore } from '@turnpike/l402/client'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { askAbout } from '../src/commands/write-off.ts'
 import { type Buyer, newBuyer, type Ran } from './support/fare.ts'
 
@@ -35,9 +38,19 @@ async function waiting(...numbers: readonly number[]): Promise<Buyer> {
   return buyer
 }
 
-function addOf({ home }: Buyer): string[] {
-  const where = ['--url', 'http://127.0.0.1:9', '--password-file', join(home, 'password')]
-  return ['wallet', 'add', 'gone', '--backend', 'phoenixd', ...where]
+function addOf({ home }: Buyer, { name = 'gone', port = 9 } = {}): string[] {
+  const where = ['--url', `http://127.0.0.1:${port}`, '--password-file', join(home, 'password')]
+  return ['wallet', 'add', name, '--backend', 'phoenixd', ...where]
+}
+
+/** A node that says the same of everything; its port. */
+async function nodeThatSays(json: object): Promise<number> {
+  const node = createServer((_, response) =>
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(json)),
+  )
+  await new Promise<void>((resolve) => node.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void node.close())
+  return (node.address() as AddressInfo).port
 }
 
 function shown({ out }: Ran): { exitCode: number; recovered: readonly Record<string, unknown>[] } {
@@ -65,6 +78,12 @@ describe('fare recover --write-off', () => {
     const { payments } = JSON.parse((await buyer.run(['payments', '--json'])).out)
     expect(payments).toMatchObject([{ state: 'unknown', writtenOff: true, costMsat: '11000' }, {}])
     expect(await buyer.spentMsat()).toBe(22_000n)
+    const listed = async (state: string) =>
+      JSON.parse((await buyer.run(['payments', '--json', '--state', state])).out).payments
+    expect(await listed('written_off')).toHaveLength(2)
+    expect(await listed('open')).toEqual([])
+    const [head, row] = (await buyer.run(['payments', '--csv'])).out.split(/\r?\n/)
+    expect([head, row]).toEqual([expect.stringMatching(/,written_off$/), expect.stringMatching(/,true$/)])
     expect((await buyer.run(['wallet', 'remove', 'gone'])).code).toBe(0)
     // Another wallet of that name could say of these payments what it knows nothing about.
     expect(await buyer.run(addOf(buyer))).toMatchObject({
@@ -83,11 +102,57 @@ describe('fare recover --write-off', () => {
     expect(await buyer.spentMsat()).toBe(0n)
   })
 
+  it('asks the wallet that was to pay, also where another one is the usual one', async () => {
+    const preimage = new Uint8Array(32).fill(7)
+    const paymentHash = new Uint8Array(createHash('sha256').update(preimage).digest())
+    const says = {
+      chain: 'regtest',
+      balanceSat: 1,
+      nodeId: `02${'07'.repeat(32)}`,
+      isPaid: true,
+      preimage: encodeHex(preimage),
+      fees: 1,
+    }
+    const port = await nodeThatSays(says)
+    const buyer = await waiting()
+    expect((await buyer.run(addOf(buyer, { name: 'own', port }))).code).toBe(0)
+    await buyer.inPurse(async (purse) => {
+      await purse.reserve({ ...intentOf(7), paymentHash, wallet: 'own' }, await purse.budget())
+      await purse.beginPaying(paymentHash)
+    })
+    const id = encodeHex(paymentHash)
+    const ran = await buyer.run(['recover', '--write-off', id, '--yes', '--json'])
+    expect(shown(ran)).toMatchObject({
+      exitCode: 0,
+      recovered: [{ paymentHash: id, state: 'settled', writtenOff: false }],
+    })
+  })
+
+  it('gives up one whose wallet answers, and is of no use any more', async () => {
+    const port = await nodeThatSays({})
+    const buyer = await waiting(8)
+    expect((await buyer.run(addOf(buyer, { name: 'useless', port }))).code).toBe(0)
+    await buyer.inPurse(async (purse) => {
+      await purse.reserve({ ...intentOf(9), wallet: 'useless' }, await purse.budget())
+      await purse.beginPaying(hashOf(9))
+    })
+    // It is no reason to say nothing of the other wallet's payments.
+    const looked = await buyer.run(['recover', '--json'])
+    expect(looked.code).toBe(5)
+    const useless = { state: 'unknown', detail: expect.stringContaining('does not say which network') }
+    expect(shown(looked).recovered).toEqual(
+      expect.arrayContaining([expect.objectContaining({}), expect.objectContaining(useless)]),
+    )
+    expect((await buyer.run(['recover', '--write-off', idOf(9), '--yes'])).out).toMatch(/written off/)
+  })
+
   it.each<[string[], RegExp, Record<string, string>?]>([
     [['--write-off', 'zz'], /expected at least 8 digits of a payment hash/],
     [['--write-off', '0404040'], /expected at least 8 digits/],
     [['--write-off', '09'.repeat(8), '--yes'], /no payment 0909090909090909 is open/],
     [['--yes'], /--yes goes with --write-off/],
+    [['--write-off', '04'.repeat(8), '--yes', '--wallet', 'other'], /takes neither --wallet nor --sandbox/],
+    [['--write-off', '04'.repeat(8), '--yes', '--sandbox'], /takes neither --wallet nor --sandbox/],
     [['--write-off', '04'.repeat(8), '--yes'], /does not go with FARE_GRANT_FILE/, { FARE_GRANT_FILE: '/x' }],
   ])('says what is wrong with %j, and changes nothing', async (args, says, env = {}) => {
     const buyer = await waiting(4)

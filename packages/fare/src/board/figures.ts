@@ -1,6 +1,7 @@
 /** The sums behind the board. */
 
-import type { Budget, BudgetLimits, PaymentRecord, PurseStore } from '@turnpike/l402/client'
+import type { Budget, BudgetLimits, PurseStore } from '@turnpike/l402/client'
+import { type Entry, entriesOf } from '../books/entries.ts'
 import { type Fiat, fiatOf, sumFiat } from '../books/fiat.ts'
 import { costMsatOf, type Summary, summarise } from '../books/filters.ts'
 
@@ -25,7 +26,7 @@ export interface Figures {
   /** Most spent first; the rest together as `others`. */
   readonly hosts: readonly { readonly host: string; readonly msat: bigint; readonly payments: number }[]
   readonly usage: readonly Usage[]
-  readonly latest: readonly (PaymentRecord & { readonly fiat: Fiat | null })[]
+  readonly latest: readonly (Entry & { readonly fiat: Fiat | null })[]
   /** What the payments of {@link DAYS} were worth then, by currency. */
   readonly fiat: readonly Pick<Fiat, 'currency' | 'amount'>[]
   readonly summary: Summary
@@ -35,12 +36,12 @@ export interface Figures {
 
 /** Reads the books. */
 export async function figures(purse: PurseStore, nowMs: number): Promise<Figures> {
-  const all = await purse.payments(MOST_PAYMENTS)
+  const all = await entriesOf(purse, MOST_PAYMENTS)
   const today = Math.floor(nowMs / DAY_MS)
   const first = today - DAYS + 1
   const perDay = new Map<number, bigint>()
   const perHost = new Map<string, { msat: bigint; payments: number }>()
-  const recent: PaymentRecord[] = []
+  const recent: Entry[] = []
   for (const record of all) {
     const day = Math.floor(record.createdAtMs / DAY_MS)
     if (day < first) continue
@@ -59,7 +60,7 @@ export async function figures(purse: PurseStore, nowMs: number): Promise<Figures
     hosts: topHosts(perHost),
     usage: await usageOf(purse, budget),
     latest: await Promise.all(
-      all.slice(0, 20).map(async (record) => ({ ...record, fiat: await fiatOf(purse, record) })),
+      all.slice(0, 20).map(async (entry) => ({ ...entry, fiat: await fiatOf(purse, entry) })),
     ),
     fiat: sumFiat(await Promise.all(recent.map((record) => fiatOf(purse, record)))),
     summary: summarise(recent),

@@ -1,4 +1,5 @@
 import { formatAmount } from '@turnpike/l402'
+import { stateText } from '../books/entries.ts'
 import { costMsatOf, taskOf } from '../books/filters.ts'
 import { timeText } from '../cli/text.ts'
 import { dayChart, escapeText, hostChart, usageChart } from './charts.ts'
@@ -61,7 +62,7 @@ function latestTable(latest: Figures['latest']): string {
     const { createdAtMs, state, served, host, method, url } = record
     const lost = state === 'settled' && served === 'not_served'
     const kind = lost ? 'bad' : state === 'settled' || state === 'failed' ? '' : 'open'
-    const said = (state === 'settled' ? served : state).replace('_', ' ')
+    const said = state === 'settled' ? served.replace('_', ' ') : stateText(record)
     const texts = [host, `${method} ${new URL(url).pathname}`, ...(tagged ? [taskOf(record)] : [])]
     const cells = texts.map((text) => `<td class="t" title="${escapeText(text)}">${escapeText(text)}</td>`)
     const fiat = record.fiat && `${record.fiat.amount} ${record.fiat.currency}`

@@ -1,13 +1,11 @@
-import type { PaymentRecord } from '@turnpike/l402/client'
 import { describe, expect, it } from 'vitest'
 import { toCsv } from './csv.ts'
+import type { Entry } from './entries.ts'
 import { costMsatOf, summarise, type TypedFilters, typedFilters } from './filters.ts'
 
 const HOUR = 3_600_000
 
-function record(
-  fields: Partial<Omit<PaymentRecord, 'task'>> & { readonly task?: string } = {},
-): PaymentRecord {
+function record(fields: Partial<Omit<Entry, 'task'>> & { readonly task?: string } = {}): Entry {
   const one = {
     paymentHash: new Uint8Array(32),
     origin: 'https://api.example.com',
@@ -32,9 +30,10 @@ function record(
     lastStatus: 200,
     detail: '',
     updatedAtMs: 0,
+    writtenOff: false,
     ...fields,
   }
-  return one as PaymentRecord
+  return one as Entry
 }
 
 describe('filters of payments', () => {
@@ -47,6 +46,9 @@ describe('filters of payments', () => {
     expect(fits({ host: 'example.com' }, {})).toBe(false)
     expect(fits({ state: 'open' }, { state: 'unknown' })).toBe(true)
     expect(fits({ state: 'open' }, { state: 'settled' })).toBe(false)
+    expect(fits({ state: 'open' }, { state: 'unknown', writtenOff: true })).toBe(false)
+    expect(fits({ state: 'written_off' }, { state: 'unknown', writtenOff: true })).toBe(true)
+    expect(fits({ state: 'written_off' }, { state: 'unknown' })).toBe(false)
     expect(fits({ state: 'not_served' }, { served: 'not_served' })).toBe(true)
     expect(fits({ state: 'not_served' }, { state: 'failed', served: 'not_served' })).toBe(false)
     const old = { createdAtMs: Date.now() - 3 * HOUR }

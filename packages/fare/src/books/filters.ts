@@ -2,6 +2,7 @@ import type { PaymentRecord } from '@turnpike/l402/client'
 import { typedAmount } from '../budget.ts'
 import { typedTask, typedTime } from '../cli/typed.ts'
 import { UsageError } from '../cli/usage-error.ts'
+import type { Entry } from './entries.ts'
 
 /** Which payments to show, as typed. */
 export interface TypedFilters {
@@ -14,9 +15,11 @@ export interface TypedFilters {
 }
 
 /** What `--state` may be: what became of the payment, or of what it paid for. */
-const STATES: Readonly<Record<string, (record: PaymentRecord) => boolean>> = {
+const STATES: Readonly<Record<string, (entry: Entry) => boolean>> = {
   ...byState('settled', 'failed', 'unknown', 'paid_unproven', 'reserved', 'in_flight'),
-  open: ({ state }) => state === 'reserved' || state === 'in_flight' || state === 'unknown',
+  open: ({ state, writtenOff }) =>
+    !writtenOff && (state === 'reserved' || state === 'in_flight' || state === 'unknown'),
+  written_off: ({ writtenOff }) => writtenOff,
   redeemed: ({ served }) => served === 'redeemed',
   not_served: ({ state, served }) => state === 'settled' && served === 'not_served',
   unserved: ({ state, served }) => state === 'settled' && served === 'unserved',
@@ -27,9 +30,9 @@ const STATES: Readonly<Record<string, (record: PaymentRecord) => boolean>> = {
  *
  * @throws UsageError naming the flag.
  */
-export function typedFilters(typed: TypedFilters): ((record: PaymentRecord) => boolean) | undefined {
+export function typedFilters(typed: TypedFilters): ((entry: Entry) => boolean) | undefined {
   const { host, state, since, until, task, min } = typed
-  const tests: ((record: PaymentRecord) => boolean)[] = []
+  const tests: ((entry: Entry) => boolean)[] = []
   if (host !== undefined) {
     const name = URL.canParse(`http://${host}/`) ? new URL(`http://${host}/`).hostname : undefined
     if (name === undefined || /[/:]/.test(host))

@@ -325,7 +325,7 @@ export const COMMAND_TABLE: readonly CommandEntry[] = [
         title: 'options',
         flags: [
           { long: 'host', value: 'H', text: 'of one host' },
-          { long: 'state', value: 'STATE', text: 'settled, failed, unknown, not_served …' },
+          { long: 'state', value: 'STATE', text: 'settled, failed, open, not_served …' },
           { long: 'since', value: '7d|DATE', text: 'not before' },
           { long: 'until', value: '1d|DATE', text: 'before' },
           { long: 'task', value: 'TAG', text: 'of one tag' },

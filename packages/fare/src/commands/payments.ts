@@ -1,6 +1,6 @@
 import { encodeHex, formatAmount } from '@turnpike/l402'
-import { isWrittenOff, type PaymentRecord } from '@turnpike/l402/client'
 import { toCsv } from '../books/csv.ts'
+import { type Entry, entriesOf, stateText } from '../books/entries.ts'
 import { type Fiat, fiatOf, sumFiat } from '../books/fiat.ts'
 import { costMsatOf, type Summary, summarise, taskOf, typedFilters } from '../books/filters.ts'
 import { paint } from '../cli/colour.ts'
@@ -30,16 +30,12 @@ export async function payments(
   const filter = typedFilters(values)
   const session = openSession(env)
   try {
-    const found = await session.purse.payments(filter === undefined ? limit : MOST_LOOKED_AT)
-    const records = (filter === undefined ? found : found.filter(filter)).slice(0, limit)
+    const found = await entriesOf(session.purse, filter === undefined ? limit : MOST_LOOKED_AT)
+    const entries = (filter === undefined ? found : found.filter(filter)).slice(0, limit)
     const shown = await Promise.all(
-      records.map(async (record) => ({
-        ...describe(record),
-        writtenOff: await isWrittenOff(session.purse, record),
-        fiat: await fiatOf(session.purse, record),
-      })),
+      entries.map(async (entry) => ({ ...describe(entry), fiat: await fiatOf(session.purse, entry) })),
     )
-    const summary = { ...summarise(records), fiat: sumFiat(shown.map(({ fiat }) => fiat)) }
+    const summary = { ...summarise(entries), fiat: sumFiat(shown.map(({ fiat }) => fiat)) }
     if (values.json) await streams.out(toJson({ ok: true, payments: shown, summary }))
     else if (values.csv) await streams.out(asCsv(shown))
     else if (shown.length === 0)
@@ -51,7 +47,7 @@ export async function payments(
   }
 }
 
-type Shown = ReturnType<typeof describe> & { readonly writtenOff: boolean; readonly fiat: Fiat | null }
+type Shown = ReturnType<typeof describe> & { readonly fiat: Fiat | null }
 
 function asTable(shown: readonly Shown[], streams: Streams): string {
   const tagged = shown.some(({ task }) => task !== '')
@@ -72,7 +68,7 @@ function asTable(shown: readonly Shown[], streams: Streams): string {
     formatAmount(one.amountMsat),
     formatAmount(one.feeMsat),
     ...(priced ? [one.fiat === null ? '–' : `${one.fiat.amount} ${one.fiat.currency}`] : []),
-    one.writtenOff ? 'written off' : one.state,
+    stateText(one),
     one.served,
     one.paymentHash.slice(0, 16),
     ...(tagged ? [printable(one.task)] : []),
@@ -106,6 +102,7 @@ function asCsv(shown: readonly Shown[]): string {
     'fiat',
     'currency',
     'fiat_per_btc',
+    'written_off',
   ]
   const rows = shown.map((one) => [
     one.at,
@@ -123,6 +120,7 @@ function asCsv(shown: readonly Shown[]): string {
     one.fiat?.amount ?? null,
     one.fiat?.currency ?? null,
     one.fiat?.rate ?? null,
+    String(one.writtenOff),
   ])
   return toCsv([head, ...rows])
 }
@@ -136,7 +134,7 @@ function summaryText(
   return `${count} ${count === 1 ? 'payment' : 'payments'}, ${formatAmount(spentMsat)}${worth} spent or held, ${served} served${each}`
 }
 
-function describe(record: PaymentRecord) {
+function describe(record: Entry) {
   const { origin, pathname } = new URL(record.url)
   return {
     paymentHash: encodeHex(record.paymentHash),
@@ -154,5 +152,6 @@ function describe(record: PaymentRecord) {
     payee: record.payee,
     task: taskOf(record),
     detail: record.detail,
+    writtenOff: record.writtenOff,
   }
 }

@@ -22,6 +22,11 @@ export async function recover(
   if (positionals.length > 0) throw new UsageError(`fare recover takes no argument, got "${positionals[0]}"`)
   const id = values['write-off']
   if (id === undefined && values.yes) throw new UsageError('--yes goes with --write-off')
+  // The wallet that was asked to pay is heard first (rule C3), whatever another one says.
+  if (id !== undefined && (values.wallet !== undefined || values.sandbox))
+    throw new UsageError(
+      '--write-off asks the wallet that paid, and takes neither --wallet nor --sandbox: fare recover with one of them looks there',
+    )
   // A grant's holder may spend, and has no say in the owner's books.
   if (id !== undefined && env['FARE_GRANT_FILE'])
     throw new UsageError('--write-off is for the owner of the purse; it does not go with FARE_GRANT_FILE')

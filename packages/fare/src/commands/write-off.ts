@@ -57,10 +57,10 @@ export async function askAbout(terminal: Terminal, payment: PaymentRecord): Prom
 }
 
 /** Gives it up; answers how it stands. Throws UsageError where it has ended meanwhile, `store_unavailable` where it is in use. */
-export async function giveUp(purse: PurseStore, { paymentHash }: PaymentRecord): Promise<Recovered> {
-  const id = encodeHex(paymentHash)
+export async function giveUp(purse: PurseStore, meant: PaymentRecord): Promise<Recovered> {
+  const id = encodeHex(meant.paymentHash)
   const signal = AbortSignal.timeout(LOCK_MS)
-  const payment = await writeOff(purse, paymentHash, signal).catch((error: unknown) => {
+  const payment = await writeOff(purse, meant, signal).catch((error: unknown) => {
     if (!signal.aborted) throw error
     throw new L402Error(
       'store_unavailable',

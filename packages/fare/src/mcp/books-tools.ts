@@ -4,6 +4,7 @@ import type { McpServer } from '@modelcontextprotocol/server'
 import { encodeHex, formatAmount } from '@turnpike/l402'
 import { shownCaveatsOf } from '@turnpike/l402/client'
 import { z } from 'zod'
+import { entriesOf } from '../books/entries.ts'
 import { timeText } from '../cli/text.ts'
 import { openSession } from '../session.ts'
 import type { Desk } from './desk.ts'
@@ -57,7 +58,7 @@ export function registerBooks(server: McpServer, { settings, calls }: Desk): voi
     async ({ limit = 20 }) => {
       const session = openSession(env)
       try {
-        const payments = (await session.purse.payments(limit)).map((one) => {
+        const payments = (await entriesOf(session.purse, limit)).map((one) => {
           const { origin, pathname } = new URL(one.url)
           return {
             paymentHash: encodeHex(one.paymentHash),
@@ -67,6 +68,7 @@ export function registerBooks(server: McpServer, { settings, calls }: Desk): voi
             amountMsat: one.amountMsat,
             feeMsat: one.feeMsat,
             state: one.state,
+            writtenOff: one.writtenOff,
             served: one.served,
             lastStatus: one.lastStatus === 0 ? null : one.lastStatus,
           }

@@ -103,6 +103,7 @@ export const HISTORY_RESULT = z.object({
       amountMsat: msat,
       feeMsat: msat,
       state: text,
+      writtenOff: z.boolean().describe('Given up by its owner, its end unknown.'),
       served: text,
       lastStatus: z.number().nullable(),
     }),

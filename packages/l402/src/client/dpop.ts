@@ -73,12 +73,17 @@ export async function keepProofKey(run: Run, origin: string, { key, secretText }
   if (secretText === undefined) return
   await run.purse.setNote(origin, noteOf(key.thumbprint), secretText)
   await run.purse.setNote(origin, UNUSED, key.thumbprint)
-  run.proofKeys.set(key.thumbprint, key)
+  run.proofKeys.set(cacheName(origin, key.thumbprint), key)
 }
 
 /** What is bound to this key is about to be paid: the next purchase has another one. */
 export async function useProofKey(run: Run, origin: string, thumbprint: string): Promise<void> {
   if ((await run.purse.note(origin, UNUSED)) === thumbprint) await run.purse.setNote(origin, UNUSED, '')
+}
+
+/** A key is its origin's alone, in memory too: two sellers who name the same one learn nothing of each other's buyer. */
+function cacheName(origin: string, thumbprint: string): string {
+  return `${origin} ${thumbprint}`
 }
 
 /** The purse's key for a credential of this origin; `undefined` where it has none. */
@@ -87,12 +92,12 @@ export async function proofKeyFor(
   origin: string,
   thumbprint: string,
 ): Promise<ProofKey | undefined> {
-  const known = run.proofKeys.get(thumbprint)
+  const known = run.proofKeys.get(cacheName(origin, thumbprint))
   if (known) return known
   const text = await run.purse.note(origin, noteOf(thumbprint))
   if (text === undefined) return undefined
   const key = await readKey(text)
-  run.proofKeys.set(thumbprint, key)
+  run.proofKeys.set(cacheName(origin, thumbprint), key)
   return key
 }
 

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { giveUp } from '../../test/support/recover-with.ts'
 import { testWallet } from '../../test/support/seller.ts'
 import { type Stage, setStage } from '../../test/support/stage.ts'
 import { encodeHex } from '../core/bytes.ts'
 import type { PaymentOutcome } from '../lightning/backend.ts'
 import { buyer } from './buyer.ts'
-import { writeOff } from './write-off.ts'
 
 let seller: Stage['seller']
 let wallet: Stage['wallet']
@@ -56,7 +56,7 @@ describe('a payment that does not go well', () => {
     const first = wallet.paid[0]?.paymentHash as Uint8Array
     wallet.onLookup = () => ({ status: 'not_found' })
     wallet.onPay = testWallet(seller.secrets).onPay
-    expect(await writeOff(purse, first)).toMatchObject({ state: 'unknown' })
+    expect(await giveUp(purse, first)).toMatchObject({ state: 'unknown' })
     const outcome = await get()
     expect(outcome).toMatchObject({ kind: 'served', purchases: [{ resumed: false }] })
     expect(wallet.paid.map(({ paymentHash }) => encodeHex(paymentHash))).toEqual([

@@ -98,9 +98,14 @@ async function within<T>(answer: Promise<T>, timeoutMs: number): Promise<T | und
 
 /** Looks a payment up: what its wallet knows, with everything that goes wrong as `unknown`. */
 export async function lookUp(run: Run, paymentHash: Uint8Array): Promise<PaymentOutcome> {
-  const wallet = await reach(run)
+  const wallet = await reach(run).catch((error: unknown) => {
+    // One that refuses, its credential revoked perhaps, is no reason not to look the others' payments up.
+    if (isL402Error(error)) return { detail: error.message }
+    throw error
+  })
   if ('ok' in wallet)
     return { status: 'unknown', detail: 'the wallet cannot be reached to look the payment up' }
+  if ('detail' in wallet) return { status: 'unknown', detail: wallet.detail }
   if (!wallet.paymentCapabilities.looksUp)
     return { status: 'unknown', detail: 'the wallet cannot look payments up' }
   const asked = guarded(() => wallet.lookupPayment(paymentHash))

@@ -26,22 +26,20 @@ export async function isWrittenOff(
  * Gives a payment up whose end is open. Waits for whoever pays or looks it up right now (rule C5); throws when `signal` aborts
  * first. By its owner's word alone: nothing in this library calls it.
  *
- * @returns The payment; or `undefined` where there is none whose end is open: not known, ended, or not asked for yet.
+ * @param meant - The payment as its owner was shown it. A later attempt with the same invoice is another payment.
+ * @returns The payment as it stands; or `undefined` where it is not open: not known, ended, or not asked for yet.
  */
 export async function writeOff(
   purse: PurseStore,
-  paymentHash: Uint8Array,
+  meant: Pick<PaymentRecord, 'paymentHash' | 'createdAtMs' | 'scope'>,
   signal?: AbortSignal,
 ): Promise<PaymentRecord | undefined> {
-  const known = await purse.payment(paymentHash)
-  if (known === undefined) return undefined
   const task = async (): Promise<PaymentRecord | undefined> => {
-    const open = await purse.payment(paymentHash)
+    const open = await purse.payment(meant.paymentHash)
     if (open?.state !== 'in_flight' && open?.state !== 'unknown') return undefined
-    // A later attempt with the same invoice is another payment, and may be under another lock.
-    if (open.createdAtMs !== known.createdAtMs || open.scope !== known.scope) return undefined
-    await purse.setNote(encodeHex(paymentHash), NOTE, String(open.createdAtMs))
+    if (open.createdAtMs !== meant.createdAtMs || open.scope !== meant.scope) return undefined
+    await purse.setNote(encodeHex(meant.paymentHash), NOTE, String(open.createdAtMs))
     return open
   }
-  return await purse.withLock(lockName(known.scope), task, signal)
+  return await purse.withLock(lockName(meant.scope), task, signal)
 }

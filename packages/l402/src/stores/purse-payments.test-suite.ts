@@ -107,6 +107,21 @@ export function pursePayments(name: string, open: OpenPurse): void {
       },
     )
 
+    it('writes off the attempt that is meant, and no later one with the same invoice', async () => {
+      const hash = await reserved(1)
+      await purse.beginPaying(hash)
+      const [meant] = await purse.openPayments()
+      if (!meant) throw new Error('nothing is open')
+      await purse.conclude(hash, { state: 'failed', detail: '' })
+      for (const change of [{ createdAtMs: START + 2 }, { createdAtMs: START + 3, scope: 'another' }]) {
+        await reserved(1, change)
+        await purse.beginPaying(hash)
+        expect(await giveUp(purse, meant)).toBeUndefined()
+        expect(await isGivenUp(purse, await purse.payment(hash))).toBe(false)
+        await purse.conclude(hash, { state: 'failed', detail: '' })
+      }
+    })
+
     it('writes off nothing whose end is known, or that no wallet was asked for', async () => {
       expect(await giveUp(purse, proofOf(9).paymentHash)).toBeUndefined()
       expect(await giveUp(purse, await reserved(1))).toBeUndefined()

@@ -31,13 +31,15 @@ export async function recoverWith({ purse, now, name, says, ids }: Recovery): Pr
   return await buyer({ wallet, walletName: name, purse, now }).recover()
 }
 
-/** Gives a payment up, as its owner does. */
+/** Gives a payment up, as its owner does; the one with this hash as it stands, or the one that was shown. */
 export async function giveUp(
   purse: PurseStore,
-  paymentHash: Uint8Array,
+  meant: Uint8Array | PaymentRecord,
   signal?: AbortSignal,
 ): Promise<PaymentRecord | undefined> {
-  return await writeOff(purse, paymentHash, signal)
+  if (!(meant instanceof Uint8Array)) return await writeOff(purse, meant, signal)
+  const known = await purse.payment(meant)
+  return await writeOff(purse, known ?? { paymentHash: meant, createdAtMs: 0, scope: '' }, signal)
 }
 
 /** Whether it was. */
