@@ -33,16 +33,15 @@ function ownOf(
   // Of a service that lists nothing not even the title is told.
   if (owner?.openapi === undefined || !listed.some(({ name }) => name === owner.name)) return undefined
   const { openapi: document, upstreams, rewritePrefix, stripPrefix } = owner
-  const routes = listed.flatMap((service) => service.routes)
   // As requests are matched: a hidden route that comes first hides what a later one would sell.
   const table = compileRoutes(
-    services.flatMap((service) =>
-      service.routes.map((route) => {
-        const sold = routes.find(({ service: of, match }) => of === service.name && match === route.match)
-        const isHidden = service.hidden || !isListed(route) || sold === undefined
-        return routeSpec(route, isHidden ? ('hidden' as const) : sold)
-      }),
-    ),
+    services.flatMap((service) => {
+      // In the order written, without the hidden ones: two may have one "match", and differ in header lines.
+      const sold = listed.find(({ name }) => name === service.name)?.routes.values()
+      return service.routes.map((route) =>
+        routeSpec(route, (isListed(route) ? sold?.next().value : undefined) ?? ('hidden' as const)),
+      )
+    }),
   )
   const samples = samplesBeside(services.flatMap((service) => service.routes.map(({ match }) => match)))
   const [upstream = ''] = upstreams
