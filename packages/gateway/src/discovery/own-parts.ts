@@ -64,6 +64,7 @@ export function pointerOf(ref: unknown): readonly string[] | undefined {
 }
 
 function unescaped(part: string): string {
+  if (!/[%~]/.test(part)) return part
   let text = part
   try {
     text = decodeURIComponent(part)
