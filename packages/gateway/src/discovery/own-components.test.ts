@@ -92,7 +92,9 @@ describe('a reference that leads to nothing listed', () => {
           200: {
             description: 'Fine.',
             headers: { A: { $ref } },
-            content: { 'a/b': { schema: { $ref, type: 'object' }, examples: { one: { $ref } } } },
+            content: {
+              'a/b': { schema: { $ref, type: 'object', properties: { $ref } }, examples: { one: { $ref } } },
+            },
           },
           404: { $ref },
           500: ref('responses', 'R'),
@@ -108,7 +110,7 @@ describe('a reference that leads to nothing listed', () => {
           200: {
             description: 'Fine.',
             headers: {},
-            content: { 'a/b': { schema: { type: 'object' }, examples: {} } },
+            content: { 'a/b': { schema: { type: 'object', properties: {} }, examples: {} } },
           },
           404: { description: 'Not described here.' },
           500: { description: 'Not described here.' },

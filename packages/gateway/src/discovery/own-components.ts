@@ -59,10 +59,10 @@ export function withComponents(listed: Listed): Complete {
     if (!isTable(value)) return value
     const kept: [string, unknown][] = []
     for (const [name, member] of Object.entries(value)) {
-      // A property may be called what it likes: it means nothing else by it.
+      // A property may be called what it likes: it means nothing else by it. A text is no property.
       const is = NAMES.has(key) || (name === 'mapping' && key !== 'discriminator') ? '' : name
       if (typeof member === 'string') {
-        const isReference = is === '$ref' || (key === 'mapping' && /[#/]/.test(member))
+        const isReference = name === '$ref' || (key === 'mapping' && /[#/]/.test(member))
         if (isReference && !leads(member)) continue
       }
       if ((OPTIONAL.has(key) || is === 'requestBody') && dangles(member)) continue
