@@ -1,6 +1,8 @@
 /** The buyer as an interceptor of undici's dispatchers. */
 
 import type { Dispatcher } from 'undici'
+import { delivered, isAwaited } from '../client/delivery.ts'
+import type { FetchOutcome } from '../client/types.ts'
 import { addedHeaders, attemptBuyer, type WrappedRequest, type WrapperOptions } from './lib/attempts.ts'
 import { type DispatchedAnswer, dispatchOnce, relayController } from './lib/undici-attempt.ts'
 
@@ -11,6 +13,7 @@ export interface UndiciBuyerOptions extends WrapperOptions {
 }
 
 type Options = Dispatcher.DispatchOptions
+type Handler = Dispatcher.DispatchHandler
 
 /**
  * Makes an interceptor for `dispatcher.compose`, which pays for L402 within the purse's budget. Text, bytes and forms
@@ -43,6 +46,7 @@ export function payingInterceptor(options: UndiciBuyerOptions): Dispatcher.Dispa
     const abort = new AbortController()
     const relay = relayController((reason) => abort.abort(reason))
     const answers = new Map<Response, DispatchedAnswer>()
+    let reader = handler
     const lines = headerLines(given.headers)
     const headers = new Headers(pairsOf(lines))
     const request: WrappedRequest = {
@@ -58,17 +62,38 @@ export function payingInterceptor(options: UndiciBuyerOptions): Dispatcher.Dispa
         answers.set(answer.response, answer)
         return answer.response
       },
+      onOutcome(outcome) {
+        reader = toldReader(handler, outcome, abort.signal)
+      },
     }
     handler.onRequestStart?.(relay, undefined)
     fetch(request)
       .then(
-        (response) => answers.get(response)?.handOn(handler),
+        (response) => answers.get(response)?.handOn(reader),
         (error: Error) => handler.onResponseError?.(relay, error),
       )
       .finally(() => {
         for (const answer of answers.values()) answer.letGo()
       })
     return true
+  }
+}
+
+/** A handler whose answer's end is told to the books; what its reader gave up says nothing of the server (rule C8). */
+function toldReader(handler: Handler, outcome: FetchOutcome, signal: AbortSignal): Handler {
+  if (!isAwaited(outcome)) return handler
+  const tell = (how: 'whole' | 'cut'): void => void delivered(outcome, how).catch(() => {})
+  return {
+    onResponseStart: (...start) => handler.onResponseStart?.(...start),
+    onResponseData: (...data) => handler.onResponseData?.(...data),
+    onResponseEnd(...end) {
+      tell('whole')
+      handler.onResponseEnd?.(...end)
+    },
+    onResponseError(...fault) {
+      if (!signal.aborted) tell('cut')
+      handler.onResponseError?.(...fault)
+    },
   }
 }
 

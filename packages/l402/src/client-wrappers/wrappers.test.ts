@@ -149,6 +149,19 @@ describe.each(Object.keys(clients))('%s', (name) => {
     ])
   })
 
+  it('tells the books whether the answer was there whole', async () => {
+    const call = make()
+    const books = async (): Promise<unknown[]> =>
+      (await purse.payments(9)).map(({ served, lastStatus }) => [served, lastStatus])
+    await call('/pass')
+    await expect.poll(books).toEqual([['redeemed', 200]])
+    await call('/cut').catch(() => {})
+    await expect.poll(books).toEqual([
+      ['not_served', 0],
+      ['redeemed', 200],
+    ])
+  })
+
   it('leaves what is free and what is 402 without a challenge alone', async () => {
     const call = make()
     expect(await call('/free')).toEqual([200, 'served ', 'open'])

@@ -35,7 +35,7 @@ export async function concluded(call: Call, outcome: FetchOutcome): Promise<Fetc
   if (call.awaited.length === 0) return outcome
   calls.set(outcome, call)
   if (outcome.kind === 'served') {
-    if (outcome.response.body === null) await delivered(outcome, 'whole')
+    if (outcome.response.body === null && !call.request.bodyElsewhere) await delivered(outcome, 'whole')
   } else if (!call.request.signal?.aborted) await delivered(outcome, 'cut')
   return outcome
 }

@@ -91,6 +91,8 @@ export interface PreparedRequest {
   readonly signal: AbortSignal | null
   /** What else `fetch` was given (`credentials`, `dispatcher`, …). */
   readonly init: RequestInit
+  /** Bodies of answers are read by other means than these; whoever reads them tells `delivered`. Default false. */
+  readonly bodyElsewhere?: boolean
 }
 
 /** Why policy does not pay: `fare` exit code 3. */

@@ -23,7 +23,8 @@ export interface Shop extends AsyncDisposable {
   spentMsat(): Promise<bigint>
 }
 
-/** Starts a shop: `POST /query` costs 10 sat for two calls, `GET /pass` 20 sat for an hour, `/free` nothing; `/there` redirects to the pass. */
+/** Starts a shop: `POST /query` costs 10 sat for two calls, `GET /pass` 20 sat for an hour, `GET /cut` 1 sat for an
+ * answer that breaks off, `/free` nothing; `/there` redirects to the pass. */
 export async function startShop(lightning?: Sandbox): Promise<Shop> {
   const sandbox = lightning ?? (await sandboxLightning())
   const toll = l402({
@@ -43,10 +44,15 @@ export async function startShop(lightning?: Sandbox): Promise<Shop> {
   }
   const query = toll({ name: 'POST /query', price: '10 sat', grants: { calls: 2 } }, answer)
   const pass = toll({ name: 'GET /pass', price: '20 sat', grants: { valid: '1h' } }, answer)
+  const cut = toll({ name: 'GET /cut', price: '1 sat', grants: { calls: 1 } }, async (_, response) => {
+    response.writeHead(200, { 'content-length': '99' }).write('half')
+    await new Promise((resolve) => setImmediate(resolve))
+    response.destroy()
+  })
   const server = createServer((request, response) => {
     shop.requests++
     const path = new URL(request.url ?? '/', 'http://shop.invalid').pathname
-    const route = path === '/query' ? query : path === '/pass' ? pass : undefined
+    const route = { '/query': query, '/pass': pass, '/cut': cut }[path]
     if (route) void route(request, response).catch(() => response.destroy())
     else if (path === '/there') response.writeHead(302, { location: '/pass' }).end()
     else if (path === '/bare') response.writeHead(402).end('no challenge')

@@ -2,7 +2,7 @@
 
 import { buyer } from '../../client/buyer.ts'
 import { responseOf } from '../../client/paying-fetch.ts'
-import type { BuyerOptions, PreparedRequest } from '../../client/types.ts'
+import type { BuyerOptions, FetchOutcome, PreparedRequest } from '../../client/types.ts'
 import { L402Error } from '../../core/errors.ts'
 
 /** What a wrapper is given: all of a buyer's options but the sending, which is the wrapper's. */
@@ -23,6 +23,8 @@ export interface WrappedRequest {
   readonly replayable: () => boolean
   readonly signal: AbortSignal
   readonly attempt: Attempt
+  /** Is given the outcome of the answer that stands; whoever takes it says how the body ended (`delivered`). */
+  readonly onOutcome?: (outcome: FetchOutcome) => void
 }
 
 /** Makes the buyer. It resolves to the answer of the attempt that stands, and throws what `payingFetch` does. */
@@ -32,7 +34,7 @@ export function attemptBuyer(options: WrapperOptions): (request: WrappedRequest)
     fetch: (_, init) =>
       (init as unknown as Pick<WrappedRequest, 'attempt'>).attempt(new Headers(init?.headers)),
   })
-  return async ({ url, method, headers, body, replayable, signal, attempt }) => {
+  return async ({ url, method, headers, body, replayable, signal, attempt, onOutcome }) => {
     const spoilt = new AbortController()
     async function guarded(sent: Headers): Promise<Response> {
       const answer = await attempt(sent)
@@ -52,10 +54,12 @@ export function attemptBuyer(options: WrapperOptions): (request: WrappedRequest)
       redirect: 'manual',
       signal: AbortSignal.any([signal, spoilt.signal]),
       init: { attempt: guarded } as RequestInit,
+      bodyElsewhere: onOutcome !== undefined,
     }
     signal.throwIfAborted()
     const outcome = await fetch(request)
     if (outcome.kind !== 'served') signal.throwIfAborted()
+    onOutcome?.(outcome)
     return responseOf(outcome)
   }
 }
