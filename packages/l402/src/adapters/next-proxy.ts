@@ -5,6 +5,7 @@
 
 import type { L402Access } from '../server/access.ts'
 import { type L402Options, type L402Route, type RouteGate, routeGates } from '../server/route-gates.ts'
+import { nextBase } from './lib/next-base.ts'
 import { serveFetch } from './lib/serve-fetch.ts'
 
 export type { L402Access } from '../server/access.ts'
@@ -64,7 +65,7 @@ export function l402(options: NextProxyOptions): NextProxyToll {
       // The answer of the route is not seen here, so none is kept for a request that comes again.
       const headers = new Headers(request.headers)
       headers.delete('idempotency-key')
-      const visit = { request, headers, clientAddress: clientAddress(request) }
+      const visit = { request, headers, base: nextBase(request), clientAddress: clientAddress(request) }
       return serveFetch(gate, visit, (access) => pass(request, access))
     }
   }

@@ -2,6 +2,7 @@
 
 import type { L402Access } from '../server/access.ts'
 import { type L402Options, type L402Route, routeGates } from '../server/route-gates.ts'
+import { nextBase } from './lib/next-base.ts'
 import { serveFetch } from './lib/serve-fetch.ts'
 
 export type { L402Access } from '../server/access.ts'
@@ -58,9 +59,11 @@ export function l402(options: NextOptions): NextToll {
   const gateOf = routeGates(rest)
   return (route, handler) => {
     const gate = gateOf(route)
-    return (request, context) =>
-      serveFetch(gate, { request, clientAddress: clientAddress(request) }, (access) =>
+    return (request, context) => {
+      const visit = { request, base: nextBase(request), clientAddress: clientAddress(request) }
+      return serveFetch(gate, visit, (access) =>
         handler(request, { ...context, l402: access } as typeof context & L402Context as never),
       )
+    }
   }
 }
