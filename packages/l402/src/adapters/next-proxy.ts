@@ -4,7 +4,7 @@
  */
 
 import type { L402Access } from '../server/access.ts'
-import { type L402Options, type L402Route, type RouteGate, routeGates } from '../server/route-gates.ts'
+import { type L402Route, type MountedOptions, type RouteGate, routeGates } from '../server/route-gates.ts'
 import { nextBase } from './lib/next-base.ts'
 import { serveFetch } from './lib/serve-fetch.ts'
 
@@ -12,7 +12,12 @@ export type { L402Access } from '../server/access.ts'
 export type { L402Options, L402Route } from '../server/route-gates.ts'
 
 /** What the adapter needs besides. */
-export interface NextProxyOptions extends L402Options {
+export interface NextProxyOptions extends MountedOptions {
+  /**
+   * That of `next.config`, e.g. `/shop`. A proxy sees it in the path; said here, what a browser buys at a page of the route opens
+   * the others.
+   */
+  readonly basePath?: string
   /**
    * The client's address; Next itself does not say it. E.g. the line that your proxy sets. Left out, all clients share one
    * limit of challenges.

@@ -1,3 +1,5 @@
+/** What Next's adapters know about its requests. */
+
 import { isAuthority } from '../../server/target.ts'
 
 /**
@@ -7,4 +9,12 @@ import { isAuthority } from '../../server/target.ts'
 export function nextBase({ url, headers }: Pick<Request, 'url' | 'headers'>): string | null {
   const host = headers.get('host')?.toLowerCase() ?? ''
   return isAuthority(host) ? `${url.slice(0, url.indexOf(':'))}://${host}` : null
+}
+
+/** What Next has taken off the path of this request: nothing on its edge runtime, where the path is whole. */
+export function hiddenBasePath(
+  request: Request & { readonly nextUrl?: { readonly basePath?: string } },
+  { basePath = '' }: { readonly basePath?: string },
+): string {
+  return basePath === '' || request.nextUrl?.basePath === basePath ? '' : basePath
 }

@@ -13,6 +13,8 @@ export interface FetchVisit {
   readonly clientAddress: string
   /** Scheme and authority that the client asked for, `null` where they are not known; those of the request if left out. */
   readonly base?: string | null
+  /** What clients say before the path that the request has; nothing if left out. */
+  readonly basePath?: string | undefined
   /** What the gate reads, where that is not all that the request has. */
   readonly headers?: Headers
   /** Asked when the handler has answered: whether it failed although it answers below 500. */
@@ -36,8 +38,8 @@ export async function serveFetch(
   const { base = slash < 0 ? url : url.slice(0, slash) } = visit
   const entry = await gate.enter({
     method,
-    // Not read again: what the router has matched is this very text.
-    target: targetOf(url, slash),
+    // Not read again: what the router has matched is this very text, below one base path for all of them.
+    target: publicTarget(targetOf(url, slash), visit.basePath),
     headers: headerLines(headers),
     clientAddress,
     base: base ?? undefined,
@@ -57,6 +59,12 @@ export async function serveFetch(
     untilSent: true,
     unavailable: () => answerResponse(entry.unavailable()),
   })
+}
+
+/** The root is the base path itself: that is how clients write it. */
+function publicTarget(target: string, basePath = ''): string {
+  if (basePath === '') return target
+  return basePath + (target === '/' || target.startsWith('/?') ? target.slice(1) : target)
 }
 
 /** Without a fragment, which no server gets but a `Request` may hold. */
