@@ -66,14 +66,20 @@ export function l402(options: NextProxyOptions): NextProxyToll {
   return (route, pass) => {
     const gate = gateOf(route)
     refuseCounted(gate)
-    return (request) => {
+    return async (request) => {
       // The answer of the route is not seen here, so none is kept for a request that comes again.
       const headers = new Headers(request.headers)
       headers.delete('idempotency-key')
       const visit = { request, headers, base: nextBase(request), clientAddress: clientAddress(request) }
-      return serveFetch(gate, visit, (access) => pass(request, access))
+      return readable(await serveFetch(gate, visit, (access) => pass(request, access)), request)
     }
   }
+}
+
+/** The payment page sends its reader to the same address as `#`; of a proxy Next reads whole URLs alone, and fails for others. */
+function readable(answer: Response, { url }: Request): Response {
+  if (answer.headers.get('location') === '#') answer.headers.set('location', url)
+  return answer
 }
 
 /** What is counted has to be given back where the route fails (protocol §5 rule 4), and that is not seen here. */
