@@ -70,7 +70,8 @@ export function l402(options: HonoOptions): HonoToll {
         c.set('l402', access)
         await next()
         // To read `c.res` would make an empty answer, and that would be paid for.
-        if (access !== null && !c.finalized) throw new TypeError('invalid answer: expected a Response')
+        if (access !== null && !c.finalized)
+          throw new TypeError('invalid answer: expected a Response that can be sent')
         return c.res
       })
       if (response === c.res) return

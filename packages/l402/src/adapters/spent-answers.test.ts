@@ -46,6 +46,7 @@ const mounts: Readonly<Record<string, Mount>> = {
 /** What a handler may do wrong; each makes one answer. */
 const faults: Readonly<Record<string, () => Promise<Response>>> = {
   'nothing at all': async () => undefined as unknown as Response,
+  'an error that is no answer': async () => Response.error(),
   'a Response that was read': async () => {
     const response = new Response('sunny')
     await response.text()

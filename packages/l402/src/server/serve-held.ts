@@ -45,7 +45,8 @@ async function serve(handler: () => Response | Promise<Response>, held: Held): P
   const metering = held.metering === undefined ? meteringOf(route, request.method) : held.metering
   const meter = metering?.meter ?? null
   const response = await handler()
-  if (typeof response?.status !== 'number') throw new TypeError('invalid answer: expected a Response')
+  // Nothing has no status, and `Response.error()` has 0.
+  if (!(response?.status > 0)) throw new TypeError('invalid answer: expected a Response that can be sent')
   if (response.status >= 500 || held.failed?.() === true) {
     await entitlement.release()
     return response
