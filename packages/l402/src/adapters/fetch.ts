@@ -1,14 +1,14 @@
 /** The paywall for handlers of fetch's shape: Workers, Bun, Deno. */
 
 import type { L402Access } from '../server/access.ts'
-import { type L402Options, type L402Route, routeGates } from '../server/route-gates.ts'
+import { type L402Route, type MountedOptions, routeGates } from '../server/route-gates.ts'
 import { serveFetch } from './lib/serve-fetch.ts'
 
 export type { L402Access } from '../server/access.ts'
 export type { L402Options, L402Route } from '../server/route-gates.ts'
 
 /** What the adapter needs besides. `Args`: what the server gives to handlers after the request. */
-export interface FetchOptions<Args extends readonly unknown[] = readonly unknown[]> extends L402Options {
+export interface FetchOptions<Args extends readonly unknown[] = readonly unknown[]> extends MountedOptions {
   /**
    * The client's address, e.g. what the platform says in a header that clients cannot set. Left out, all clients share one
    * limit of challenges.
@@ -57,9 +57,9 @@ export function l402(options: FetchOptions): FetchToll {
   const gateOf = routeGates(rest)
   return (route, handler) => {
     const gate = gateOf(route)
-    return (request, ...args) =>
-      serveFetch(gate, { request, clientAddress: clientAddress(request, ...args) }, (access) =>
-        handler(request, access, ...args),
-      )
+    return (request, ...args) => {
+      const visit = { request, basePath: options.basePath, clientAddress: clientAddress(request, ...args) }
+      return serveFetch(gate, visit, (access) => handler(request, access, ...args))
+    }
   }
 }

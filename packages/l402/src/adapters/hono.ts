@@ -2,7 +2,7 @@
 
 import type { Context, MiddlewareHandler } from 'hono'
 import type { L402Access } from '../server/access.ts'
-import { type L402Options, type L402Route, routeGates } from '../server/route-gates.ts'
+import { type L402Route, type MountedOptions, routeGates } from '../server/route-gates.ts'
 import { type Closable, closeAt } from './lib/close-at.ts'
 import { serveFetch } from './lib/serve-fetch.ts'
 
@@ -10,7 +10,7 @@ export type { L402Access } from '../server/access.ts'
 export type { L402Options, L402Route } from '../server/route-gates.ts'
 
 /** What the adapter needs besides. */
-export interface HonoOptions extends L402Options {
+export interface HonoOptions extends MountedOptions {
   /** The client's address; that of the connection if left out, where Hono runs on Node, else unknown. */
   readonly clientAddress?: (c: Context) => string
 }
@@ -56,6 +56,7 @@ export function l402(options: HonoOptions): HonoToll {
     return async (c, next) => {
       const visit = {
         request: c.req.raw,
+        basePath: options.basePath,
         clientAddress: clientAddress(c),
         // Hono answers for a handler that throws.
         failed: () => c.error !== undefined,
@@ -68,6 +69,9 @@ export function l402(options: HonoOptions): HonoToll {
       const response = await serveFetch(gate, visit, async (access) => {
         c.set('l402', access)
         await next()
+        // To read `c.res` would make an empty answer, and that would be paid for.
+        if (access !== null && !c.finalized)
+          throw new TypeError('invalid answer: expected a Response that can be sent')
         return c.res
       })
       if (response === c.res) return

@@ -3,7 +3,9 @@ import { createAdaptorServer } from '@hono/node-server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { narrowed } from '../../test/gate-bench.ts'
 import { hostileTargets } from '../../test/hostile-targets.ts'
-import { type Bench, listen, type Mount, openBench } from '../../test/matrix.ts'
+import { type Answer, type Bench, listen, type Mount, openBench } from '../../test/matrix.ts'
+import { decodeInvoice } from '../core/bolt11/index.ts'
+import { findL402Challenges } from '../core/challenge.ts'
 import { memoryLightning } from '../lightning/memory.ts'
 import type { L402Route } from '../server/route-gates.ts'
 import { memoryStore } from '../stores/memory/index.ts'
@@ -11,6 +13,12 @@ import { l402 } from './next-proxy.ts'
 
 /** What the page behind the proxy answers. */
 let page: () => Response
+
+/** What a browser keeps of the cookies that an answer sets. */
+function cookieOf({ headers }: Answer): string {
+  const lines = headers['set-cookie'] as unknown as readonly string[]
+  return lines.flatMap((line) => (line.includes('Max-Age=0;') ? [] : [line.split(';')[0]])).join('; ')
+}
 
 /** The documented contract of `proxy.ts`: `NextResponse.next()` goes on to the page, anything else is the answer. */
 const mount: Mount = (options, routes) => {
@@ -24,6 +32,10 @@ const mount: Mount = (options, routes) => {
     const { pathname } = new URL(request.url)
     if (pathname === '/open') return free(request)
     const answer = await proxy(request)
+    const location = answer.headers.get('location')
+    // Next reads it without a base, and sends it on as a path where it is one of its own.
+    if (location !== null)
+      answer.headers.set('location', new URL(location).href.replace(/^http:\/\/[^/]+/, ''))
     if (!answer.headers.has('x-middleware-next')) return answer
     const { status, body, headers } = page()
     return new Response(body, { status, headers: [...headers, ...answer.headers] })
@@ -52,6 +64,22 @@ describe('the adapter for Next’s proxy', () => {
       headers: { 'content-type': 'text/html; charset=utf-8' },
     })
     expect((await self.send('HEAD', '/pass')).status).toBe(402)
+  })
+
+  it('sends a browser that has paid to the page again, in words that Next can read', async () => {
+    page = () => new Response('the page')
+    const accept = ['Accept', 'text/html']
+    const unpaid = await self.send('GET', '/pass?day=1', { headers: accept })
+    const [challenge] = findL402Challenges([unpaid.headers['www-authenticate'] ?? ''])
+    const { invoice = '' } = challenge ?? {}
+    const { paymentHash, amountMsat } = decodeInvoice(invoice)
+    const terms = { invoice, paymentHash, amountMsat: amountMsat ?? 0n }
+    await self.lightning.pay({ ...terms, maxFeeMsat: 0n, timeoutMs: 1000 })
+    const again = await self.send('GET', '/pass?day=1', { headers: [...accept, 'Cookie', cookieOf(unpaid)] })
+    expect([again.status, again.headers['location']]).toEqual([303, '/pass?day=1'])
+    expect(again.headers['cache-control']).toBe('no-store')
+    const opened = await self.send('GET', '/pass?day=1', { headers: [...accept, 'Cookie', cookieOf(again)] })
+    expect(opened).toMatchObject({ status: 200, body: 'the page' })
   })
 
   it('lets a paid request go on for as long as was paid for, whatever the page answers', async () => {

@@ -4,14 +4,20 @@
  */
 
 import type { L402Access } from '../server/access.ts'
-import { type L402Options, type L402Route, type RouteGate, routeGates } from '../server/route-gates.ts'
+import { type L402Route, type MountedOptions, type RouteGate, routeGates } from '../server/route-gates.ts'
+import { nextBase } from './lib/next-base.ts'
 import { serveFetch } from './lib/serve-fetch.ts'
 
 export type { L402Access } from '../server/access.ts'
 export type { L402Options, L402Route } from '../server/route-gates.ts'
 
 /** What the adapter needs besides. */
-export interface NextProxyOptions extends L402Options {
+export interface NextProxyOptions extends MountedOptions {
+  /**
+   * That of `next.config`, e.g. `/shop`. A proxy sees it in the path; said here, what a browser buys at a page of the route opens
+   * the others.
+   */
+  readonly basePath?: string
   /**
    * The client's address; Next itself does not say it. E.g. the line that your proxy sets. Left out, all clients share one
    * limit of challenges.
@@ -60,14 +66,20 @@ export function l402(options: NextProxyOptions): NextProxyToll {
   return (route, pass) => {
     const gate = gateOf(route)
     refuseCounted(gate)
-    return (request) => {
+    return async (request) => {
       // The answer of the route is not seen here, so none is kept for a request that comes again.
       const headers = new Headers(request.headers)
       headers.delete('idempotency-key')
-      const visit = { request, headers, clientAddress: clientAddress(request) }
-      return serveFetch(gate, visit, (access) => pass(request, access))
+      const visit = { request, headers, base: nextBase(request), clientAddress: clientAddress(request) }
+      return readable(await serveFetch(gate, visit, (access) => pass(request, access)), request)
     }
   }
+}
+
+/** The payment page sends its reader to the same address as `#`; of a proxy Next reads whole URLs alone, and fails for others. */
+function readable(answer: Response, { url }: Request): Response {
+  if (answer.headers.get('location') === '#') answer.headers.set('location', url)
+  return answer
 }
 
 /** What is counted has to be given back where the route fails (protocol §5 rule 4), and that is not seen here. */

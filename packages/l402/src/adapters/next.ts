@@ -1,14 +1,20 @@
 /** The paywall for Next's route handlers (`app/…/route.ts`). */
 
 import type { L402Access } from '../server/access.ts'
-import { type L402Options, type L402Route, routeGates } from '../server/route-gates.ts'
+import { type L402Route, type MountedOptions, routeGates } from '../server/route-gates.ts'
+import { hiddenBasePath, nextBase } from './lib/next-base.ts'
 import { serveFetch } from './lib/serve-fetch.ts'
 
 export type { L402Access } from '../server/access.ts'
 export type { L402Options, L402Route } from '../server/route-gates.ts'
 
 /** What the adapter needs besides. */
-export interface NextOptions extends L402Options {
+export interface NextOptions extends MountedOptions {
+  /**
+   * That of `next.config`, e.g. `/shop`; Next takes it off the path that a handler sees, so that without it nothing of what
+   * clients say about paths holds, and browsers do not keep what they have bought.
+   */
+  readonly basePath?: string
   /**
    * The client's address; Next itself does not say it. E.g. the line that your proxy sets. Left out, all clients share one
    * limit of challenges.
@@ -58,9 +64,16 @@ export function l402(options: NextOptions): NextToll {
   const gateOf = routeGates(rest)
   return (route, handler) => {
     const gate = gateOf(route)
-    return (request, context) =>
-      serveFetch(gate, { request, clientAddress: clientAddress(request) }, (access) =>
+    return (request, context) => {
+      const visit = {
+        request,
+        base: nextBase(request),
+        basePath: hiddenBasePath(request, options),
+        clientAddress: clientAddress(request),
+      }
+      return serveFetch(gate, visit, (access) =>
         handler(request, { ...context, l402: access } as typeof context & L402Context as never),
       )
+    }
   }
 }

@@ -17,7 +17,18 @@ it.each([
   ['any', '/a/b; Domain=evil.example/c', '/a'],
   ['any', '/a/%3B/c', '/a'],
 ])('scopes a cookie of %s at %s to %s', (name, path, expected) => {
-  expect(cookiePath(name, path)).toBe(expected)
+  expect(cookiePath({ name }, path)).toBe(expected)
+})
+
+it.each([
+  ['GET /forecast/:city', '/shop/forecast/oslo', '/shop/forecast'],
+  ['GET /shop/forecast/:city', '/shop/forecast/oslo', '/shop/forecast'],
+  ['GET /', '/shop', '/shop'],
+  ['/*', '/shop/x', '/shop'],
+  ['GET /shop/:city', '/shop/shop/oslo', '/shop/shop'],
+  ['a name of its own', '/shop/x/y', '/shop/x/y'],
+])('scopes a cookie of %s at %s below /shop to %s', (name, path, expected) => {
+  expect(cookiePath({ name, basePath: '/shop' }, path)).toBe(expected)
 })
 
 it('reads its own cookies out of several lines, and nothing that has another form', () => {

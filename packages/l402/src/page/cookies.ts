@@ -86,15 +86,18 @@ export function setCookie(name: string, text: string, { path, secure, maxAge }: 
 
 /**
  * The path that cookies are for: what stands before the first variable segment of the route's name, where the name begins
- * like the path asked for; else that path. Cut off before a segment that a cookie's path cannot say as it came.
+ * like the path asked for, with or without what the server is mounted below; else that path. Cut off before a segment that a
+ * cookie's path cannot say as it came.
  */
-export function cookiePath(routeName: string, path: string): string {
-  const pattern = /(?:^|\s)(\/\S*)$/.exec(routeName)?.[1]
+export function cookiePath(
+  { name, basePath = '' }: { readonly name: string; readonly basePath?: string },
+  path: string,
+): string {
+  const pattern = /(?:^|\s)(\/\S*)$/.exec(name)?.[1]
   const segments = plainSegments(path)
-  if (pattern === undefined) return `/${segments.join('/')}`
-  const fixed = plainSegments(pattern)
-  const fits = fixed.every((segment, i) => segment === segments[i])
-  return `/${(fits ? fixed : segments).join('/')}`
+  const named = pattern === undefined ? [] : [basePath + pattern, pattern].map(plainSegments)
+  const fitting = named.find((fixed) => fixed.every((segment, i) => segment === segments[i]))
+  return `/${(fitting ?? segments).join('/')}`
 }
 
 function plainSegments(path: string): string[] {

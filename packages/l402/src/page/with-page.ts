@@ -112,7 +112,7 @@ export function withPage(gate: Gate, parts: PageParts): Gate {
     const sold = soldName(route)
     const place = {
       sold,
-      path: cookiePath(route.name, path),
+      path: cookiePath(route, path),
       maxAge: Math.min(route.grants.validSeconds ?? LONGEST_SECONDS, LONGEST_SECONDS),
     }
     const pending = formatPending({ nonce, macaroon, place }, keys)

@@ -90,6 +90,8 @@ export interface RouteTerms {
    * in the gate here too.
    */
   readonly shadow?: true
+  /** What stands before the path that its name says, in the addresses that clients use; nothing if left out. */
+  readonly basePath?: string
 }
 
 /** A request, already normalised: the path that was matched is the path that is forwarded. */

@@ -29,6 +29,17 @@ export interface L402Options extends Omit<GateOptions, 'ledger' | 'keys' | 'serv
   readonly origin?: string
 }
 
+/** What the adapters take whose frameworks may not show a handler what stands before its path. */
+export interface MountedOptions extends L402Options {
+  /**
+   * What clients' addresses have before the path that handlers see, e.g. `/shop` behind `app.mount('/shop', …)`: in normal form,
+   * without a slash at its end; none if left out or empty. Everything that speaks of a path then speaks of the public one:
+   * `_paths`, proofs of possession, cookies of the payment page, prices, rates and memos. The root of the server is the base
+   * path itself.
+   */
+  readonly basePath?: string
+}
+
 /** One route and what it costs. */
 export interface L402Route extends RouteOffer {
   /**
@@ -66,10 +77,14 @@ export interface RouteGate {
  *
  * @throws RangeError, TypeError or L402Error `malformed` at set-up, for options out of range.
  */
-export function routeGates(options: L402Options): (route: L402Route) => RouteGate {
-  const { store, keys, services, origin, ...rest } = options
+export function routeGates(options: MountedOptions): (route: L402Route) => RouteGate {
+  const { store, keys, services, origin, basePath = '', ...rest } = options
   if (origin !== undefined && !/^https?:\/\/[^/?#]+$/.test(origin))
     throw new RangeError('invalid origin: expected scheme and authority, e.g. https://api.example.com')
+  if (basePath !== '' && !isBasePath(basePath))
+    throw new RangeError(
+      'invalid basePath: expected a path in normal form, without a slash at its end, e.g. /shop',
+    )
   const ring = 'mintingKey' in keys ? keys : keyRing(keys)
   const gate = createGate({ ...rest, ledger: store, keys: ring, services })
   const bounds = amountBounds(rest.lightning.invoiceCapabilities, rest.amounts)
@@ -82,7 +97,7 @@ export function routeGates(options: L402Options): (route: L402Route) => RouteGat
     const offered = service === undefined ? undefined : services[service]
     if (service === undefined || offered === undefined)
       throw new RangeError(`invalid service of route "${name}": expected one of ${names.join(', ')}`)
-    const terms = withServicePolicy(routeTerms(service, name, offer), offered)
+    const terms = { ...withServicePolicy(routeTerms(service, name, offer), offered), basePath }
     if (terms.pricer?.metered !== undefined)
       throw new RangeError(`invalid price of route "${name}": a metered price server needs the gateway`)
     refuseUnsellable(terms, bounds)
@@ -104,6 +119,12 @@ export function routeGates(options: L402Options): (route: L402Route) => RouteGat
       },
     }
   }
+}
+
+function isBasePath(text: string): boolean {
+  if (!text.startsWith('/') || text.endsWith('/')) return false
+  const target = normaliseTarget(text)
+  return target.ok && target.path === text
 }
 
 /** What was sold under a name must open what it was sold for: one name, one offer. */

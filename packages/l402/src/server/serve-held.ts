@@ -26,22 +26,33 @@ export interface Held {
   readonly untilSent?: boolean
 }
 
-/** Runs the handler and settles what it has come to (protocol §5 rules 3 and 4). */
+/**
+ * Runs the handler and settles what it has come to (protocol §5 rules 3 and 4). What is thrown on the way to an answer, by the
+ * handler or over what it answered, is its caller's, and nothing is used for it.
+ */
 export async function serveHeld(handler: () => Response | Promise<Response>, held: Held): Promise<Response> {
+  try {
+    return await serve(handler, held)
+  } catch (error) {
+    // Where it is settled already, or tried again by now, this waits for that and changes nothing.
+    await held.entitlement.release()
+    throw error
+  }
+}
+
+async function serve(handler: () => Response | Promise<Response>, held: Held): Promise<Response> {
   const { entitlement, request, route, unavailable } = held
   const metering = held.metering === undefined ? meteringOf(route, request.method) : held.metering
   const meter = metering?.meter ?? null
-  let response: Response
-  try {
-    response = await handler()
-  } catch (error) {
-    await entitlement.release()
-    throw error
-  }
+  const response = await handler()
+  // Nothing has no status, and `Response.error()` has 0.
+  if (!(response?.status > 0)) throw new TypeError('invalid answer: expected a Response that can be sent')
   if (response.status >= 500 || held.failed?.() === true) {
     await entitlement.release()
     return response
   }
+  // Of a time pass nothing can be lost, and to look at its body costs.
+  if (entitlement.counted) refuseSpent(response)
   try {
     await entitlement.serve()
   } catch (error) {
@@ -56,10 +67,17 @@ export async function serveHeld(handler: () => Response | Promise<Response>, hel
   const watches = held.untilSent === true && entitlement.counted
   if (meter === null && entitlement.keepBytes === null && !watches) {
     // The body is the handler's to send; what is counted is that it was handed over.
+    const answer = withLines(response, entitlement.answerHeaders)
     await entitlement.commit()
-    return withLines(response, entitlement.answerHeaders)
+    return answer
   }
   return watched(response, held, meter)
+}
+
+/** A body can be sent once: one that was read, or is being read, would be paid for and never come. */
+function refuseSpent({ bodyUsed, body }: Response): void {
+  if (bodyUsed || body?.locked === true)
+    throw new TypeError('invalid answer: expected a Response whose body nobody has read')
 }
 
 /** What measures an answer of the route, on a clock of its own; `null` where it is not metered. */
@@ -114,16 +132,18 @@ async function watched(response: Response, held: Held, meter: Meter | null): Pro
     })
   }
   if (response.body === null) {
+    const answer = withLines(response, answerHeaders)
     await settle(true)
-    return withLines(response, answerHeaders)
+    return answer
   }
   const reader = response.body.getReader()
   const { whole, reads } = await readAhead(reader)
   if (whole !== undefined) {
     meter?.body(whole)
     kept.add(whole)
+    const answer = withLines(response, answerHeaders, { body: whole })
     await settle(true)
-    return withLines(response, answerHeaders, { body: whole })
+    return answer
   }
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {

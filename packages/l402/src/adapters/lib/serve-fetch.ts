@@ -11,6 +11,10 @@ import { serveHeld } from '../../server/serve-held.ts'
 export interface FetchVisit {
   readonly request: Request
   readonly clientAddress: string
+  /** Scheme and authority that the client asked for, `null` where they are not known; those of the request if left out. */
+  readonly base?: string | null
+  /** What clients say before the path that the request has; nothing if left out. */
+  readonly basePath?: string | undefined
   /** What the gate reads, where that is not all that the request has. */
   readonly headers?: Headers
   /** Asked when the handler has answered: whether it failed although it answers below 500. */
@@ -25,18 +29,20 @@ export type PaidHandler = (access: L402Access | null) => Response | Promise<Resp
 /** Gates one request and settles what its handler comes to. The handler's errors are its caller's. */
 export async function serveFetch(
   gate: RouteGate,
-  { request, clientAddress, headers = request.headers, passed, failed = () => false }: FetchVisit,
+  visit: FetchVisit,
   handler: PaidHandler,
 ): Promise<Response> {
+  const { request, clientAddress, headers = request.headers, passed, failed = () => false } = visit
   const { method, url } = request
   const slash = url.indexOf('/', url.indexOf('://') + 3)
+  const { base = slash < 0 ? url : url.slice(0, slash) } = visit
   const entry = await gate.enter({
     method,
-    // Not read again: what the router has matched is this very text.
-    target: targetOf(url, slash),
+    // Not read again: what the router has matched is this very text, below one base path for all of them.
+    target: publicTarget(targetOf(url, slash), visit.basePath),
     headers: headerLines(headers),
     clientAddress,
-    base: slash < 0 ? url : url.slice(0, slash),
+    base: base ?? undefined,
     body: fetchBody(request),
   })
   if (entry.outcome === 'answer') return answerResponse(entry.answer)
@@ -53,6 +59,12 @@ export async function serveFetch(
     untilSent: true,
     unavailable: () => answerResponse(entry.unavailable()),
   })
+}
+
+/** The root is the base path itself: that is how clients write it. */
+function publicTarget(target: string, basePath = ''): string {
+  if (basePath === '') return target
+  return basePath + (target === '/' || target.startsWith('/?') ? target.slice(1) : target)
 }
 
 /** Without a fragment, which no server gets but a `Request` may hold. */
