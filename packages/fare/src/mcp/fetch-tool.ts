@@ -18,8 +18,9 @@ import type { Desk } from './desk.ts'
 import { OutputRefused } from './output-folder.ts'
 import { progressOf } from './progress.ts'
 import { answer, type Block, offerOf, shown } from './results.ts'
+import { secretFilter } from './secret-filter.ts'
 import { FETCH_RESULT } from './shapes.ts'
-import { markUntrusted, UNTRUSTED_NOTE, withoutSecrets } from './untrusted.ts'
+import { markUntrusted, UNTRUSTED_NOTE } from './untrusted.ts'
 
 /** Ends an exchange, and the waiting for it; never a payment under way (rule C3). */
 const DEFAULT_TIMEOUT_SECONDS = 120
@@ -120,13 +121,13 @@ async function handed(
   const response = answerOf(outcome)
   const { origin, pathname } = new URL(outcome.url)
   // All that is held: what one hop was shown, another behind a redirect may echo (rules C7, C10).
-  const credentials = await purse.credentials()
-  const clean = (text: string): string => withoutSecrets(text, credentials)
+  const secrets = secretFilter(await purse.credentials())
+  const clean = secrets.text
   const source = shown(clean(origin + pathname))
   const folder = desk.settings.outputFolder
   const saved = saveAs !== undefined && folder !== undefined && outcome.kind === 'served'
   const file = saved ? { folder, name: saveAs } : null
-  const place = { bodies: desk.bodies, source: clean(origin + pathname), credentials, file }
+  const place = { bodies: desk.bodies, source: clean(origin + pathname), secrets, file }
   let body: HandedBody | null = null
   let unwritten = ''
   try {
