@@ -212,8 +212,26 @@ describe('a hostile holder', () => {
       { maxMsat: 5 },
       { url: 'file:///etc/passwd' },
       { method: 'CONNECT' },
-    ])
-      expect((await ask({ ...asked, ...bad })).status).toBe(400)
+      { url: gateway.url.replace('://', '://user:password@') },
+      { timeoutMs: 2 ** 31 },
+      { maxRedirects: 2 ** 31 },
+      { maxMsat: '9223372036854775808' },
+      { headers: [['Host', 'x']] },
+      {
+        headers: [
+          ['transfer-encoding', 'chunked'],
+          ['content-length', '5'],
+        ],
+      },
+      { headers: [['Connection', 'upgrade']] },
+      { headers: [['macaroon', '00']] },
+      { headers: [['x', 'a\r\nb: c']] },
+    ]) {
+      const told = await ask({ ...asked, ...bad })
+      const [field] = Object.keys(bad)
+      expect(told).toMatchObject({ status: 400, body: expect.stringContaining(`"${field}: expected `) })
+      expect(told.body).not.toContain('password@')
+    }
     expect((await ask([])).status).toBe(400)
     expect((await askRaw(socket, { headers, body: '{' })).status).toBe(400)
     expect(await buyer.spentMsat()).toBe(0n)
