@@ -46,10 +46,13 @@ export async function handBody(response: Response, place: BodyPlace): Promise<Ha
   const contentType = type && place.secrets.text(type)
   if (place.file !== null) {
     const { path, handle } = await createOutput(place.file.folder, place.file.name)
+    // The folder is the agent's: what must not come before it must not lie there either (rule C10).
+    const clean = place.secrets.stream()
     try {
       const read = await drain(response, MOST_FILE_BYTES, async (chunk) => {
-        await handle.writeFile(chunk)
+        await handle.writeFile(clean.push(chunk))
       })
+      await handle.writeFile(clean.end())
       return { ...read, contentType, text: null, resource: null, file: path }
     } finally {
       await handle.close()
