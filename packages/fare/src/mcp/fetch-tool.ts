@@ -15,7 +15,7 @@ import { type HandedBody, handBody } from './answer-body.ts'
 import { AskedWrongly, askedMax, askedRequest, REQUEST_SHAPE } from './asked.ts'
 import { buy, withSession } from './buying.ts'
 import type { Desk } from './desk.ts'
-import { OutputRefused } from './output-folder.ts'
+import { checkOutput, OutputRefused } from './output-folder.ts'
 import { progressOf } from './progress.ts'
 import { answer, type Block, offerOf, shown } from './results.ts'
 import { secretFilter } from './secret-filter.ts'
@@ -87,6 +87,8 @@ async function fetched(
   try {
     if (args.saveAs !== undefined && outputFolder === undefined)
       throw new AskedWrongly('saveAs: this server was started without --output-dir')
+    // A name that cannot be is the agent's mistake, and costs nothing.
+    if (args.saveAs !== undefined && outputFolder !== undefined) await checkOutput(outputFolder, args.saveAs)
     const heard = desk.approvals.heard(ctx)
     if (heard.kind === 'denied')
       return refusal({ reason: 'denied', message: 'Nothing was paid: a person said no.' })
@@ -265,7 +267,12 @@ const EMPTY = {
 
 /** The buyer throws only as long as nothing was paid. */
 function failed(error: unknown): CallToolResult {
-  const code = error instanceof AskedWrongly ? 'usage' : isL402Error(error) ? error.code : 'failed'
+  const code =
+    error instanceof AskedWrongly || error instanceof OutputRefused
+      ? 'usage'
+      : isL402Error(error)
+        ? error.code
+        : 'failed'
   const message = `Nothing was paid: ${shown(causeText(error), 600)}`
   return answer({ ...EMPTY, outcome: code, reason: null, message }, { text: message, failed: true })
 }
