@@ -111,7 +111,7 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
       'a method',
     ],
   ],
-  ['headers', [isHeaders, 'pairs of name and value, and none of Host, framing or credentials among them']],
+  ['headers', [isHeaders, 'pairs of name and value, and no Host among them, nor framing or credentials']],
   [
     'body',
     [
