@@ -389,6 +389,17 @@ describe('the purse daemon', () => {
     })
   })
 
+  it('goes through the proxies of its environment to hosts that are given as addresses', async () => {
+    const buyer = newBuyer(gateway.admin)
+    const proxy = await startSeller((_, response) => response.end('by way of the proxy'))
+    buyer.env['HTTP_PROXY'] = proxy.url
+    await startDaemon(buyer)
+    const holder = await newGrant(buyer, '--total', '1sat', '--hosts', '127.0.0.1:9', ...until)
+    const told = await holder.fare('http://127.0.0.1:9/x')
+    expect(told).toMatchObject({ code: 0, out: 'by way of the proxy' })
+    expect(proxy.received.map(({ url }) => url)).toEqual(['http://127.0.0.1:9/x'])
+  })
+
   it('that does not run is said so, and nothing is paid', async () => {
     const buyer = newBuyer(gateway.admin)
     const holder = await newGrant(buyer, '--total', '1sat', '--hosts', 'x.example', ...until)

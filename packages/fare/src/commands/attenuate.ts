@@ -64,6 +64,7 @@ export async function attenuate(given: TokensAction): Promise<ExitCode> {
 /** Refuses what would only look like a limit: a server skips conditions that it does not know (protocol §5). */
 async function assertEnforced({
   values,
+  env,
   origin,
   service,
   conditions,
@@ -72,7 +73,7 @@ async function assertEnforced({
   readonly service: string
   readonly conditions: readonly Narrowing[]
 }): Promise<void> {
-  const { fetch, close } = plainFetch({ insecure: values.insecure ?? false })
+  const { fetch, close } = plainFetch({ insecure: values.insecure ?? false, env })
   try {
     const listed = await enforcedConditions(origin, fetch)
     const names = conditions.map(({ condition }) => `${service}_${condition}`)
