@@ -42,8 +42,8 @@ interface Secret {
   readonly tail: Tail
 }
 
-const BASE64_TAIL = /[a-z0-9+/=]/
-const HEX_TAIL = /[0-9a-f]/
+const BASE64_TAIL = /[A-Za-z0-9+/=_-]/
+const HEX_TAIL = /[0-9A-Fa-f]/
 const PADDING = /=/
 
 /** Makes the filter for macaroons and preimages of these credentials. */
@@ -95,15 +95,21 @@ function secretsOf({ macaroon: kept, preimage }: StoredCredential): Secret[] {
 }
 
 /** One case and one alphabet of base64 for all: what differs in no more than that is the same secret. */
-function folded(text: string): string {
-  // ASCII alone: other small letters may be longer than their capitals, and places would shift.
-  return text
-    .replaceAll(/[A-Z]+/g, (capitals) => capitals.toLowerCase())
-    .replaceAll('-', '+')
-    .replaceAll('_', '/')
+const FOLDED: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) =>
+  String.fromCharCode(code).toLowerCase().replace('-', '+').replace('_', '/').charCodeAt(0),
+)
+
+function foldedCode(code: number): number {
+  return code < 128 ? (FOLDED[code] as number) : code
 }
 
-/** Calls back for every secret in a folded text: where it begins and ends, and what may follow on it. */
+function folded(text: string): string {
+  return String.fromCharCode(
+    ...Array.from({ length: text.length }, (_, at) => foldedCode(text.charCodeAt(at))),
+  )
+}
+
+/** Calls back for every secret in a text: where it begins and ends, and what may follow on it. */
 type Find = (text: string, found: (start: number, secret: Secret) => void) => void
 
 /** Rabin and Karp: a rolling hash over as many characters as the shortest secret has. */
@@ -111,26 +117,28 @@ function finder(secrets: readonly Secret[]): Find | undefined {
   if (secrets.length === 0) return undefined
   const keyLength = Math.min(MOST_KEY, ...secrets.map(({ text }) => text.length))
   const byKey = new Map<string, Secret[]>()
-  const filter = new Uint8Array(1 << 16)
+  const filter = new Uint8Array(1 << 20)
   // Of secrets with the same beginning the longest is tried first.
   for (const secret of [...secrets].sort((a, b) => b.text.length - a.text.length)) {
     const key = secret.text.slice(0, keyLength)
     byKey.set(key, [...(byKey.get(key) ?? []), secret])
     let hash = 0
     for (let at = 0; at < keyLength; at++) hash = rolled(hash, key.charCodeAt(at))
-    filter[hash & 0xffff] = 1
+    filter[hash & 0xfffff] = 1
   }
   let oldest = 1
   for (let at = 0; at < keyLength; at++) oldest = Math.imul(oldest, FACTOR)
   return (text, found) => {
     let hash = 0
     for (let at = 0; at < text.length; at++) {
-      hash = rolled(hash, text.charCodeAt(at))
+      hash = rolled(hash, foldedCode(text.charCodeAt(at)))
       const start = at + 1 - keyLength
-      if (start > 0) hash = (hash - Math.imul(oldest, text.charCodeAt(start - 1))) | 0
-      if (start < 0 || filter[hash & 0xffff] === 0) continue
-      const candidates = byKey.get(text.slice(start, at + 1))
-      const secret = candidates?.find((one) => text.startsWith(one.text, start))
+      if (start > 0) hash = (hash - Math.imul(oldest, foldedCode(text.charCodeAt(start - 1)))) | 0
+      if (start < 0 || filter[hash & 0xfffff] === 0) continue
+      const candidates = byKey.get(folded(text.slice(start, at + 1)))
+      const secret = candidates?.find(
+        (one) => folded(text.slice(start, start + one.text.length)) === one.text,
+      )
       if (secret) found(start, secret)
     }
   }
@@ -148,19 +156,18 @@ function windowCleaner(find: Find): { push(text: string): string; end(): string 
   let tail: Tail
   const look = (isLast: boolean): string => {
     const { text, starts } = spelledOut(pending)
-    const plain = folded(text)
     // Behind this the end of a spelling may be missing; and behind that the end of a secret.
-    const readable = isLast ? plain.length : indexAt(starts, pending.length - LONGEST_CHARACTER)
-    const settled = isLast ? plain.length : indexAt(starts, pending.length - OVERLAP)
+    const readable = isLast ? text.length : indexAt(starts, pending.length - LONGEST_CHARACTER)
+    const settled = isLast ? text.length : indexAt(starts, pending.length - OVERLAP)
     const pieces: string[] = []
     let done = 0
     const skip = (from: number, how: Tail): void => {
       done = from
-      while (how !== undefined && done < readable && how.test(plain[done] ?? '')) done++
+      while (how !== undefined && done < readable && how.test(text[done] ?? '')) done++
       tail = done === readable && !isLast ? how : undefined
     }
     if (tail !== undefined) skip(0, tail)
-    find(plain, (start, secret) => {
+    find(text, (start, secret) => {
       if (start < done || start >= settled) return
       pieces.push(pending.slice(starts(done), starts(start)), REMOVED)
       skip(start + secret.text.length, secret.tail)
