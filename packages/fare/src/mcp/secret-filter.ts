@@ -28,7 +28,7 @@ export interface SecretFilter {
 }
 
 /** What comes out lags behind what goes in; `end` has the rest. */
-export interface ByteFilter {
+interface ByteFilter {
   push(chunk: Uint8Array): Uint8Array
   end(): Uint8Array
 }
