@@ -31,8 +31,6 @@ export interface FareConfig {
   readonly attenuate: boolean
   /** Where the books learn what a bitcoin costs. */
   readonly rates: RatesConfig | undefined
-  /** The tables `approval`, `hook`, `fees`, `rates` and `attenuate` as they stand in the file, to be written back. */
-  readonly policyTables: Readonly<Record<string, unknown>>
 }
 
 const KEYS = '"wallet", "wallets", "approval", "hook", "fees", "rates" and "attenuate"'
@@ -51,7 +49,6 @@ const EMPTY: FareConfig = {
   fees: undefined,
   attenuate: true,
   rates: undefined,
-  policyTables: {},
 }
 
 /** Reads the file; one that is not there is empty. Throws {@link ConfigError}. */
@@ -98,13 +95,6 @@ export function readConfig(file: string): FareConfig {
     fees: readFees(fees, fail),
     attenuate,
     rates: readRates(rates, fail),
-    policyTables: {
-      ...(approval !== undefined && { approval }),
-      ...(hook !== undefined && { hook }),
-      ...(fees !== undefined && { fees }),
-      ...(rates !== undefined && { rates }),
-      ...(!attenuate && { attenuate }),
-    },
   }
 }
 
@@ -130,25 +120,44 @@ function readYaml(file: string, text: string): unknown {
 }
 
 /**
- * Writes the wallets, and leaves the rest as it is. For the file's owner alone; whoever reads it sees all of it or the
- * one before.
+ * Writes the wallets, and leaves the rest as it is, comments included. For the file's owner alone; whoever reads it sees all
+ * of it or the one before. What was read may be old by then: both belong under one lock.
  */
 export function writeConfig(file: string, { wallet, wallets }: Pick<FareConfig, 'wallet' | 'wallets'>): void {
-  const { policyTables } = readConfig(file)
-  const table = Object.fromEntries(
-    [...wallets].map(([name, { backend, settings }]) => [name, { backend, ...settings }]),
-  )
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const { isMap, parseDocument } = yaml()
+  const document = parseDocument(text)
+  if (wallet === undefined) document.delete('wallet')
+  else if (document.get('wallet') !== wallet) document.set('wallet', wallet)
+  const table = document.get('wallets')
+  // One that is empty may stand there as {}, and one by way of an alias belongs to another place.
+  if (!isMap(table) || table.items.length === 0) {
+    document.set('wallets', document.createNode(tableOf(wallets)))
+  } else {
+    const there = new Map(table.items.map(({ key }) => [String(key), key]))
+    for (const [name, key] of there) if (!wallets.has(name)) table.delete(key)
+    for (const [name, entry] of wallets)
+      if (!there.has(name)) table.set(name, document.createNode(entryTable(entry)))
+  }
+  const indent = /^( +)[^ #]/m.exec(text)?.[1]?.length ?? 2
   const draft = `${file}.${process.pid}.tmp`
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   try {
-    const value = { ...(wallet === undefined ? {} : { wallet }), wallets: table, ...policyTables }
-    writeFileSync(draft, yaml().stringify(value), { mode: 0o600 })
+    writeFileSync(draft, document.toString({ lineWidth: 0, indent }), { mode: 0o600 })
     // A draft that lay there keeps its own mode otherwise.
     chmodSync(draft, 0o600)
     renameSync(draft, file)
   } finally {
     rmSync(draft, { force: true })
   }
+}
+
+function tableOf(wallets: FareConfig['wallets']): object {
+  return Object.fromEntries([...wallets].map(([name, entry]) => [name, entryTable(entry)]))
+}
+
+function entryTable({ backend, settings }: WalletEntry): object {
+  return { backend, ...settings }
 }
 
 /** The kinds of wallets, for messages. */

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http'
 import { createSecureServer } from 'node:http2'
+import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect } from 'node:net'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -121,26 +122,97 @@ describe('--compressed', () => {
 })
 
 describe('a proxy of the environment', () => {
-  it('is gone through, but not for what NO_PROXY names', async () => {
-    const server = createServer((_, response) => response.end('served'))
-    const port = await listen(server)
-    const tunnels: string[] = []
-    const proxy = createServer()
+  interface Proxy {
+    readonly port: number
+    /** CONNECT targets. */
+    readonly tunnels: string[]
+    /** Requests in absolute form, and the headers that came with them. */
+    readonly forwarded: { readonly target: string; readonly headers: IncomingHttpHeaders }[]
+    /** `Proxy-Authorization` of either kind. */
+    readonly shown: (string | undefined)[]
+  }
+
+  /** Leads everything to the server at `upstreamPort`. */
+  async function startProxy(upstreamPort: number): Promise<Proxy> {
+    const told: Omit<Proxy, 'port'> = { tunnels: [], forwarded: [], shown: [] }
+    const proxy = createServer((request, response) => {
+      told.forwarded.push({ target: request.url ?? '', headers: request.headers })
+      told.shown.push(request.headers['proxy-authorization'])
+      const { pathname, search } = new URL(request.url ?? '')
+      const { method = '', headers } = request
+      const options = {
+        host: '127.0.0.1',
+        port: upstreamPort,
+        path: pathname + search,
+        method,
+        headers,
+        maxHeaderSize: 262_144,
+      }
+      request.pipe(
+        httpRequest(options, (answer) => {
+          response.writeHead(answer.statusCode ?? 0, answer.rawHeaders)
+          answer.pipe(response)
+        }),
+      )
+    })
     proxy.on('connect', (request, socket) => {
-      tunnels.push(request.url ?? '')
-      const upstream = connect(port, '127.0.0.1', () => {
+      told.tunnels.push(request.url ?? '')
+      told.shown.push(request.headers['proxy-authorization'])
+      const upstream = connect(upstreamPort, '127.0.0.1', () => {
         socket.write('HTTP/1.1 200 OK\r\n\r\n')
         upstream.pipe(socket).pipe(upstream)
       })
       for (const end of [upstream, socket]) end.on('error', () => end.destroy())
     })
-    const address = `http://127.0.0.1:${await listen(proxy)}`
-    const url = `http://shop.test:${port}/x`
-    expect(await (await make({ env: { HTTP_PROXY: address } })(url, {})).text()).toBe('served')
-    expect(tunnels).toEqual([`shop.test:${port}`])
+    return { port: await listen(proxy), ...told }
+  }
+
+  it('gets http in absolute form as with curl, but not what NO_PROXY names', async () => {
+    const seen: unknown[] = []
+    const server = createServer(async (request, response) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of request) chunks.push(chunk as Buffer)
+      const { host, authorization } = request.headers
+      seen.push([request.method, request.url, host, authorization, Buffer.concat(chunks).toString()])
+      // As large as challenges may be.
+      response.writeHead(402, { 'www-authenticate': `L402 macaroon="${'A'.repeat(100_000)}"` }).end('pay')
+    })
+    const port = await listen(server)
+    const proxy = await startProxy(port)
+    const address = `http://user:p%40ss@127.0.0.1:${proxy.port}`
+    const url = `http://shop.test:${port}/x?a=1`
+    const through = make({ env: { HTTP_PROXY: address } })
+    for (let time = 0; time < 2; time++) {
+      const headers = { authorization: 'L402 a:b' }
+      const answer = await through(url, { ...post('a=1'), headers })
+      expect([answer.status, answer.statusText]).toEqual([402, 'Payment Required'])
+      expect(await answer.text()).toBe('pay')
+    }
+    expect(proxy.tunnels).toEqual([])
+    expect(proxy.forwarded.map(({ target }) => target)).toEqual([url, url])
+    const basic = `Basic ${Buffer.from('user:p@ss').toString('base64')}`
+    expect(proxy.shown).toEqual([basic, basic])
+    const arrived = ['POST', '/x?a=1', `shop.test:${port}`, 'L402 a:b', 'a=1']
+    expect(seen).toEqual([arrived, arrived])
     const direct = make({ env: { all_proxy: address, no_proxy: '127.0.0.1' } })
-    expect(await (await direct(`http://127.0.0.1:${port}/`, {})).text()).toBe('served')
-    expect(tunnels).toHaveLength(1)
+    expect(await (await direct(`http://127.0.0.1:${port}/`, {})).text()).toBe('pay')
+    expect(proxy.forwarded).toHaveLength(2)
+  })
+
+  it('sees no more of https than where it goes', async () => {
+    const shown: (string | undefined)[] = []
+    const server = createTlsServer({ key: PRIVATE_KEY, cert: CERTIFICATE }, (request, response) => {
+      shown.push(request.headers['proxy-authorization'])
+      response.end('served')
+    })
+    const port = await listen(server)
+    const proxy = await startProxy(port)
+    const env = { HTTPS_PROXY: `http://user:pass@127.0.0.1:${proxy.port}` }
+    const headers = { authorization: 'L402 a:b' }
+    const answer = await make({ env, insecure: true })(`https://shop.test:${port}/x`, { headers })
+    expect(await answer.text()).toBe('served')
+    expect([proxy.tunnels, proxy.forwarded]).toEqual([[`shop.test:${port}`], []])
+    expect(shown).toEqual([undefined])
   })
 
   it('that is none is an error that does not repeat it', () => {
@@ -185,6 +257,20 @@ describe('public addresses only', () => {
       expect(await (await allowed(`http://127.0.0.1:${port}/ok`, {})).text()).toBe('inside')
     },
   )
+})
+
+describe('the Host line', () => {
+  it('is sent whatever the values of other headers are, and once', async () => {
+    const seen: string[][] = []
+    const server = createServer((request, response) => {
+      const names = request.rawHeaders.filter((_, at) => at % 2 === 0)
+      seen.push([request.headers.host ?? '', ...names.filter((name) => /^host$/i.test(name))])
+      response.end()
+    })
+    const host = `127.0.0.1:${await listen(server)}`
+    await make()(`http://${host}/`, { headers: { 'x-want': 'host' } })
+    expect(seen).toEqual([[host, 'host']])
+  })
 })
 
 describe('a connection that cannot be made in time', () => {

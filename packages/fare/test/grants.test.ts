@@ -212,8 +212,26 @@ describe('a hostile holder', () => {
       { maxMsat: 5 },
       { url: 'file:///etc/passwd' },
       { method: 'CONNECT' },
-    ])
-      expect((await ask({ ...asked, ...bad })).status).toBe(400)
+      { url: gateway.url.replace('://', '://user:password@') },
+      { timeoutMs: 2 ** 31 },
+      { maxRedirects: 2 ** 31 },
+      { maxMsat: '9223372036854775808' },
+      { headers: [['Host', 'x']] },
+      {
+        headers: [
+          ['transfer-encoding', 'chunked'],
+          ['content-length', '5'],
+        ],
+      },
+      { headers: [['Connection', 'upgrade']] },
+      { headers: [['macaroon', '00']] },
+      { headers: [['x', 'a\r\nb: c']] },
+    ]) {
+      const told = await ask({ ...asked, ...bad })
+      const [field] = Object.keys(bad)
+      expect(told).toMatchObject({ status: 400, body: expect.stringContaining(`"${field}: expected `) })
+      expect(told.body).not.toContain('password@')
+    }
     expect((await ask([])).status).toBe(400)
     expect((await askRaw(socket, { headers, body: '{' })).status).toBe(400)
     expect(await buyer.spentMsat()).toBe(0n)
@@ -369,6 +387,17 @@ describe('the purse daemon', () => {
       code: 2,
       err: expect.stringMatching(/127\.0\.0\.1/),
     })
+  })
+
+  it('goes through the proxies of its environment to hosts that are given as addresses', async () => {
+    const buyer = newBuyer(gateway.admin)
+    const proxy = await startSeller((_, response) => response.end('by way of the proxy'))
+    buyer.env['HTTP_PROXY'] = proxy.url
+    await startDaemon(buyer)
+    const holder = await newGrant(buyer, '--total', '1sat', '--hosts', '127.0.0.1:9', ...until)
+    const told = await holder.fare('http://127.0.0.1:9/x')
+    expect(told).toMatchObject({ code: 0, out: 'by way of the proxy' })
+    expect(proxy.received.map(({ url }) => url)).toEqual(['http://127.0.0.1:9/x'])
   })
 
   it('that does not run is said so, and nothing is paid', async () => {

@@ -227,6 +227,30 @@ describe('a redirect', () => {
     expect(endless.received).toHaveLength(11)
   })
 
+  it('to another origin takes no cookie along, and to the same one it does (C7)', async () => {
+    const away = await startSeller((_, response) => response.end('away'))
+    const seller = await startSeller(({ url }, response) => {
+      const location = url === '/' ? '/second' : away.url
+      response.writeHead(302, { location, 'set-cookie': 'session=1' }).end()
+    })
+    const buyer = newBuyer(gateway.admin)
+    const cookies = ['-b', 'a=b', '--cookie', 'c=d; e="f g"', '-H', 'Cookie: x=y']
+    expect(await buyer.fare('-L', ...cookies, seller.url)).toMatchObject({ code: 0, out: 'away' })
+    const cookie = 'x=y; a=b; c=d; e="f g"'
+    expect(seller.received.map(({ headers }) => headers.cookie)).toEqual([cookie, cookie])
+    expect(away.received.map(({ headers }) => headers.cookie)).toEqual([undefined])
+    await buyer.fare('-L', seller.url)
+    expect(seller.received.at(-1)?.headers.cookie).toBeUndefined()
+    for (const bad of ['cookies.txt', '', '=b', 'a=b\r\nx: y', 'a=b;; c']) {
+      const told = await buyer.fare('-b', bad, seller.url)
+      expect(told).toMatchObject({
+        code: 2,
+        out: '',
+        err: expect.stringMatching(/-b: expected "name=value"/),
+      })
+    }
+  })
+
   it('to another origin takes no credential and no Authorization along (C7)', async () => {
     const other = await startSeller((_, response) => response.end('there'), { host: 'localhost' })
     const seller = await startSeller(

@@ -297,6 +297,33 @@ describe('what an answer holds', () => {
     }
   })
 
+  it('never a credential in a file either, wherever the chunks part it and however it is spelled', async () => {
+    const output = temporaryFolder()
+    const filler = Buffer.alloc(100_000, 0xfe)
+    const seller = await startSeller(
+      charging(gateway, ({ headers }, response) => {
+        const said = headers.authorization ?? ''
+        const forms = [said, encodeURIComponent(said), said.replaceAll('/', '\\/')].join(' ')
+        response.writeHead(200, { 'content-type': 'application/octet-stream' })
+        response.write(filler)
+        response.write(forms.slice(0, 50))
+        setImmediate(() => response.end(Buffer.concat([Buffer.from(forms.slice(50)), filler])))
+      }),
+    )
+    const buyer = newBuyer(gateway.admin)
+    const agent = await startAgent(buyer, [...LOCAL, '--output-dir', output])
+    const told = await agent.call('fetch', { url: seller.url, saveAs: 'answer.bin' })
+    expect(told.data).toMatchObject({ ok: true, body: { file: join(output, 'answer.bin') } })
+    const removed = '[credential removed]'
+    const forms = [
+      `L402 ${removed}:${removed}`,
+      `L402%20${removed}%3A${removed}`,
+      `L402 ${removed}:${removed}`,
+    ]
+    const file = readFileSync(join(output, 'answer.bin'))
+    expect(file.equals(Buffer.concat([filler, Buffer.from(forms.join(' ')), filler]))).toBe(true)
+  })
+
   it('no credential of the origin that a redirect came from either (C7, C10)', async () => {
     const buyer = newBuyer(gateway.admin)
     const other = await startSeller(({ url }, response) => {
@@ -409,12 +436,10 @@ describe('what an answer holds', () => {
       'a\u0000b',
     ]) {
       const told = await save(name)
-      expect([name, told.text]).toEqual([
-        name,
-        expect.stringMatching(/saveAs: .*; the content is here instead/),
-      ])
-      expect(told.data['body']).toMatchObject({ file: null, text: 'content' })
+      expect([name, told.text]).toEqual([name, expect.stringMatching(/^Nothing was paid: saveAs: /)])
+      expect(told.data).toMatchObject({ ok: false, outcome: 'usage', body: null })
     }
+    expect(seller.received).toEqual([])
     expect(readdirSync(outside)).toEqual([])
     expect(readdirSync(folder)).toEqual(['out'])
     expect(readFileSync(join(output, 'there'), 'utf8')).toBe('before')

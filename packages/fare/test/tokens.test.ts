@@ -83,6 +83,32 @@ describe('a narrower copy', () => {
     expect(valid('tokens-attenuate', made)).toMatchObject({ authorization: null, file })
   })
 
+  it('is no wider than the credential, and its list is asked for through the proxies of the environment', async () => {
+    const buyer = newBuyer(gateway.admin)
+    expect((await buyer.fare(`${gateway.url}/many/x`)).code).toBe(0)
+    const proxy = await startSeller((_, response) =>
+      response.end(
+        JSON.stringify({ 'x-l402': { conditions: { other: ['max_calls'], weather: ['paths'] } } }),
+      ),
+    )
+    const attenuate = ['tokens', 'attenuate', await onlyToken(buyer), '--json', '-o']
+    const env = { HTTP_PROXY: proxy.url }
+    const run = (...args: readonly string[]) =>
+      buyer.run([...attenuate, join(temporaryFolder(), 'copy.json'), ...args], { env })
+    const wide = await run('--calls', '4')
+    expect(wide).toMatchObject({ code: 2, out: expect.stringContaining('weather_max_calls=3') })
+    expect(await run('--calls', '4', '--force')).toMatchObject({ code: 2 })
+    expect(proxy.received).toEqual([])
+    expect(await run('--calls', '2')).toMatchObject({
+      code: 3,
+      out: expect.stringContaining('does not list weather_max_calls'),
+    })
+    expect(await run('--paths', '/many/*')).toMatchObject({ code: 0 })
+    expect(proxy.received.map(({ url }) => url)).toEqual(
+      Array.from({ length: 2 }, () => `${gateway.url}/openapi.json`),
+    )
+  })
+
   it('is an Authorization value on standard output, good for any client', async () => {
     const buyer = newBuyer(gateway.admin)
     expect((await buyer.fare(`${gateway.url}/forecast/x`)).code).toBe(0)

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -46,6 +47,58 @@ describe('fare wallet', () => {
     expect((await buyer.run(['wallet', 'list'])).out).toMatch(/second {2}lnd {6}yes/)
     expect((await buyer.run(['wallet', 'remove', 'second'])).code).toBe(0)
     expect(JSON.parse((await buyer.run(['wallet', 'list', '--json'])).out).wallets).toHaveLength(1)
+  })
+
+  it('loses none of several that are added at once', async () => {
+    const buyer = buyerOf()
+    const names = ['a', 'b', 'c', 'd', 'e', 'f']
+    const ran = await Promise.all(names.map((name) => buyer.run(['wallet', 'add', name, ...LND])))
+    expect(ran.map(({ code, err }) => [code, err])).toEqual(names.map(() => [0, '']))
+    const listed = JSON.parse((await buyer.run(['wallet', 'list', '--json'])).out) as {
+      wallets: { name: string; pays: boolean }[]
+    }
+    expect(listed.wallets.map(({ name }) => name).sort()).toEqual(names)
+    expect(listed.wallets.filter(({ pays }) => pays)).toHaveLength(1)
+    expect(readdirSync(buyer.home).filter((name) => name.endsWith('.tmp'))).toEqual([])
+  })
+
+  it('leaves comments, order and layout of the file as they are', async () => {
+    const buyer = buyerOf()
+    const file = join(buyer.home, 'config.yaml')
+    mkdirSync(buyer.home, { recursive: true })
+    const node = (name: string) => [
+      `    ${name}:`,
+      '        backend: lnd # as it came',
+      "        url: 'https://127.0.0.1:1'",
+      `        macaroonFile: ${MACAROON}`,
+    ]
+    const before = [
+      '# My settings.',
+      '',
+      'attenuate: false # for now',
+      '',
+      'wallets:',
+      '    # The old one.',
+      ...node('old'),
+    ]
+    const after = ['', '# Who is asked.', 'approval: { by: terminal }', 'wallet: old']
+    const kept = [...before, ...after, ''].join('\n')
+    writeFileSync(file, kept)
+    expect((await buyer.run(['wallet', 'add', 'new', ...LND])).code).toBe(0)
+    const own = [
+      '    new:',
+      '        backend: lnd',
+      '        url: https://127.0.0.1:1',
+      `        macaroonFile: ${MACAROON}`,
+    ]
+    expect(readFileSync(file, 'utf8')).toBe([...before, ...own, ...after, ''].join('\n'))
+    expect((await buyer.run(['wallet', 'use', 'new'])).code).toBe(0)
+    expect((await buyer.run(['wallet', 'use', 'old'])).code).toBe(0)
+    expect((await buyer.run(['wallet', 'remove', 'new'])).code).toBe(0)
+    expect(readFileSync(file, 'utf8')).toBe(kept)
+    writeFileSync(file, '# Nothing yet.\n')
+    expect((await buyer.run(['wallet', 'add', 'new', ...LND])).code).toBe(0)
+    expect(readFileSync(file, 'utf8')).toMatch(/^# Nothing yet\.\n\n?wallet: new\nwallets:\n {2}new:\n/)
   })
 
   it.each([

@@ -43,6 +43,12 @@ const SANDBOX: FlagEntry = {
 const REQUEST: readonly FlagEntry[] = [
   { long: 'request', short: 'X', value: 'METHOD', text: 'the method; default GET, POST with data' },
   { long: 'header', short: 'H', value: "'Name: value'", text: 'a header; any number' },
+  {
+    long: 'cookie',
+    short: 'b',
+    value: 'NAME=VALUE',
+    text: 'a cookie; any number, and never to another origin; no other is sent or kept',
+  },
   { long: 'data', short: 'd', value: 'DATA|@FILE', text: 'a body; a file loses its line ends' },
   { long: 'data-binary', value: 'DATA|@FILE', text: 'a body, byte for byte' },
   { long: 'head', short: 'I', text: 'HEAD, and show the headers' },

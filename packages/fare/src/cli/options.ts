@@ -15,6 +15,7 @@ const REQUEST = {
   ...COMMON,
   request: { type: 'string', short: 'X' },
   header: { type: 'string', short: 'H', multiple: true },
+  cookie: { type: 'string', short: 'b', multiple: true },
   data: { type: 'string', short: 'd', multiple: true },
   'data-binary': { type: 'string', multiple: true },
   head: { type: 'boolean', short: 'I' },

@@ -10,6 +10,7 @@ import { UsageError } from './usage-error.ts'
 export interface TypedRequest {
   readonly request?: string | undefined
   readonly header?: string[] | undefined
+  readonly cookie?: string[] | undefined
   readonly data?: string[] | undefined
   readonly 'data-binary'?: string[] | undefined
   readonly head?: boolean | undefined
@@ -68,6 +69,7 @@ export async function typedRequest(
 ): Promise<PreparedRequest> {
   const url = typedUrl(urlText)
   const headers = typedHeaders(typed.header ?? [])
+  addCookies(headers, typed.cookie ?? [])
   const body = await typedBody(typed)
   if (body !== null && typed.head)
     throw new UsageError('-I and -d do not go together: a HEAD request has no body')
@@ -125,6 +127,25 @@ function typedHeaders(lines: readonly string[]): HeaderList {
     }
   }
   return headers
+}
+
+/** As one line, the one of `-H` included; another origin never gets it (rule C7). */
+function addCookies(headers: HeaderList, cookies: readonly string[]): void {
+  if (cookies.length === 0) return
+  const before = headers.get('cookie')
+  try {
+    // Curl takes what has no "=" for a file, and keeps what servers set.
+    if (!cookies.every((text) => /^[^=;\s]+=[^;]*(?:; *[^=;\s]+=[^;]*)*;? *$/.test(text)))
+      throw new TypeError()
+    headers.set('cookie', [...(before === null ? [] : [before]), ...cookies.map(trimmed)].join('; '))
+  } catch {
+    // It may be a secret: it is not repeated.
+    throw new UsageError('-b: expected "name=value", or several with "; " between them; files are not read')
+  }
+}
+
+function trimmed(cookies: string): string {
+  return cookies.replace(/;? *$/, '')
 }
 
 async function typedBody(typed: TypedRequest): Promise<Uint8Array<ArrayBuffer> | null> {

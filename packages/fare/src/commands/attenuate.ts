@@ -3,6 +3,7 @@ import { toJson } from '../cli/json.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { writeSecretFile } from '../grants/grant-file.ts'
 import { plainFetch } from '../plain-fetch.ts'
+import { assertNarrower } from '../tokens/bounds.ts'
 import { enforcedConditions, isListed } from '../tokens/enforced.ts'
 import {
   isBoundToKey,
@@ -29,6 +30,7 @@ export async function attenuate(given: TokensAction): Promise<ExitCode> {
       'Nothing was handed out: this credential is bound to a key that stays in this purse (dpop_jkt), so a copy would open for nobody',
     )
   const service = serviceToNarrow(macaroon, values.service)
+  assertNarrower(macaroon, { service, conditions })
   if (!values.force) await assertEnforced({ ...given, origin: credential.origin, service, conditions })
   const copy = narrowed(macaroon, { service, conditions })
   const authorization = formatCredential(copy.text, credential.preimage)
@@ -62,6 +64,7 @@ export async function attenuate(given: TokensAction): Promise<ExitCode> {
 /** Refuses what would only look like a limit: a server skips conditions that it does not know (protocol §5). */
 async function assertEnforced({
   values,
+  env,
   origin,
   service,
   conditions,
@@ -70,7 +73,7 @@ async function assertEnforced({
   readonly service: string
   readonly conditions: readonly Narrowing[]
 }): Promise<void> {
-  const { fetch, close } = plainFetch({ insecure: values.insecure ?? false })
+  const { fetch, close } = plainFetch({ insecure: values.insecure ?? false, env })
   try {
     const listed = await enforcedConditions(origin, fetch)
     const names = conditions.map(({ condition }) => `${service}_${condition}`)

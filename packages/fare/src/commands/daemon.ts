@@ -44,7 +44,7 @@ export async function daemon(
   const policy = policyFor(config, env)
   const purse = sqlitePurse({ file: purseFile(env) })
   const book = openGrantBook(grantsFile(env))
-  const direct = plainFetch({ insecure: false })
+  const direct = plainFetch({ insecure: false, env })
   const publicOnly = plainFetch({ insecure: false, publicOnly: true, allowAddresses })
   const opened = oneWallet(wallet.open)
   const keeper = config.rates && rateKeeper(config.rates, { purse, env })

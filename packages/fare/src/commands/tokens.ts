@@ -20,6 +20,7 @@ export interface TokensAction {
   /** What stood behind the action. */
   readonly words: readonly string[]
   readonly streams: Streams
+  readonly env: NodeJS.ProcessEnv
 }
 
 const EXPECTED =
@@ -52,7 +53,7 @@ export async function tokens(
   if (action === 'list' && words.length > 0) throw new UsageError(EXPECTED)
   const session = openSession(env)
   try {
-    const given: TokensAction = { purse: session.purse, values, words, streams }
+    const given: TokensAction = { purse: session.purse, values, words, streams, env }
     return await ACTIONS[action](given)
   } finally {
     await session.close()

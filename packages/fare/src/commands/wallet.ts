@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { isWrittenOff, type PaymentRecord } from '@turnpike/l402/client'
+import { isWrittenOff, type PaymentRecord, type PurseStore } from '@turnpike/l402/client'
 import { checkSettings, findKind, settingKeys } from '@turnpike/l402/lightning/kinds'
 import { toJson } from '../cli/json.ts'
 import { OPTIONS, parseOptions } from '../cli/options.ts'
@@ -17,7 +16,7 @@ import {
   writeConfig,
 } from '../config-file.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { configFile, purseFile } from '../paths.ts'
+import { configFile } from '../paths.ts'
 import { openSession } from '../session.ts'
 import { chooseWallet } from '../wallet.ts'
 import { checkWalletFile } from './wallet-files.ts'
@@ -42,15 +41,18 @@ export async function wallet(
   }
   if (action === 'add') {
     const entry = typedWallet(backend, typed)
-    const config = readConfig(file)
-    const own = newName(name, config)
-    // One by hand, perhaps: the name in the books stands for another wallet then.
-    await assertEnded(own, env, 'add')
-    const isFirst = config.wallets.size === 0 && config.wallet === undefined
-    const wallets = new Map([...config.wallets, [own, entry] as const])
-    writeConfig(file, { wallet: isFirst ? own : config.wallet, wallets })
-    const pays = isFirst ? ' It pays from now on.' : ` --wallet ${own} pays with it.`
-    return await say(`Added wallet "${own}".${pays} fare wallet test ${own} tries it.`, { wallet: own })
+    // Before anything is opened or made.
+    newName(name, readConfig(file))
+    return await changing(env, async (config, purse) => {
+      const own = newName(name, config)
+      // One by hand, perhaps: the name in the books stands for another wallet then.
+      await assertEnded(own, purse, 'add')
+      const isFirst = config.wallets.size === 0 && config.wallet === undefined
+      const wallets = new Map([...config.wallets, [own, entry] as const])
+      writeConfig(file, { wallet: isFirst ? own : config.wallet, wallets })
+      const pays = isFirst ? ' It pays from now on.' : ` --wallet ${own} pays with it.`
+      return await say(`Added wallet "${own}".${pays} fare wallet test ${own} tries it.`, { wallet: own })
+    })
   }
   if (backend !== undefined || Object.keys(typed).length > 0)
     throw new UsageError(`fare wallet ${action} takes no settings; did you mean fare wallet add?`)
@@ -61,23 +63,37 @@ export async function wallet(
     case 'test':
       return await testWallet(chooseWallet({ sandbox, name }, env), streams, json)
     case 'remove':
-    case 'use': {
-      const config = readConfig(file)
-      const { wallets } = config
-      if (name === undefined || !wallets.has(name)) throw new UsageError(missing(name, config))
-      if (action === 'use') {
-        writeConfig(file, { wallet: name, wallets })
-        return await say(`Wallet "${name}" pays from now on.`, { wallet: name })
-      }
-      await assertEnded(name, env, 'remove')
-      const left = new Map([...wallets].filter(([other]) => other !== name))
-      writeConfig(file, { wallet: config.wallet === name ? undefined : config.wallet, wallets: left })
-      return await say(`Removed wallet "${name}". Its files of secrets stay where they are.`, {
-        wallet: name,
+    case 'use':
+      namedWallet(name, readConfig(file))
+      return await changing(env, async (config, purse) => {
+        const own = namedWallet(name, config)
+        const { wallets } = config
+        if (action === 'use') {
+          writeConfig(file, { wallet: own, wallets })
+          return await say(`Wallet "${own}" pays from now on.`, { wallet: own })
+        }
+        await assertEnded(own, purse, 'remove')
+        const left = new Map([...wallets].filter(([other]) => other !== own))
+        writeConfig(file, { wallet: config.wallet === own ? undefined : config.wallet, wallets: left })
+        return await say(`Removed wallet "${own}". Its files of secrets stay where they are.`, {
+          wallet: own,
+        })
       })
-    }
     default:
       throw new UsageError(EXPECTED)
+  }
+}
+
+/** Reads and writes the file under one lock: of two that change it at once neither may undo the other's change. */
+async function changing(
+  env: NodeJS.ProcessEnv,
+  change: (config: FareConfig, purse: PurseStore) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const { purse, close } = openSession(env)
+  try {
+    return await purse.withLock('config', () => change(readConfig(configFile(env)), purse))
+  } finally {
+    await close()
   }
 }
 
@@ -86,23 +102,17 @@ export async function wallet(
  * the same name would say so of a payment that is under way, and it would be paid twice. One that was written off is waited for
  * no more, but its name is free only where another wallet is known to be another.
  */
-async function assertEnded(name: string, env: NodeJS.ProcessEnv, action: 'add' | 'remove'): Promise<void> {
-  if (!existsSync(purseFile(env))) return
-  const session = openSession(env)
-  try {
-    let open = 0
-    for (const payment of await session.purse.openPayments()) {
-      if (payment.wallet !== name) continue
-      const isLeft = action === 'remove' || hasSureId(payment)
-      if (!(isLeft && (await isWrittenOff(session.purse, payment)))) open++
-    }
-    if (open > 0)
-      throw new UsageError(
-        `wallet "${name}" was asked to pay ${open} payment${open === 1 ? '' : 's'} whose end is open, and no other wallet can say what became of that: fare recover first; where it is gone for good, fare recover --write-off ID gives one up`,
-      )
-  } finally {
-    await session.close()
+async function assertEnded(name: string, purse: PurseStore, action: 'add' | 'remove'): Promise<void> {
+  let open = 0
+  for (const payment of await purse.openPayments()) {
+    if (payment.wallet !== name) continue
+    const isLeft = action === 'remove' || hasSureId(payment)
+    if (!(isLeft && (await isWrittenOff(purse, payment)))) open++
   }
+  if (open > 0)
+    throw new UsageError(
+      `wallet "${name}" was asked to pay ${open} payment${open === 1 ? '' : 's'} whose end is open, and no other wallet can say what became of that: fare recover first; where it is gone for good, fare recover --write-off ID gives one up`,
+    )
 }
 
 /** Whether the node itself told who it is: an address may be another one's later. */
@@ -123,6 +133,11 @@ function newName(name: string | undefined, { wallets }: FareConfig): string {
     throw new UsageError(`"${name}" cannot be a wallet's name: expected letters, digits, dots, dashes`)
   if (wallets.has(name))
     throw new UsageError(`there is a wallet "${name}" already; fare wallet remove ${name}`)
+  return name
+}
+
+function namedWallet(name: string | undefined, config: FareConfig): string {
+  if (name === undefined || !config.wallets.has(name)) throw new UsageError(missing(name, config))
   return name
 }
 

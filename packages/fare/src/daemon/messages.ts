@@ -1,6 +1,7 @@
 /** What the daemon and `fare get` say to each other: a request as JSON, an answer as NDJSON, over HTTP. */
 
 import type { FetchOutcome, PurchaseEvent } from '@turnpike/l402/client'
+import { REFUSED_HEADERS } from '../net/refused-headers.ts'
 
 /** A request to fetch under a grant; whatever else stands in it is refused. */
 export interface Asked {
@@ -61,10 +62,22 @@ export function readAsked(text: string): Asked | string {
 type Check = readonly [(value: unknown) => boolean, string]
 
 const isText = (value: unknown): boolean => typeof value === 'string'
+/** Node's timers end at once what is to last longer. */
+const MOST_COUNT = 2 ** 31 - 1
 const isCount = (value: unknown): boolean =>
-  value === null || (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0)
+  value === null ||
+  (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MOST_COUNT)
+/** More millisatoshis than there are do not fit into the books. */
+const isAmount = (value: unknown): boolean =>
+  value === null || (typeof value === 'string' && /^[0-9]{1,19}$/.test(value) && BigInt(value) < 2n ** 63n)
+// A user name or password in a URL is no header's business, and would be told of where the URL is.
+const isAddress = (value: unknown): boolean => {
+  if (typeof value !== 'string' || !/^https?:\/\//.test(value) || !URL.canParse(value)) return false
+  const { username, password } = new URL(value)
+  return username === '' && password === ''
+}
 const isFlag = (value: unknown): boolean => typeof value === 'boolean'
-// A grant is for hosts: `Host` would name another one behind the same address.
+// A grant is for hosts: `Host` would name another one behind the same address, and framing could hide another request.
 const isHeaders = (value: unknown): boolean =>
   Array.isArray(value) &&
   value.every(
@@ -72,14 +85,22 @@ const isHeaders = (value: unknown): boolean =>
       Array.isArray(pair) &&
       pair.length === 2 &&
       pair.every((part) => isText(part)) &&
-      String(pair[0]).toLowerCase() !== 'host',
+      !REFUSED_HEADERS.has(String(pair[0]).toLowerCase()) &&
+      isHeader(String(pair[0]), String(pair[1])),
   )
 
+/** Whether the name and the value are legal. */
+function isHeader(name: string, value: string): boolean {
+  try {
+    new Headers([[name, value]])
+    return true
+  } catch {
+    return false
+  }
+}
+
 const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
-  [
-    'url',
-    [(value) => typeof value === 'string' && /^https?:\/\//.test(value) && URL.canParse(value), 'a URL'],
-  ],
+  ['url', [isAddress, 'an http:// or https:// URL without a user name or password']],
   [
     'method',
     [
@@ -90,7 +111,7 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
       'a method',
     ],
   ],
-  ['headers', [isHeaders, 'pairs of name and value, and no Host among them']],
+  ['headers', [isHeaders, 'pairs of name and value, and no Host among them, nor framing or credentials']],
   [
     'body',
     [
@@ -99,17 +120,11 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
     ],
   ],
   ['redirect', [(value) => value === 'follow' || value === 'manual', 'follow or manual']],
-  [
-    'maxMsat',
-    [
-      (value) => value === null || (typeof value === 'string' && /^[0-9]{1,19}$/.test(value)),
-      'decimal text or null',
-    ],
-  ],
+  ['maxMsat', [isAmount, 'decimal text below 2^63, or null']],
   ['noPay', [isFlag, 'true or false']],
   ['payAgain', [isFlag, 'true or false']],
-  ['maxRedirects', [isCount, 'a whole number or null']],
-  ['timeoutMs', [isCount, 'milliseconds or null']],
+  ['maxRedirects', [isCount, `a whole number up to ${MOST_COUNT}, or null`]],
+  ['timeoutMs', [isCount, `milliseconds up to ${MOST_COUNT}, or null`]],
 ])
 
 /** Amounts are decimal text on the way, as they can be larger than a double holds exactly. */

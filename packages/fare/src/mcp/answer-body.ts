@@ -1,10 +1,9 @@
 /** What a tool says of an answer's body: text inline up to a bound, else a resource, or a file where one was asked for. */
 
-import type { StoredCredential } from '@turnpike/l402/client'
 import { UnpackError } from '../net/unpack-bounds.ts'
 import type { Bodies, KeptBody } from './bodies.ts'
 import { createOutput } from './output-folder.ts'
-import { withoutSecrets } from './untrusted.ts'
+import type { SecretFilter } from './secret-filter.ts'
 
 /** Text up to this many characters stands in the answer itself. */
 const MOST_INLINE_CHARACTERS = 50_000
@@ -37,20 +36,23 @@ export interface BodyPlace {
   /** Where it came from, without query. */
   readonly source: string
   /** Secrets that must not come back in it. */
-  readonly credentials: readonly StoredCredential[]
+  readonly secrets: SecretFilter
   readonly file: { readonly folder: string; readonly name: string } | null
 }
 
 /** Reads the body, whose connection it ends. Throws `OutputRefused` where its file cannot be made. */
 export async function handBody(response: Response, place: BodyPlace): Promise<HandedBody> {
   const type = response.headers.get('content-type')
-  const contentType = type && withoutSecrets(type, place.credentials)
+  const contentType = type && place.secrets.text(type)
   if (place.file !== null) {
     const { path, handle } = await createOutput(place.file.folder, place.file.name)
+    // The folder is the agent's: what must not come before it must not lie there either (rule C10).
+    const clean = place.secrets.stream()
     try {
       const read = await drain(response, MOST_FILE_BYTES, async (chunk) => {
-        await handle.writeFile(chunk)
+        await handle.writeFile(clean.push(chunk))
       })
+      await handle.writeFile(clean.end())
       return { ...read, contentType, text: null, resource: null, file: path }
     } finally {
       await handle.close()
@@ -62,21 +64,14 @@ export async function handBody(response: Response, place: BodyPlace): Promise<Ha
   })
   const whole = new Uint8Array(Buffer.concat(chunks))
   const decoded = textOf(whole, type)
-  const text = decoded === null ? null : withoutSecrets(decoded, place.credentials)
-  const bytes = decoded === null ? cleanBytes(whole, place.credentials) : whole
+  const text = decoded === null ? null : place.secrets.text(decoded)
+  const bytes = decoded === null ? place.secrets.bytes(whole) : whole
   const base = { ...read, contentType, file: null }
   if (bytes.length === 0 || (text !== null && text.length <= MOST_INLINE_CHARACTERS))
     return { ...base, text: text ?? '', resource: null }
   const mimeType = contentType?.split(';')[0]?.trim() || 'application/octet-stream'
   const resource = place.bodies.keep({ bytes, mimeType, text, source: place.source })
   return { ...base, text: text === null ? null : text.slice(0, PREVIEW_CHARACTERS), resource }
-}
-
-/** As text byte by byte: an echo inside of something binary is one all the same. */
-function cleanBytes(bytes: Uint8Array, credentials: readonly StoredCredential[]): Uint8Array {
-  if (credentials.length === 0) return bytes
-  const text = Buffer.from(bytes).toString('latin1')
-  return new Uint8Array(Buffer.from(withoutSecrets(text, credentials), 'latin1'))
 }
 
 async function drain(

@@ -3,6 +3,7 @@
 import { L402Error, parseAmount } from '@turnpike/l402'
 import type { PreparedRequest } from '@turnpike/l402/client'
 import { z } from 'zod'
+import { REFUSED_HEADERS } from '../net/refused-headers.ts'
 
 /** The agent's own mistake; its message says what was expected. */
 export class AskedWrongly extends Error {}
@@ -27,24 +28,6 @@ export interface AskedRequest {
   readonly body?: string | undefined
   readonly bodyBase64?: string | undefined
 }
-
-/** Framing is the transport's, and credentials are the purse's. */
-const REFUSED_HEADERS: ReadonlySet<string> = new Set([
-  'host',
-  'connection',
-  'content-length',
-  'transfer-encoding',
-  'upgrade',
-  'expect',
-  'te',
-  'trailer',
-  'keep-alive',
-  'proxy-authorization',
-  'macaroon',
-  'grpc-metadata-macaroon',
-  'payment-authorization',
-  'dpop',
-])
 
 /** Throws {@link AskedWrongly}. */
 export function askedRequest(asked: AskedRequest, signal: AbortSignal): PreparedRequest {

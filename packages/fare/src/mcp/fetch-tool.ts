@@ -15,11 +15,12 @@ import { type HandedBody, handBody } from './answer-body.ts'
 import { AskedWrongly, askedMax, askedRequest, REQUEST_SHAPE } from './asked.ts'
 import { buy, withSession } from './buying.ts'
 import type { Desk } from './desk.ts'
-import { OutputRefused } from './output-folder.ts'
+import { checkOutput, OutputRefused } from './output-folder.ts'
 import { progressOf } from './progress.ts'
 import { answer, type Block, offerOf, shown } from './results.ts'
+import { secretFilter } from './secret-filter.ts'
 import { FETCH_RESULT } from './shapes.ts'
-import { markUntrusted, UNTRUSTED_NOTE, withoutSecrets } from './untrusted.ts'
+import { markUntrusted, UNTRUSTED_NOTE } from './untrusted.ts'
 
 /** Ends an exchange, and the waiting for it; never a payment under way (rule C3). */
 const DEFAULT_TIMEOUT_SECONDS = 120
@@ -86,6 +87,8 @@ async function fetched(
   try {
     if (args.saveAs !== undefined && outputFolder === undefined)
       throw new AskedWrongly('saveAs: this server was started without --output-dir')
+    // A name that cannot be is the agent's mistake, and costs nothing.
+    if (args.saveAs !== undefined && outputFolder !== undefined) await checkOutput(outputFolder, args.saveAs)
     const heard = desk.approvals.heard(ctx)
     if (heard.kind === 'denied')
       return refusal({ reason: 'denied', message: 'Nothing was paid: a person said no.' })
@@ -120,13 +123,13 @@ async function handed(
   const response = answerOf(outcome)
   const { origin, pathname } = new URL(outcome.url)
   // All that is held: what one hop was shown, another behind a redirect may echo (rules C7, C10).
-  const credentials = await purse.credentials()
-  const clean = (text: string): string => withoutSecrets(text, credentials)
+  const secrets = secretFilter(await purse.credentials())
+  const clean = secrets.text
   const source = shown(clean(origin + pathname))
   const folder = desk.settings.outputFolder
   const saved = saveAs !== undefined && folder !== undefined && outcome.kind === 'served'
   const file = saved ? { folder, name: saveAs } : null
-  const place = { bodies: desk.bodies, source: clean(origin + pathname), credentials, file }
+  const place = { bodies: desk.bodies, source: clean(origin + pathname), secrets, file }
   let body: HandedBody | null = null
   let unwritten = ''
   try {
@@ -266,7 +269,12 @@ const EMPTY = {
 
 /** The buyer throws only as long as nothing was paid. */
 function failed(error: unknown): CallToolResult {
-  const code = error instanceof AskedWrongly ? 'usage' : isL402Error(error) ? error.code : 'failed'
+  const code =
+    error instanceof AskedWrongly || error instanceof OutputRefused
+      ? 'usage'
+      : isL402Error(error)
+        ? error.code
+        : 'failed'
   const message = `Nothing was paid: ${shown(causeText(error), 600)}`
   return answer({ ...EMPTY, outcome: code, reason: null, message }, { text: message, failed: true })
 }

@@ -27,8 +27,9 @@ export function directFetch(settings: FetchSettings, guard: AddressGuard | undef
     signal?.throwIfAborted()
     const target = new URL(url)
     const tls = target.protocol === 'https:' ? await import('node:https') : undefined
-    const lines = [...headerList(headers)].flat()
-    if (!lines.includes('host')) lines.unshift('host', target.host)
+    const list = headerList(headers)
+    const lines = [...list].flat()
+    if (!list.has('host')) lines.unshift('host', target.host)
     const bytes = body instanceof Uint8Array ? body : null
     if (bytes !== null) lines.push('content-length', `${bytes.length}`)
     else if (body === null || body === undefined) {

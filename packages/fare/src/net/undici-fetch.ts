@@ -1,7 +1,8 @@
 /** HTTP/2 and proxies, which need more than `node:http`. Loaded only where they are asked for. */
 
+import { STATUS_CODES } from 'node:http'
 import { Readable } from 'node:stream'
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
+import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool, request } from 'undici'
 import { hasBody, responseOf } from './answer.ts'
 import { MOST_HEADER_BYTES } from './direct-fetch.ts'
 import { headerList } from './header-list.ts'
@@ -18,18 +19,25 @@ export function undiciFetch(
   const { connectTimeoutMs, responseTimeoutMs, idleTimeoutMs } = timeoutsOf(settings)
   const tls = insecure ? { rejectUnauthorized: false } : {}
   const connect = { ...tls, timeout: connectTimeoutMs, allowH2: http2 }
-  const options = {
+  const bounds = {
     headersTimeout: responseTimeoutMs,
     bodyTimeout: idleTimeoutMs,
     maxHeaderSize: MOST_HEADER_BYTES,
     allowH2: http2,
     // A connection per request where it is HTTP/1.1 (rule C6).
     pipelining: http2 ? 1 : 0,
+  }
+  const options = {
+    ...bounds,
     connect: guard ? guardedConnector(guard, connect) : connect,
   }
   const dispatcher: Dispatcher = proxies
     ? new EnvHttpProxyAgent({
         ...options,
+        // As curl does: proxies commonly refuse CONNECT to ports other than 443. For https it is always a tunnel.
+        proxyTunnel: false,
+        // The bounds hold for connections to the proxy as well, which are made with no options but their own.
+        factory: (origin, own) => new Pool(origin, { ...bounds, ...own }),
         requestTls: tls,
         proxyTls: {},
         httpProxy: proxies.http ?? '',
@@ -52,7 +60,9 @@ export function fetchOver(dispatcher: Dispatcher): (url: string, init: RequestIn
       signal: signal ?? null,
       responseHeaders: 'raw',
     })
-    const { statusCode: status, statusText } = answer
+    const { statusCode: status } = answer
+    // undici leaves it out of what comes by way of a proxy.
+    const statusText = (answer.statusText as string | undefined) ?? STATUS_CODES[status] ?? ''
     const whole = hasBody(method, status)
     if (!whole) await answer.body.dump()
     return responseOf({

@@ -45,6 +45,10 @@ describe('the approval page', () => {
     const { url, file, decided } = await show()
     expect(new URL(url).hostname).toBe('127.0.0.1')
     expect(statSync(file).mode & 0o777).toBe(0o600)
+    // The file's name stands on a command line: nothing of the token in the address is in it.
+    const token = new URL(url).pathname.slice(1)
+    const parts = Array.from({ length: token.length - 4 }, (_, at) => token.slice(at, at + 5))
+    expect(parts.filter((part) => file.includes(part))).toEqual([])
     const response = await fetch(url)
     const html = await response.text()
     for (const text of [

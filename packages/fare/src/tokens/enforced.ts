@@ -8,7 +8,7 @@ const TIMEOUT_MS = 10_000
 export async function enforcedConditions(
   origin: string,
   fetch: typeof globalThis.fetch,
-): Promise<ReadonlySet<string> | null> {
+): Promise<ListedConditions | null> {
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
     const headers = { accept: 'application/json' }
@@ -36,30 +36,50 @@ export async function enforcedConditions(
   }
 }
 
+/** Names of conditions as a document lists them. */
+export interface ListedConditions {
+  /** Of no service in particular. */
+  readonly all: ReadonlySet<string>
+  readonly byService: ReadonlyMap<string, ReadonlySet<string>>
+}
+
 /** Every name in `x-l402.conditions`, wherever it stands in the document; `null` where it stands nowhere. */
-export function listedIn(document: unknown): ReadonlySet<string> | null {
-  const names = new Set<string>()
+export function listedIn(document: unknown): ListedConditions | null {
+  const all = new Set<string>()
+  const byService = new Map<string, Set<string>>()
   let found = false
+  const add = (names: Set<string>, list: unknown): void => {
+    for (const name of Array.isArray(list) ? list : [list]) if (typeof name === 'string') names.add(name)
+  }
+  const ofService = (service: string): Set<string> => {
+    const names = byService.get(service) ?? new Set()
+    byService.set(service, names)
+    return names
+  }
   const walk = (value: unknown, depth: number): void => {
     if (typeof value !== 'object' || value === null || depth > 12) return
     for (const [key, child] of Object.entries(value)) {
-      const list = key === 'x-l402' ? (child as { conditions?: unknown } | null)?.conditions : undefined
-      // One list, or one for each service.
-      if (typeof list === 'object' && list !== null) {
+      const { conditions, service } =
+        key === 'x-l402' ? ((child ?? {}) as { conditions?: unknown; service?: unknown }) : {}
+      if (typeof conditions === 'object' && conditions !== null) {
         found = true
-        for (const name of Object.values(list).flat()) if (typeof name === 'string') names.add(name)
+        // One list, of the service that it stands beside or of all; or one for each service.
+        if (Array.isArray(conditions)) add(typeof service === 'string' ? ofService(service) : all, conditions)
+        else for (const [name, list] of Object.entries(conditions)) add(ofService(name), list)
       }
       walk(child, depth + 1)
     }
   }
   walk(document, 0)
-  return found ? names : null
+  return found ? { all, byService } : null
 }
 
 /** Whether `condition` of `service` is listed, by its whole name or without the service's. */
 export function isListed(
-  names: ReadonlySet<string>,
+  { all, byService }: ListedConditions,
   { service, condition }: { readonly service: string; readonly condition: string },
 ): boolean {
-  return names.has(`${service}_${condition}`) || names.has(condition)
+  return [all, byService.get(service)].some(
+    (names) => names?.has(`${service}_${condition}`) || names?.has(condition),
+  )
 }

@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http'
 import {
   attenuateMacaroon,
   decodeBase64,
@@ -13,6 +14,11 @@ import {
 import { typedAmount } from '../budget.ts'
 import { typedTime } from '../cli/typed.ts'
 import { UsageError } from '../cli/usage-error.ts'
+
+/** Those that a request can have; TRACE and CONNECT open nothing anywhere. */
+const POSSIBLE_METHODS: ReadonlySet<string> = new Set(
+  METHODS.filter((method) => method !== 'TRACE' && method !== 'CONNECT'),
+)
 
 /** What a copy is narrowed to, as typed. */
 export interface TypedNarrowing {
@@ -42,8 +48,12 @@ export function typedNarrowing(typed: TypedNarrowing): readonly Narrowing[] {
       throw new UsageError(`--calls: expected a whole number above 0, got "${calls}"`)
     found.push({ condition: 'max_calls', value: calls })
   }
-  if (spend !== undefined)
-    found.push({ condition: 'max_spend_msat', value: String(typedAmount('--spend', spend)) })
+  if (spend !== undefined) {
+    const amountMsat = typedAmount('--spend', spend)
+    // Refused by every server, as a copy that opens nothing.
+    if (amountMsat === 0n) throw new UsageError('--spend: expected an amount above 0')
+    found.push({ condition: 'max_spend_msat', value: String(amountMsat) })
+  }
   if (until !== undefined)
     found.push({
       condition: 'valid_until',
@@ -62,8 +72,10 @@ export function typedNarrowing(typed: TypedNarrowing): readonly Narrowing[] {
   }
   if (methods !== undefined) {
     for (const method of methods.split(','))
-      if (!/^[A-Z][A-Z0-9_-]*$/.test(method))
-        throw new UsageError(`--methods: expected methods between commas, e.g. GET,POST, got "${method}"`)
+      if (!POSSIBLE_METHODS.has(method))
+        throw new UsageError(
+          `--methods: expected HTTP methods in capitals between commas, e.g. GET,POST, got "${method}"`,
+        )
     found.push({ condition: 'methods', value: methods })
   }
   if (found.length === 0)
@@ -98,7 +110,7 @@ export function isBoundToKey(macaroon: Macaroon): boolean {
 }
 
 /** The services that a macaroon opens by its last `services` caveat, without their tiers. */
-function servicesOf(macaroon: Macaroon): readonly string[] {
+export function servicesOf(macaroon: Macaroon): readonly string[] {
   let last: readonly string[] = []
   for (const { id } of macaroon.caveats) {
     const caveat = parseCaveat(id)
@@ -143,7 +155,8 @@ export function narrowed(
   return { text: encodeBase64(encodeMacaroon(attenuateMacaroon(macaroon, texts))), caveats: texts }
 }
 
-function entryOf(macaroon: Macaroon, service: string): string {
+/** The entry `name:tier` of this service by the last `services` caveat that has one; of tier 0 where none has. */
+export function entryOf(macaroon: Macaroon, service: string): string {
   let found = `${service}:0`
   for (const { id } of macaroon.caveats) {
     const caveat = parseCaveat(id)

@@ -12,6 +12,7 @@ import {
   verifyChain,
 } from '@turnpike/l402'
 import { describe, expect, it } from 'vitest'
+import { assertNarrower } from './bounds.ts'
 import { carried, open, seal, toStored } from './bundle.ts'
 import { isListed, listedIn } from './enforced.ts'
 import { narrowed, serviceToNarrow, typedNarrowing } from './narrow.ts'
@@ -70,8 +71,54 @@ describe('narrowing', () => {
     [{ paths: 'v1' }, /--paths/],
     [{ paths: '/v1*' }, /--paths/],
     [{ methods: 'get' }, /--methods/],
+    [{ methods: 'GET,FOO' }, /--methods/],
+    [{ methods: 'TRACE' }, /--methods/],
+    [{ spend: '0' }, /--spend: expected an amount above 0/],
+    [{ spend: '0 sat' }, /--spend/],
   ])('refuses %j', (typed, says) => {
     expect(() => typedNarrowing(typed)).toThrow(says)
+  })
+})
+
+describe('a copy that is no narrower', () => {
+  const caveats = [
+    'services=weather:0,maps:2',
+    'weather_max_calls=50',
+    'weather_max_spend_msat=5000',
+    'weather_valid_until=1000',
+    'weather_paths=/v1/*',
+    'weather_methods=GET',
+    'weather_capabilities=',
+  ]
+  const check = (parent: Macaroon, service: string, text: string): void => {
+    const [condition = '', value = ''] = text.split('=')
+    assertNarrower(parent, { service, conditions: [{ condition: condition as 'max_calls', value }] })
+  }
+
+  it.each([
+    ['max_calls=51', /^--calls: this credential has weather_max_calls=50, and a copy can only be narrower/],
+    ['max_spend_msat=5001', /^--spend: .* weather_max_spend_msat=5000/],
+    ['valid_until=1001', /^--until: .* weather_valid_until=1000/],
+    ['paths=/v1/*,/x', /^--paths: .* weather_paths=\/v1\/\*/],
+    ['methods=GET,POST', /^--methods: .* weather_methods=GET/],
+  ])('is refused, and the bound named: %s', (text, says) => {
+    expect(() => check(minted(...caveats), 'weather', text)).toThrow(says)
+    // Another service has no such bound.
+    expect(() => check(minted(...caveats), 'maps', text)).not.toThrow()
+  })
+
+  it.each(['max_calls=50', 'max_spend_msat=1', 'valid_until=1000', 'paths=/v1/a', 'methods=HEAD'])(
+    'is another than one with %s',
+    (text) => {
+      expect(() => check(minted(...caveats), 'weather', text)).not.toThrow()
+    },
+  )
+
+  it('is one of a copy too, and of a credential that names no service', () => {
+    const [first = '', ...rest] = caveats
+    expect(() => check(minted(...caveats, 'weather_max_calls=3'), 'weather', 'max_calls=4')).toThrow(/=3, /)
+    expect(() => check(minted(...rest), 'weather', 'max_calls=51')).toThrow(/--calls/)
+    expect(() => check(minted(first), 'weather', 'paths=/a//b')).toThrow(/--paths: no server takes/)
   })
 })
 
@@ -81,7 +128,6 @@ describe('the list of enforced conditions', () => {
       'x-l402': { conditions: ['max_calls', 7] },
       paths: { '/x': { get: { 'x-l402': { conditions: ['maps_paths'] } } } },
     })
-    expect(listed).toEqual(new Set(['max_calls', 'maps_paths']))
     const has = (service: string, condition: string): boolean =>
       listed !== null && isListed(listed, { service, condition })
     expect([has('any', 'max_calls'), has('maps', 'paths'), has('weather', 'paths')]).toEqual([
@@ -89,6 +135,23 @@ describe('the list of enforced conditions', () => {
       true,
       false,
     ])
+    const apart = listedIn({
+      'x-l402': { conditions: { other: ['max_calls'], weather: ['valid_until', 'weather_paths'] } },
+      paths: { '/x': { get: { 'x-l402': { service: 'maps', conditions: ['methods'] } } } },
+    })
+    const of = (service: string, condition: string): boolean =>
+      apart !== null && isListed(apart, { service, condition })
+    expect([of('other', 'max_calls'), of('weather', 'valid_until'), of('weather', 'paths')]).toEqual([
+      true,
+      true,
+      true,
+    ])
+    expect([of('weather', 'max_calls'), of('weather', 'methods'), of('other', 'paths')]).toEqual([
+      false,
+      false,
+      false,
+    ])
+    expect(of('maps', 'methods')).toBe(true)
     expect(listedIn({ paths: {} })).toBeNull()
     expect(listedIn({ 'x-l402': { conditions: 'max_calls' } })).toBeNull()
     expect(listedIn(null)).toBeNull()
