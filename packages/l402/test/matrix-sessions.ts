@@ -29,6 +29,8 @@ export interface ClientSession {
   readonly lines: Record<string, string>
   /** The L402 credential of its deposit. */
   readonly credential: string
+  /** The lines of the order that closes it. */
+  readonly closeLines: Record<string, string>
   topUp(): Promise<unknown>
   close(): Promise<unknown>
 }
@@ -53,8 +55,10 @@ export async function depositAt({ lightning, ask }: SessionSeller): Promise<Clie
   const preimage = encodeHex(secret)
   const sessionId = encodeHex(sha256(secret))
   const back = returnInvoice({ nowSeconds: Math.floor(Date.now() / 1000) })
+  const closeLines = linesFor(challenge, { action: 'close', sessionId, preimage })
   return {
     sessionId,
+    closeLines,
     lines: linesFor(challenge, { action: 'open', preimage, returnInvoice: back }),
     credential: formatCredential(String(decodeJsonObject(challenge.opaque ?? '')?.['macaroon']), secret),
     async topUp() {
@@ -62,7 +66,7 @@ export async function depositAt({ lightning, ask }: SessionSeller): Promise<Clie
       const topUp = { action: 'topUp', sessionId, topUpPreimage: encodeHex(more.preimage) }
       return (await ask(linesFor(more.challenge, topUp))).json()
     },
-    close: async () => (await ask(linesFor(challenge, { action: 'close', sessionId, preimage }))).json(),
+    close: async () => (await ask(closeLines)).json(),
   }
 }
 

@@ -95,6 +95,7 @@ export function matrixRoutes(switches: Switches): readonly MatrixRoute[] {
   const METERED = { price: '100 sat', grants: { credit: '100 sat' } }
   return [
     route('GET', '/health', { free: true }, seen),
+    route('GET', '/rare', { free: true, rateLimits: [{ requests: '2/1d', per: 'route' }] }, seen),
     route('GET', '/forecast/:city', { price: '10 sat', grants: { calls: 2 } }, seen),
     route('GET', '/pass', { price: '10 sat', grants: { valid: '1h' } }, seen),
     route('ALL', '/any', { price: '1 sat' }, seen),

@@ -93,6 +93,8 @@ export function createH2Sessions(
   )
   return {
     accept(socket) {
+      // Half open, it would not say that its client is gone.
+      socket.allowHalfOpen = false
       accepting = socket
       server.emit('connection', socket)
       accepting = undefined

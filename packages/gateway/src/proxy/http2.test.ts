@@ -17,6 +17,7 @@ import {
   startUpstream,
   tableOf,
 } from '../../test/proxy/harness.ts'
+import { selfSigned } from '../commands/self-signed.ts'
 import { drainServers } from './index.ts'
 
 afterEach(closeAll)
@@ -176,6 +177,48 @@ describe('HTTP/2 without TLS, on the port of HTTP/1.1', () => {
     await expect.poll(() => books.entries).toEqual(['commit'])
     await expect.poll(() => gateway.dataPlane.inFlight()).toBe(0)
     expect(session.destroyed).toBe(false)
+  })
+
+  it.each(['without TLS', 'over TLS'])(
+    'a client that ends its connection %s is gone at once, and its upstreams hear of it',
+    async (how) => {
+      const tls = how === 'over TLS' ? selfSigned(['127.0.0.1'], 7) : undefined
+      const gone: string[] = []
+      const upstream = await startUpstream((req, res) => {
+        res.once('close', () => gone.push(req.url ?? ''))
+        if (req.url === '/paid/begun') res.writeHead(200).write('some')
+      })
+      const books: Books = { entries: [] }
+      const gateway = await startGateway({
+        routing: [tableOf(upstream.origin)],
+        gate: passGate(books),
+        server: tls === undefined ? {} : { tls },
+      })
+      const scheme = tls === undefined ? 'http' : 'https'
+      const session = await openH2(`${scheme}://127.0.0.1:${gateway.port}`, { ca: tls?.cert ?? [] })
+      const read: string[] = []
+      for (const path of ['/paid/begun', '/paid/silent']) {
+        const stream = session.request({ ':authority': 'a', ':path': path }, { endStream: true })
+        stream.on('error', () => {}).on('data', (chunk: Buffer) => read.push(chunk.toString()))
+      }
+      await expect.poll(() => upstream.seen.length).toBe(2)
+      // All is read, so that its end is no reset of the connection.
+      await expect.poll(() => read).toEqual(['some'])
+      session.destroy()
+      await expect.poll(() => gone.toSorted()).toEqual(['/paid/begun', '/paid/silent'])
+      await expect.poll(() => books.entries).toEqual(['serve', 'commit', 'commit'])
+      await expect.poll(() => gateway.server.connections).toBe(0)
+    },
+  )
+
+  it('a client that ends its connection with its request is gone', async () => {
+    const { gateway } = await start(() => {})
+    const socket = open(gateway.port)
+    socket.resume().end(Buffer.concat([PREFACE, frame(1, 5, 1, Buffer.concat(HEAD))]))
+    await closed(socket)
+    await expect.poll(() => gateway.dataPlane.inFlight()).toBe(0)
+    // That of `start` is there.
+    await expect.poll(() => gateway.server.connections).toBe(1)
   })
 
   it('an upstream that breaks off resets the stream and leaves the others alone', async () => {

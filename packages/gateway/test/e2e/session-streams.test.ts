@@ -7,9 +7,10 @@ import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ask, until } from './client.ts'
+import { until } from './client.ts'
 import { cleanUp, type Program, serve, start } from './program.ts'
 import { act, type Deposit, deposit, lineOf, returnInvoice } from './session-client.ts'
+import { creditAt, dataOf, events, said, topUpAt } from './session-events.ts'
 import { closeUpstreams, startUpstream, type Upstream } from './upstream.ts'
 
 const ROUTES = [
@@ -48,18 +49,6 @@ afterAll(async () => {
   await closeUpstreams()
 })
 
-function events(from: number, to: number): string {
-  let text = ''
-  for (let n = from; n <= to; n++) text += `data: ${n}\n\n`
-  return text
-}
-
-const dataOf = (text: string): string[] => [...text.matchAll(/^data: (\d+)$/gm)].map(([, n]) => n ?? '')
-const said = (text: string, name: string): Record<string, unknown>[] =>
-  [...text.matchAll(new RegExp(`^event: ${name}\\ndata: (.*)$`, 'gm'))].map(([, json]) =>
-    JSON.parse(json ?? ''),
-  )
-
 /** An event stream, and what has come of it. */
 interface Stream {
   readonly socket: Socket
@@ -97,22 +86,8 @@ async function upstreamOf(path: string): Promise<ServerResponse> {
   return streams.get(path) as ServerResponse
 }
 
-async function creditOf(
-  paid: Deposit,
-  on: Program = gateway,
-): Promise<{ creditedMsat: number; leftMsat: number }> {
-  const { challenge, preimage, sessionId } = paid
-  const line = lineOf(challenge, { action: 'bearer', sessionId, preimage })
-  const found = await ask(on.url, 'GET', '/.well-known/l402/balance', { headers: { Authorization: line } })
-  return JSON.parse(found.body).services[0].credit
-}
-
-async function topUp(paid: Deposit, path: string, on: Program = gateway): Promise<void> {
-  const more = await deposit(on, { path })
-  const payload = { action: 'topUp', sessionId: paid.sessionId, topUpPreimage: more.preimage }
-  const answered = await act(on, { path }, { challenge: more.challenge, payload })
-  expect([answered.status, answered.body]).toEqual([200, '{"status":"ok"}'])
-}
+const creditOf = (paid: Deposit, on: Program = gateway) => creditAt(on, paid)
+const topUp = (paid: Deposit, path: string, on: Program = gateway) => topUpAt(on, paid, path)
 
 describe('an event stream on a session', () => {
   it('waits where the balance is used up, goes on after a top-up, and ends with a receipt', async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { narrowed } from '../../test/gate-bench.ts'
 import { hostileTargets } from '../../test/hostile-targets.ts'
 import { type Answer, answerOf, type Bench, identifierOf, type Mount, openBench } from '../../test/matrix.ts'
+import { sessionAt } from '../../test/matrix-sessions.ts'
 import { diagnose } from '../conformance/index.ts'
 import { decodeInvoice } from '../core/bolt11/index.ts'
 import { findL402Challenges } from '../core/challenge.ts'
@@ -205,6 +206,23 @@ export function describeAdapter(name: string, mount: Mount, { thrown = 500 }: Di
       const { status, headers } = await self.send('GET', '/health')
       expect({ status, token: headers['x-token-id'] }).toEqual({ status: 200, token: 'none' })
       expect((await self.send('GET', '/nowhere')).status).toBe(404)
+    })
+
+    it('asks the gate about what is free, too: for its lists, its rates, and orders about a session', async () => {
+      const session = await sessionAt(self, '/events')
+      self.pieces.push('end')
+      const { res } = await session.stream()
+      await expect.poll(() => res.readableEnded).toBe(true)
+      const closed = await fetch(`http://127.0.0.1:${self.port}/health`, { headers: session.closeLines })
+      expect([closed.status, await closed.json()]).toMatchObject([200, { status: 'closed' }])
+      expect((await self.send('HEAD', '/rare')).status).toBe(200)
+      expect((await self.send('GET', '/rare')).status).toBe(200)
+      for (const method of ['GET', 'HEAD']) expect((await self.send(method, '/rare')).status).toBe(429)
+      const shut = await openBench((options, routes) => mount({ ...options, allow: [] }, routes))
+      for (const target of ['/health', '/rare', '/pass'])
+        for (const method of ['GET', 'HEAD']) expect((await shut.send(method, target)).status).toBe(403)
+      expect((await shut.send('POST', '/any')).status).toBe(403)
+      await shut.close()
     })
 
     it('gives the use back when the handler throws, and the error stays the framework’s', async () => {

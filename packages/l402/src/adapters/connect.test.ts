@@ -18,6 +18,7 @@ import { findL402Challenges } from '../core/challenge.ts'
 import { formatCredential } from '../core/credential.ts'
 import { L402Error } from '../core/errors.ts'
 import { memoryLightning } from '../lightning/memory.ts'
+import type { AddressLists } from '../server/limits/address-lists.ts'
 import type { Ledger } from '../stores/ledger.ts'
 import { memoryStore } from '../stores/memory/index.ts'
 import { accessOf, l402 } from './connect.ts'
@@ -35,6 +36,7 @@ type EchoService = GenService<{
   sums: Method<'client_streaming'>
   own: Method<'unary'>
   hidden: Method<'unary'>
+  free: Method<'unary'>
 }>
 
 const text = '.google.protobuf.StringValue'
@@ -63,6 +65,7 @@ const file = create(FileDescriptorProtoSchema, {
         method('Sums', true),
         method('Own'),
         method('Hidden'),
+        method('Free'),
       ],
     },
   ],
@@ -81,7 +84,7 @@ interface Outcome {
   readonly headers: Headers
 }
 
-async function open() {
+async function open(lists: AddressLists = {}) {
   const lightning = memoryLightning()
   const store = memoryStore()
   const self = { runs: 0, fails: null as unknown, down: false, tokenId: '', left: undefined as unknown }
@@ -95,7 +98,7 @@ async function open() {
     lightning,
     store: ledger,
     keys: [{ id: 'k1', masterKey: new Uint8Array(32).fill(1), active: true }],
-    services: { echo: {} },
+    services: { echo: lists },
   })
   const calls = { price: '1 sat', grants: { calls: 2 } }
   const credit = { price: '10 sat', grants: { credit: '10 sat' } }
@@ -144,6 +147,10 @@ async function open() {
         run(context)
         return request
       },
+      free(request, context) {
+        run(context)
+        return request
+      },
     })
     // Interceptors of a service stand in place of the server's.
     router.rpc(
@@ -169,6 +176,7 @@ async function open() {
       },
       '/echo.Echo/Drops': { ...credit, perMessage: '3 sat' },
       '/echo.Echo/Sums': { ...credit, perMessage: '3 sat' },
+      '/echo.Echo/Free': { free: true, rateLimits: [{ requests: '2/1d', per: 'route' }] },
     },
     { routes },
   )
@@ -277,6 +285,19 @@ describe.each(['grpc', 'grpc-web', 'connect'] as const)(
       const over = await call(transport, kind, { authorization })
       expect(over.error?.metadata.get('www-authenticate')).toContain('L402 macaroon=')
       expect(self.runs).toBe(runs)
+    })
+
+    it('asks the gate about what is free, too: for its lists and its rates', async () => {
+      const self = await open()
+      const calls = [1, 2, 3].map(() => call(self.transports[protocol], 'free'))
+      const codes = (await Promise.all(calls)).map(({ error }) => error?.code)
+      const limited = protocol === 'grpc' ? Code.ResourceExhausted : Code.Unavailable
+      expect(codes.sort()).toEqual([limited, undefined, undefined])
+      expect(self.runs).toBe(2)
+      const shut = await open({ block: ['127.0.0.1'] })
+      for (const kind of ['free', 'unary'] as const)
+        expect((await call(shut.transports[protocol], kind)).error?.code).toBe(Code.PermissionDenied)
+      expect(shut.runs).toBe(0)
     })
 
     it('uses a call that its handler refuses for what was asked', async () => {

@@ -7,6 +7,7 @@ import { findL402Challenges } from '../core/challenge.ts'
 import { formatCredential } from '../core/credential.ts'
 import { L402Error } from '../core/errors.ts'
 import { memoryLightning } from '../lightning/memory.ts'
+import type { AddressLists } from '../server/limits/address-lists.ts'
 import type { Ledger } from '../stores/ledger.ts'
 import { memoryStore } from '../stores/memory/index.ts'
 import { accessOf, l402 } from './grpc.ts'
@@ -30,6 +31,7 @@ const ECHO = {
   drops: method('Drops', false, true),
   sums: method('Sums', true, false),
   hidden: method('Hidden', false, false),
+  free: method('Free', false, true),
 }
 type Kind = keyof typeof ECHO
 
@@ -45,7 +47,7 @@ afterEach(() => {
   for (const close of closing.splice(0)) close()
 })
 
-async function open() {
+async function open(lists: AddressLists = {}) {
   const lightning = memoryLightning()
   const store = memoryStore()
   const self = { runs: 0, fails: false, down: false, tokenId: '' }
@@ -59,7 +61,7 @@ async function open() {
     lightning,
     store: ledger,
     keys: [{ id: 'k1', masterKey: new Uint8Array(32).fill(1), active: true }],
-    services: { echo: {} },
+    services: { echo: lists },
   })
   const calls = { price: '1 sat', grants: { calls: 2 } }
   const credit = { price: '10 sat', grants: { credit: '10 sat' } }
@@ -75,6 +77,7 @@ async function open() {
     },
     '/echo.Echo/Drops': { ...credit, perMessage: '3 sat' },
     '/echo.Echo/Sums': { ...credit, perMessage: '3 sat' },
+    '/echo.Echo/Free': { free: true, rateLimits: [{ requests: '2/1d', per: 'route' }] },
   })
   const server = new grpc.Server({ interceptors: [interceptor] })
   const run = (call: { metadata: grpc.Metadata }): Error | null => {
@@ -102,6 +105,11 @@ async function open() {
       const fault = run(call)
       if (fault !== null) return void call.emit('error', fault)
       call.write(call.request)
+      call.write(call.request)
+      call.end()
+    },
+    free(call: grpc.ServerWritableStream<Buffer, Buffer>) {
+      run(call)
       call.write(call.request)
       call.end()
     },
@@ -245,6 +253,17 @@ describe('the adapter for @grpc/grpc-js', () => {
     const { runs } = self
     expect((await self.call('hidden', { authorization })).code).toBe(12)
     expect(self.runs).toBe(runs)
+  })
+
+  it('asks the gate about what is free, too: for its lists and its rates', async () => {
+    const self = await open()
+    for (let i = 0; i < 2; i++) expect(await self.call('free')).toMatchObject({ code: 0, messages: ['hi'] })
+    expect(await self.call('free')).toMatchObject({ code: 8, messages: [] })
+    expect(self.runs).toBe(2)
+    const shut = await open({ block: ['127.0.0.1'] })
+    for (const kind of ['free', 'unary'] as const)
+      expect(await shut.call(kind)).toMatchObject({ code: 7, messages: [] })
+    expect(shut.runs).toBe(0)
   })
 
   it('runs no method unpaid, however its path is spelt', async () => {

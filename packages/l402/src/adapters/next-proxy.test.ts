@@ -92,6 +92,16 @@ describe('the adapter for Next’s proxy', () => {
     expect(await self.send('GET', '/open')).toMatchObject({ status: 200, body: '{"access":null}' })
   })
 
+  it('lets no address go on that is shut out, to a free route neither', async () => {
+    let pages = 0
+    page = () => new Response(`page ${++pages}`)
+    const shut = await openBench((options, routes) => mount({ ...options, allow: [] }, routes))
+    for (const method of ['GET', 'HEAD', 'POST'])
+      for (const target of ['/open', '/pass']) expect((await shut.send(method, target)).status).toBe(403)
+    expect(pages).toBe(0)
+    await shut.close()
+  })
+
   it.each<[string, Omit<L402Route, 'name'>]>([
     ['grants', { price: '1 sat' }],
     ['grants', { price: '1 sat', grants: { calls: 5, valid: '1h' } }],

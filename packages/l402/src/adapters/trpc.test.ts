@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { narrowed } from '../../test/gate-bench.ts'
 import { hostileTargets } from '../../test/hostile-targets.ts'
 import { type Bench, listen, type Mount, openBench } from '../../test/matrix.ts'
+import { sessionAt } from '../../test/matrix-sessions.ts'
 import { payingFetch } from '../client/index.ts'
 import { memoryLightning } from '../lightning/memory.ts'
 import { memoryStore } from '../stores/memory/index.ts'
@@ -16,11 +17,16 @@ import { type L402Access, l402 } from './trpc.ts'
 type FetchEsque = NonNullable<Parameters<typeof httpLink>[0]['fetch']>
 
 let runs = 0
+let freeRuns = 0
 let fails: TRPCError | Error | null = null
 
 const t = initTRPC.context<{ l402: L402Access | null }>().create()
 const router = t.router({
   health: t.procedure.query(({ ctx }) => ({ paid: ctx.l402 !== null })),
+  news: t.procedure.query(() => {
+    freeRuns++
+    return 'none'
+  }),
   secret: t.procedure.query(() => 'not listed'),
   weather: t.router({
     forecast: t.procedure.query(({ ctx }) => {
@@ -42,6 +48,7 @@ const mount: Mount = (options) => {
   const fetch = toll(
     {
       health: { free: true },
+      news: { free: true, rateLimits: [{ requests: '4/1d', per: 'route' }] },
       'weather.forecast': { price: '10 sat', grants: { calls: 3 } },
       'weather.order': { price: '1 sat', grants: { calls: 5 } },
       'weather.watch': { price: '1 sat', grants: { calls: 5 } },
@@ -79,6 +86,7 @@ describe('the adapter for tRPC', () => {
 
   beforeEach(() => {
     runs = 0
+    freeRuns = 0
     fails = null
     self.storeDown = null
   })
@@ -192,6 +200,36 @@ describe('the adapter for tRPC', () => {
       expect([status, JSON.parse(body).code]).toEqual([400, 'bad_target'])
     }
     expect(runs).toBe(0)
+  })
+
+  it('counts each call of a batch of free procedures in its own rates, and runs none where one is over them', async () => {
+    const batch = (names: string) => self.send('GET', `/trpc/${names}?batch=1&input={}`)
+    expect((await batch('news,health,news')).status).toBe(200)
+    expect(freeRuns).toBe(2)
+    expect((await batch('news')).status).toBe(200)
+    const over = await batch('health,news,news')
+    expect([over.status, JSON.parse(over.body).code]).toEqual([429, 'rate_limited'])
+    expect((await batch('news')).status).toBe(429)
+    expect((await batch('health,health')).status).toBe(200)
+    expect(freeRuns).toBe(3)
+  })
+
+  it('ends orders about a session, and preflights, in the gate, where all that is called is free too', async () => {
+    const session = await sessionAt(self, FORECAST)
+    const batch = `${url}/health,health?batch=1&input={}`
+    expect((await fetch(`${url}/weather.forecast`, { headers: session.lines })).status).toBe(200)
+    const closed = await fetch(batch, { headers: session.closeLines })
+    expect([closed.status, await closed.json()]).toMatchObject([200, { status: 'closed' }])
+    expect((await fetch(batch, { method: 'OPTIONS' })).status).toBe(204)
+  })
+
+  it('lets no address in that is shut out, whatever it calls', async () => {
+    const shut = await openBench((options, routes) => mount({ ...options, allow: [] }, routes))
+    for (const names of ['health', 'health,health', 'news,health', 'weather.forecast'])
+      for (const method of ['GET', 'POST', 'HEAD'])
+        expect((await shut.send(method, `/trpc/${names}?batch=1&input={}`)).status, names).toBe(403)
+    expect([runs, freeRuns]).toEqual([0, 0])
+    await shut.close()
   })
 
   it('refuses a paid call that is to be answered in lines, which are a 200 whatever becomes of it', async () => {

@@ -1,8 +1,10 @@
 /** The paywall for tRPC over HTTP: in front of `fetchRequestHandler`, where each procedure has a price. */
 
 import { answerResponse, headerLines } from '../server/fetch-answers.ts'
+import { type L402Route, routeGates } from '../server/route-gates.ts'
 import { problemAnswer } from '../server/whole-answer.ts'
-import { type FetchHandler, type FetchOptions, l402 as fetchL402, type L402Route } from './fetch.ts'
+import type { FetchHandler, FetchOptions } from './fetch.ts'
+import { type PaidHandler, serveFetch } from './lib/serve-fetch.ts'
 
 export type { L402Access } from '../server/access.ts'
 export type { L402Options, L402Route } from '../server/route-gates.ts'
@@ -27,7 +29,7 @@ export type TrpcToll = <Args extends readonly unknown[]>(
 
 /**
  * Makes what stands in front of a tRPC router. Each request is a use of the procedure that it calls; one request calls one
- * paid procedure, since its answer has one status and one challenge.
+ * paid procedure, since its answer has one status and one challenge. A batch of free ones passes the gate of each.
  *
  * @example
  * ```ts
@@ -58,36 +60,40 @@ export type TrpcToll = <Args extends readonly unknown[]>(
  *
  * @throws RangeError, TypeError or L402Error `malformed` at set-up, for options out of range.
  */
-export function l402(options: FetchOptions): TrpcToll {
-  const toll = fetchL402(options)
+export function l402({ clientAddress = () => '', ...options }: FetchOptions): TrpcToll {
+  const gateOf = routeGates(options)
   return (procedures, { endpoint, handle }) => {
     if (!/^(?:\/[\w.~-]+)*\/?$/.test(endpoint))
       throw new RangeError(`invalid endpoint ${endpoint}: expected a path, e.g. /trpc`)
     const prefix = endpoint.endsWith('/') ? endpoint : `${endpoint}/`
-    const handlers = new Map(
+    const gates = new Map(
       Object.entries(procedures).map(([path, offer]) => {
         // Nothing that a URL spells in more than one way, nor what batches are split at.
         if (!/^[\w$~-]+(?:[./][\w$~-]+)*$/.test(path))
           throw new RangeError(`invalid procedure ${path}: expected its path, e.g. weather.forecast`)
-        return [path, { free: offer.free === true, serve: toll({ ...offer, name: path }, handle) }]
+        return [path, gateOf({ ...offer, name: path })]
       }),
     )
     return async (request, ...args) => {
       const { pathname } = new URL(request.url)
       // The very text, undecoded: whatever tRPC would read into another one is not found here.
       const paths = pathname.startsWith(prefix) ? pathname.slice(prefix.length).split(',') : []
-      const called = paths.flatMap((path) => handlers.get(path) ?? [])
-      const [first] = called
-      if (first === undefined || called.length !== paths.length)
+      const called = paths.flatMap((path) => gates.get(path) ?? [])
+      if (called.length === 0 || called.length !== paths.length)
         return refused(request, 'no_route', 'no procedure is sold under this path')
-      const free = called.every((each) => each.free)
-      if (called.length > 1 && free) return handle(request, null, ...args)
-      if (called.length > 1)
+      const free = called.every(({ terms }) => terms.free)
+      if (called.length > 1 && !free)
         return refused(request, 'bad_target', 'expected one procedure a request, since one of these is paid')
       // Such an answer is a 200 whatever becomes of the call, so that a failed one would be used up.
       if (!free && streamsLines(request))
         return refused(request, 'bad_target', 'expected to be asked for application/json, as by httpLink')
-      return first.serve(request, ...args)
+      const visit = { request, clientAddress: clientAddress(request, ...args) }
+      // Each call of a batch is a request at its own gate, and none runs before all of them have passed.
+      const run = called.reduceRight<PaidHandler>(
+        (inner, gate) => () => serveFetch(gate, visit, inner),
+        (access) => handle(request, access, ...args),
+      )
+      return run(null)
     }
   }
 }

@@ -154,7 +154,7 @@ interface Refused {
   readonly body: string
 }
 
-async function open(mount: Mount) {
+async function open(mount: Mount, lists: Pick<L402Options, 'allow'> = {}) {
   const lightning = memoryLightning()
   const store = memoryStore()
   const { server, opened } = await mount({
@@ -163,6 +163,7 @@ async function open(mount: Mount) {
     keys: [{ id: 'k1', masterKey: new Uint8Array(32).fill(1), active: true }],
     services: { feed: {} },
     challengeLimit: { limit: null, perSeconds: 1 },
+    ...lists,
   })
   closing.push(() => {
     server.close()
@@ -286,6 +287,12 @@ describe.each(Object.entries(MOUNTS))('WebSockets of %s', (name, mount) => {
     const socket = await self.opens('/minute', { authorization })
     expect(await closed(socket)).toBe(1008)
     expect((await self.refused('/minute', { authorization })).status).toBe(402)
+  })
+
+  it('are opened for no address that is shut out, where they are free neither', async () => {
+    const self = await open(mount, { allow: [] })
+    for (const path of ['/free', '/feed']) expect((await self.refused(path)).status).toBe(403)
+    expect(self.opened).toEqual([])
   })
 
   it('are opened by no spelling of their path unpaid', async () => {

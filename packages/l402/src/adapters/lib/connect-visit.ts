@@ -9,6 +9,7 @@ import type {
 } from 'node:http2'
 import type { RouteGate } from '../../server/route-gates.ts'
 import type { WholeAnswer } from '../../server/whole-answer.ts'
+import { baseOf } from './node-http2.ts'
 import { sendAnswer } from './node-lines.ts'
 import { CALL_BODY } from './rpc-call.ts'
 
@@ -22,8 +23,6 @@ type Visit = Parameters<RouteGate['enter']>[0]
 /** What the gate is asked. */
 export function visitOf(req: ConnectRequest): Visit {
   const { socket, rawHeaders } = req
-  const host = req.headers[':authority'] ?? req.headers.host
-  const scheme = 'encrypted' in socket && socket.encrypted === true ? 'https' : 'http'
   const headers: string[] = []
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] as string).toLowerCase()
@@ -38,7 +37,7 @@ export function visitOf(req: ConnectRequest): Visit {
     target: req.url ?? '/',
     headers,
     clientAddress: socket.remoteAddress ?? '',
-    base: typeof host === 'string' ? `${scheme}://${host}` : undefined,
+    base: baseOf(req),
     body: CALL_BODY,
   }
 }

@@ -7,6 +7,7 @@ import type { RouteGate } from '../../server/route-gates.ts'
 import type { WholeAnswer } from '../../server/whole-answer.ts'
 import { nodeBody } from './node-body.ts'
 import { holdResponse } from './node-hold.ts'
+import { baseOf, isGone } from './node-http2.ts'
 import { holdConnection, isUpgrade, NO_BODY } from './node-upgrade.ts'
 
 /** A request, and what a framework knows better about it. */
@@ -53,7 +54,7 @@ export async function enterNode(gate: RouteGate, visit: NodeVisit): Promise<Node
   if (entry.outcome === 'answer') return entry
   const { entitlement } = entry
   if (entitlement === null) return { outcome: 'pass', access: null, fail: () => DONE }
-  if (res.destroyed || res.closed) {
+  if (isGone(res)) {
     // The client is gone, and nothing has been done for it.
     await entitlement.release()
     return { outcome: 'answer', answer: entry.unavailable() }
@@ -74,9 +75,4 @@ export async function enterNode(gate: RouteGate, visit: NodeVisit): Promise<Node
   const watched = entitlement.counted || entitlement.answerHeaders.length > 0 || metering !== null
   const fail = watched ? holdResponse({ req, res, entitlement, metering }) : () => DONE
   return { outcome: 'pass', access, fail }
-}
-
-function baseOf({ headers, socket }: IncomingMessage): string | undefined {
-  if (headers.host === undefined) return undefined
-  return `${'encrypted' in socket && socket.encrypted === true ? 'https' : 'http'}://${headers.host}`
 }

@@ -3,15 +3,15 @@ import { concatBytes } from '../../core/bytes.ts'
 import { DIGEST_BYTES, digestsOf } from '../../server/content-digest.ts'
 import type { BodySource } from '../../server/enter.ts'
 import { PRICED_BODY_BYTES } from '../../server/pricing/pricer.ts'
+import { hasArrived, hasUnstatedBody } from './node-http2.ts'
 
 /** The body of Node's request. What is read of it is put back, so that the handler finds all of it. */
 export function nodeBody(req: IncomingMessage): BodySource {
   return {
     async priced(query, { readsBody }) {
       const stated = req.headers['content-length']
-      const chunked = req.headers['transfer-encoding'] !== undefined
       const known = stated !== undefined && /^[0-9]{1,15}$/.test(stated)
-      const bodyBytes = known ? Number(stated) : chunked ? null : 0
+      const bodyBytes = known ? Number(stated) : hasUnstatedBody(req) ? null : 0
       if (!readsBody) return { query, bodyBytes }
       const head = await peek(req, PRICED_BODY_BYTES)
       return { query, bodyBytes, bodyHead: head.subarray(0, PRICED_BODY_BYTES) }
@@ -40,7 +40,7 @@ async function peek(
         chunks.push(chunk)
         length += chunk.length
       }
-      if (length < enough && !req.complete) return
+      if (length < enough && !hasArrived(req)) return
       // At once: a stream that is found empty at its end has ended for good.
       if (length > 0) req.unshift(concatBytes(...chunks))
       done(resolve)
@@ -53,7 +53,7 @@ async function peek(
     }
     req.on('readable', take)
     req.on('close', gone)
-    if (req.complete) take()
+    if (hasArrived(req)) take()
     else if (req.destroyed) gone()
   })
   return concatBytes(...chunks)

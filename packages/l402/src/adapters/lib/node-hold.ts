@@ -9,6 +9,7 @@ import { KeptBody } from '../../server/kept-body.ts'
 import { linesForStatus } from '../../server/payment-scheme/receipt-lines.ts'
 import { chunkBytes } from './chunk-bytes.ts'
 import { type NodeEvents, nodeEvents } from './node-events.ts'
+import { cutOff } from './node-http2.ts'
 import { addLines, applyHead, linesOf } from './node-lines.ts'
 import { onceTold } from './once-told.ts'
 
@@ -34,16 +35,24 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
   const writeHead = res.writeHead.bind(res) as (status: number, reason?: string) => ServerResponse
   const write = res.write.bind(res) as (...args: readonly unknown[]) => boolean
   const rawEnd = res.end.bind(res) as (...args: readonly unknown[]) => ServerResponse
-  const destroy = res.destroy.bind(res)
+  const rawDestroy = res.destroy.bind(res)
+  const destroy = (error?: Error): ServerResponse => cutOff(res, rawDestroy, error)
   let lines: HeaderLines = []
   let begun = false
   let ending = false
+  // HTTP/2's `end` calls `write` for what it is given.
+  let inEnd = false
   let settled: Promise<void> | undefined
   let events: NodeEvents | null = null
 
   function end(...args: readonly unknown[]): ServerResponse {
     Reflect.deleteProperty(res, 'writableEnded')
-    return rawEnd(...args)
+    inEnd = true
+    try {
+      return rawEnd(...args)
+    } finally {
+      inEnd = false
+    }
   }
 
   function settle(how: Ending): Promise<void> {
@@ -112,6 +121,7 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
   }) as ServerResponse['writeHead']
 
   res.write = ((chunk: unknown, encoding: unknown, ...rest: readonly unknown[]) => {
+    if (inEnd) return write(chunk, encoding, ...rest)
     if (!res.headersSent && !ending) res.writeHead(res.statusCode)
     const bytes = events === null ? undefined : chunkBytes(chunk, encoding)
     if (events !== null && bytes !== undefined) return events.write(bytes, doneOf([encoding, ...rest]))
