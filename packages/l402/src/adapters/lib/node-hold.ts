@@ -8,6 +8,7 @@ import type { StreamHold } from '../../server/held-stream.ts'
 import { KeptBody } from '../../server/kept-body.ts'
 import { linesForStatus } from '../../server/payment-scheme/receipt-lines.ts'
 import { chunkBytes } from './chunk-bytes.ts'
+import { watchCut } from './node-cut.ts'
 import { type NodeEvents, nodeEvents } from './node-events.ts'
 import { cutOff } from './node-http2.ts'
 import { addLines, applyHead, linesOf } from './node-lines.ts'
@@ -38,6 +39,7 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
   const rawEnd = res.end.bind(res) as (...args: readonly unknown[]) => ServerResponse
   const rawDestroy = res.destroy.bind(res)
   const destroy = (error?: Error): ServerResponse => cutOff(res, rawDestroy, error)
+  const connection = watchCut(req)
   let lines: HeaderLines = []
   let begun = false
   let ending = false
@@ -90,6 +92,7 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
   function begin(): void {
     if (begun) return
     begun = true
+    connection.begin()
     if (res.statusCode >= 500) void settle('failed')
     else {
       if (measures) lines = linesOf(res)
@@ -176,8 +179,12 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
     if (!ending && !res.closed) void settle(begun ? 'broken' : 'failed')
     return destroy(error)
   }
-  // Whoever has got the work done pays for it, and does not save that by leaving early.
-  res.once('close', () => void settle('left'))
+  res.once('close', () => {
+    if (settled !== undefined) return
+    // Whoever has got the work done pays for it, and does not save that by leaving early.
+    if (connection.wasCut()) void settle(begun ? 'broken' : 'failed')
+    else void settle('left')
+  })
   return async () => {
     if (!begun) return settle('failed')
     if (ending) return
