@@ -1,5 +1,11 @@
 import { isL402Error, L402Error } from '@turnpike/l402'
-import type { Buyer, FetchOutcome, PreparedRequest, PurseStore } from '@turnpike/l402/client'
+import {
+  type Buyer,
+  delivered,
+  type FetchOutcome,
+  type PreparedRequest,
+  type PurseStore,
+} from '@turnpike/l402/client'
 import { typedAmount } from '../budget.ts'
 import { eventLines } from '../cli/events.ts'
 import { type Interruption, interruption } from '../cli/interruption.ts'
@@ -68,7 +74,8 @@ export async function get(
       // What was paid in this run opens; it is not paid for a second time.
       (first.purchases.length === 0 ? buyer : buyerThat(true)).fetch(request),
     )
-    return await hand({ outcome, values, file, part, request, purse, streams, startedAt })
+    const interrupted = (): boolean => stopped.signal.aborted
+    return await hand({ outcome, values, file, part, request, interrupted, streams, startedAt })
   } finally {
     await session.close()
     stopped.end()
@@ -154,7 +161,9 @@ async function getUnderGrant(
   const { outcome, part } = await anewIfOutgrown(first, goOn, () =>
     ask(typed, values['no-pay'] || first.purchases.length > 0),
   )
-  return await hand({ outcome, values, file, part, request: typed, purse: undefined, streams, startedAt })
+  // The daemon keeps the books.
+  const interrupted = (): boolean => true
+  return await hand({ outcome, values, file, part, request: typed, interrupted, streams, startedAt })
 }
 
 /** The request of a quote: its URL and method need not be typed again. */
@@ -191,15 +200,15 @@ interface Fetched {
   /** What of the file is gone on with. */
   readonly part: Part | undefined
   readonly request: PreparedRequest
-  /** `undefined` where the daemon keeps the books. */
-  readonly purse: PurseStore | undefined
+  /** Whether its user has stopped it. */
+  readonly interrupted: () => boolean
   readonly streams: Streams
   readonly startedAt: number
 }
 
 /** Hands the answer on, and says what happened. */
 async function hand(fetched: Fetched): Promise<ExitCode> {
-  const { outcome, values, file, purse, streams, startedAt } = fetched
+  const { outcome, values, file, streams, startedAt } = fetched
   const code = exitCodeOf(outcome, values.fail ?? false)
   const answer = answerOf(outcome)
   // As with curl, an answer that is not what was asked for goes to no file, and with --fail nowhere.
@@ -222,7 +231,9 @@ async function hand(fetched: Fetched): Promise<ExitCode> {
           given: await deliver(shown, { sinks: async () => [memory ?? streamSink(streams)], head }),
           resumedFrom: null,
         }
-  if ((given.kind === 'cut' || given.kind === 'unfit') && purse) await recordCut(purse, outcome)
+  // What its user stopped, or could not write, says nothing of the server: it is presented again (rule C8).
+  if (given.kind === 'whole') await delivered(outcome, 'whole')
+  else if (given.kind !== 'unwritten' && !fetched.interrupted()) await delivered(outcome, 'cut')
   const end = endOf(outcome, { code, given })
   if (values.json) {
     const body = answer && memory && 'bytes' in memory ? memory.bytes() : null
@@ -247,11 +258,4 @@ function showsProgress(values: Typed): boolean {
 
 function isWorthSaying(end: End, outcome: FetchOutcome, silent: boolean): boolean {
   return end.error !== null || (outcome.purchases.length > 0 && !silent)
-}
-
-/** An answer that broke off may not have been counted by the seller: the credential is presented again (rule C8). */
-async function recordCut(purse: PurseStore, outcome: FetchOutcome): Promise<void> {
-  if (!('credentialId' in outcome) || outcome.credentialId === null) return
-  const held = (await purse.credentials()).find(({ id }) => id === outcome.credentialId)
-  if (held) await purse.recordServed(held.paymentHash, 'not_served', 0)
 }

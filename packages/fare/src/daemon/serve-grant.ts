@@ -5,6 +5,7 @@ import { isL402Error, type Network } from '@turnpike/l402'
 import {
   type BuyerOptions,
   buyer,
+  delivered,
   type FetchOutcome,
   type PurchaseEvent,
   type PurseStore,
@@ -118,7 +119,7 @@ async function fetchUnder(
     response.end()
     return
   }
-  await answer(parts, outcome, { write, isGone: () => gone.signal.aborted })
+  await answer(outcome, { write, isGone: () => gone.signal.aborted })
   response.end()
 }
 
@@ -153,7 +154,6 @@ function buyerFor(
 
 /** The outcome, then the body as it comes. A 402 is not handed on: it holds a macaroon (rule C10). */
 async function answer(
-  parts: DaemonParts,
   outcome: FetchOutcome,
   to: { readonly write: (line: Line) => Promise<boolean>; readonly isGone: () => boolean },
 ): Promise<void> {
@@ -174,11 +174,8 @@ async function answer(
       },
     ],
   })
-  // An answer that broke off may not have been counted by the seller: it is presented again (rule C8).
-  if (given.kind === 'cut' && !to.isGone() && 'credentialId' in outcome && outcome.credentialId !== null) {
-    const held = (await parts.purse.credentials()).find(({ id }) => id === outcome.credentialId)
-    if (held) await parts.purse.recordServed(held.paymentHash, 'not_served', 0)
-  }
+  // Whoever asked and is gone says nothing of the server: it is presented again (rule C8).
+  if (!to.isGone()) await delivered(outcome, given.kind === 'whole' ? 'whole' : 'cut')
   await to.write(given.kind === 'whole' ? { end: true } : { cut: causeText(given.cause) })
 }
 

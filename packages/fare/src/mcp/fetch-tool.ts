@@ -5,7 +5,7 @@ import type {
   ServerContext,
 } from '@modelcontextprotocol/server'
 import { formatAmount, isL402Error } from '@turnpike/l402'
-import type { FetchOutcome, PurseStore, Quote } from '@turnpike/l402/client'
+import { delivered, type FetchOutcome, type Quote } from '@turnpike/l402/client'
 import { z } from 'zod'
 import { causeText } from '../cli/text.ts'
 import { answerOf } from '../commands/deliver.ts'
@@ -112,7 +112,7 @@ async function fetched(
 
 /** Hands an outcome over: money first, then the content, marked. */
 async function handed(
-  { desk }: Visit,
+  { desk, ctx }: Visit,
   { purse }: Session,
   bought: { readonly outcome: FetchOutcome; readonly spentMsat: bigint; readonly saveAs: string | undefined },
 ): Promise<CallToolResult> {
@@ -137,7 +137,9 @@ async function handed(
     unwritten = ` ${error.message}; the content is here instead.`
     body = response && (await handBody(response, { ...place, file: null }))
   }
-  if (body?.cut) await recordCut(purse, outcome)
+  // What its caller has cancelled says nothing of the server: it is presented again (rule C8).
+  if (!body?.cut) await delivered(outcome, 'whole')
+  else if (!ctx.mcpReq.signal.aborted) await delivered(outcome, 'cut')
   const lost = body?.cut === true && outcome.kind === 'served'
   const why = body?.tooLarge
     ? ` The answer was not unpacked to its end: ${body.tooLarge}. What was bought is kept and tried first next time.`
@@ -267,11 +269,4 @@ function failed(error: unknown): CallToolResult {
   const code = error instanceof AskedWrongly ? 'usage' : isL402Error(error) ? error.code : 'failed'
   const message = `Nothing was paid: ${shown(causeText(error), 600)}`
   return answer({ ...EMPTY, outcome: code, reason: null, message }, { text: message, failed: true })
-}
-
-/** An answer that broke off may not have been counted by the seller: the credential is presented again (rule C8). */
-async function recordCut(purse: PurseStore, outcome: FetchOutcome): Promise<void> {
-  if (!('credentialId' in outcome) || outcome.credentialId === null) return
-  const held = (await purse.credentials()).find(({ id }) => id === outcome.credentialId)
-  if (held) await purse.recordServed(held.paymentHash, 'not_served', 0)
 }

@@ -14,6 +14,12 @@ interface Document {
 /** Finds a document by its path. `base` is the origin that the client asked. */
 export type Documents = (path: string, base: string) => Document | undefined
 
+/** What they are made of. */
+interface DocumentParts extends OpenApiParts {
+  /** Whether challenges hold the Payment scheme for a client that asks this origin. */
+  readonly payment: (base: string) => boolean
+}
+
 /** Where they stand. */
 const OPENAPI_PATH = '/openapi.json'
 const SERVICES_PATH = '/.well-known/l402-services'
@@ -28,19 +34,18 @@ export const DOCUMENT_PATHS: ReadonlySet<string> = new Set([
   LLMS_PATH,
 ])
 
-/** Makes them; those that hold no address are made once for all origins that are offered the same. */
-export function createDocuments(parts: OpenApiParts): Documents {
-  const openapis = new Map<boolean, Document>()
-  const openapi = (base: string): Document => {
-    const payment = parts.payment(base)
-    const made = openapis.get(payment) ?? json('application/json', openApiDocument(parts, base))
-    openapis.set(payment, made)
-    return made
-  }
+/**
+ * Makes them. Those that hold no address are made here, once for all origins that are offered the same: no request waits for
+ * what an upstream's document takes.
+ */
+export function createDocuments({ payment: isOffered, ...parts }: DocumentParts): Documents {
+  const [withPayment, without] = [true, false].map((payment) =>
+    json('application/json', openApiDocument(parts, { payment })),
+  )
   return (path, base) => {
     switch (path) {
       case OPENAPI_PATH:
-        return openapi(base)
+        return isOffered(base) ? withPayment : without
       case SERVICES_PATH:
         return json('application/json', { services: endpoints(parts.services, base) })
       case CATALOG_PATH:

@@ -72,7 +72,8 @@ export function listServices(
     .filter(({ routes }) => routes.length > 0)
 }
 
-function isListed({ hidden, policy }: RouteConfig): boolean {
+/** Whether the documents tell of a route of a service that is not hidden itself. */
+export function isListed({ hidden, policy }: RouteConfig): boolean {
   // What sells nothing has no price to tell.
   return !hidden && policy.skipInvoice !== true
 }

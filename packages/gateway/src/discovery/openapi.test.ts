@@ -25,10 +25,9 @@ it('tells the Payment scheme of routes that offer it, and not of others', () => 
   const parts = {
     services: [{ name: 'weather', description: undefined, routes, conditions: [] }],
     titles: { title: undefined, description: undefined },
-    payment: () => true,
     own: undefined,
   }
-  const { paths } = openApiDocument(parts, 'https://api.example') as {
+  const { paths } = openApiDocument(parts, { payment: true }) as {
     paths: Record<string, { get: object }>
   }
   expect(paths['/now']?.get).toHaveProperty('x-payment-info')

@@ -1,45 +1,33 @@
 /** `/openapi.json`: OpenAPI 3.1 with `x-payment-info` (the MPP discovery draft) and `x-l402`. */
 
 import type { ListedRoute, ListedService } from './listing.ts'
-import {
-  componentsFor,
-  isTable,
-  type Listed,
-  tagsFor,
-  withoutForeignLinks,
-  withoutServers,
-} from './own-parts.ts'
-import { gatewayPaths } from './own-paths.ts'
-import { METHODS, pathItemOf } from './path-item.ts'
+import { type OwnDocument, type OwnOperations, operationsOf, ownOperations } from './own-operations.ts'
+import { isTable, tagsFor } from './own-parts.ts'
+import { METHODS } from './path-item.ts'
 import type { Titles } from './titles.ts'
 
 type Json = Record<string, unknown>
-
-/** An upstream's own document, and which of its routes sells an operation of it. */
-export interface OwnDocument {
-  readonly document: Json
-  /** `undefined`: none that is listed, so the operation is left out. */
-  readonly routeOf: (method: string, path: string) => ListedRoute | undefined
-  /** What its servers' paths begin with where requests are sent below a path. */
-  readonly basePath: string
-}
 
 /** What the document is made of. */
 export interface OpenApiParts {
   readonly services: readonly ListedService[]
   readonly titles: Titles
-  /** Whether challenges hold the Payment scheme for a client that asks this origin. */
-  readonly payment: (base: string) => boolean
   readonly own: OwnDocument | undefined
 }
 
-/** The document for those who ask this origin; addresses in it are relative to it. */
-export function openApiDocument({ services, titles, own, ...parts }: OpenApiParts, base: string): Json {
-  const payment = parts.payment(base)
-  const paths = own === undefined ? {} : ownPaths(own, payment)
-  for (const route of services.flatMap((service) => service.routes)) addRoute(paths, route, payment)
+/**
+ * The document; addresses in it are relative to where it is asked for. `payment`: whether challenges hold the Payment scheme for
+ * a client that asks there.
+ */
+export function openApiDocument(
+  { services, titles, own }: OpenApiParts,
+  { payment }: { readonly payment: boolean },
+): Json {
   const { document = {} } = own ?? {}
-  const components = componentsFor(listedIn(document, paths), paths)
+  const operations = own === undefined ? undefined : ownOperations(own)
+  const paths = operations === undefined ? {} : pathsWithTerms(operations, payment)
+  const components = operations?.components ?? {}
+  for (const route of services.flatMap((service) => service.routes)) addRoute(paths, route, payment)
   const tags = tagsFor(document['tags'], paths)
   const conditions = Object.fromEntries(services.map((service) => [service.name, service.conditions]))
   return {
@@ -72,49 +60,19 @@ function infoOf(document: Json | undefined, { title, description }: Titles): Jso
   }
 }
 
-function ownPaths({ document, routeOf, basePath }: OwnDocument, payment: boolean): Record<string, Json> {
-  const paths: Record<string, Json> = {}
-  const all = isTable(document['paths']) ? document['paths'] : {}
-  for (const path of Object.keys(all)) {
-    const { operations, rest: shared, servers } = pathItemOf(document, path)
-    for (const [key, operation] of Object.entries(operations)) {
-      const levels = [operation['servers'], servers, document['servers']]
-      const sold = gatewayPaths(path, levels, { basePath })
-        .map((at) => ({ at, route: routeOf(key.toUpperCase(), at) }))
-        .find(({ route }) => route !== undefined)
-      if (sold?.route === undefined) continue
-      const { at, route } = sold
-      const item = paths[at] ?? shared
-      // What two of its paths come to is told once.
-      if (key in item) continue
-      // What the document asks of all its operations, the free ones are still asked.
-      const { security = document['security'], ...rest } = withoutServers(operation)
-      const terms = withTerms({ ...rest, ...(security === undefined ? {} : { security }) }, route, payment)
-      paths[at] = { ...item, [key]: terms }
-    }
-  }
-  const listed = listedIn(document, paths)
-  for (const item of Object.values(paths))
-    for (const operation of operationsOf(item))
-      operation['responses'] = withoutForeignLinks(operation['responses'], listed)
-  return paths
+function pathsWithTerms({ paths, routes }: OwnOperations, payment: boolean): Record<string, Json> {
+  const sold = Object.entries(paths).map(([path, item]) => {
+    const operations = operationsOf(item).map(([method, operation]) => {
+      const route = routes.get(`${method} ${path}`)
+      return [method, route === undefined ? operation : withTerms(operation, route, payment)] as const
+    })
+    return [path, { ...item, ...Object.fromEntries(operations) }] as const
+  })
+  return Object.fromEntries(sold)
 }
 
 function isMethod(key: string): boolean {
   return (METHODS as readonly string[]).includes(key)
-}
-
-function operationsOf(item: Json): readonly Json[] {
-  return METHODS.filter((method) => method in item).map((method) => item[method] as Json)
-}
-
-function listedIn(document: Json, paths: Record<string, Json>): Listed {
-  const operations = Object.values(paths).flatMap(operationsOf)
-  return {
-    components: document['components'],
-    ids: new Set(operations.map(({ operationId }) => operationId)),
-    paths: new Set(Object.keys(paths)),
-  }
 }
 
 /** Adds what no operation stands for yet. */

@@ -26,14 +26,15 @@ function merged(own: Json): Json {
     {
       services: [{ name: 'weather', description: undefined, routes, conditions: [] }],
       titles: { title: undefined, description: undefined },
-      payment: () => true,
       own: {
-        basePath: '',
         document: own,
-        routeOf: (method, path) => routes.find(({ match }) => match === `${method} ${path}`),
+        placeOf: (method, path) =>
+          routes
+            .filter(({ match }) => match === `${method} ${path}`)
+            .map((sold) => ({ path, route: sold }))[0],
       },
     },
-    'https://api.example',
+    { payment: true },
   )
 }
 

@@ -1,113 +1,35 @@
-/** What of an upstream's own document stays with its listed operations. The rest could tell of what is hidden. */
+/** Parts of an upstream's own document, and what leads from one to another. */
 
 type Json = Record<string, unknown>
+
+/** Longest reference that is followed. */
+const MOST_REFERENCE = 8192
 
 /** An object of JSON. */
 export function isTable(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** What of an upstream's document is listed. */
-export interface Listed {
-  /** The document's own components. */
-  readonly components: unknown
-  /** The listed operations' `operationId`s. */
-  readonly ids: ReadonlySet<unknown>
-  /** Their paths, as they are served: a link by another path, below a server's, is left out. */
-  readonly paths: ReadonlySet<string>
-}
-
-/**
- * A path item, or an operation, without the upstream's servers: requests go to the gateway alone, and where the upstream
- * stands is nobody's business.
- */
-export function withoutServers({ servers: _, ...kept }: Json): Json {
-  return kept
-}
-
-/** Responses by name, without links to operations that are not listed. */
-export function withoutForeignLinks(responses: unknown, listed: Listed): unknown {
-  if (!isTable(responses)) return responses
-  const kept = Object.entries(responses).map(([name, response]) => {
-    if (!isTable(response) || !isTable(response['links'])) return [name, response]
-    const links = Object.entries(response['links'])
-      .filter(([, link]) => leadsToListed(link, listed))
-      .map(([key, link]) => [key, withoutServer(link)])
-    return [name, { ...response, links: Object.fromEntries(links) }]
-  })
-  return Object.fromEntries(kept)
-}
-
-/** A link may say where the upstream stands, as operations may. */
-function withoutServer(link: unknown): unknown {
-  if (!isTable(link)) return link
-  const { server: _, ...kept } = link
-  return kept
-}
-
-function leadsToListed(link: unknown, { components, ids, paths }: Listed): boolean {
-  const named = isTable(link) ? referenced(link['$ref']) : undefined
-  const target = named === undefined ? link : componentOf(components, named)
-  if (!isTable(target)) return false
-  const { operationId, operationRef } = target
-  if (operationId !== undefined) return ids.has(operationId)
-  const [, path] = /^#\/paths\/([^/]+)/.exec(String(operationRef)) ?? []
-  return path !== undefined && paths.has(unescaped(path))
-}
-
 /** A component by kind and name. */
-interface Named {
+export interface Named {
   readonly kind: string
   readonly name: string
 }
 
-function referenced(ref: unknown): Named | undefined {
-  const [, kind, name] = /^#\/components\/([^/]+)\/([^/]+)/.exec(String(ref)) ?? []
-  return kind === undefined || name === undefined ? undefined : { kind, name: unescaped(name) }
+/** The component that a reference leads to or into; `undefined` for any other reference. */
+export function referenced(ref: unknown): Named | undefined {
+  const [, root, kind, name] = pointerOf(ref) ?? []
+  return root !== 'components' || kind === undefined || name === undefined ? undefined : { kind, name }
 }
 
-function componentOf(components: unknown, { kind, name }: Named): unknown {
+/** A component of these; `undefined` where there is none. */
+export function componentOf(components: unknown, { kind, name }: Named): unknown {
   const group = isTable(components) && Object.hasOwn(components, kind) ? components[kind] : undefined
   return isTable(group) && Object.hasOwn(group, name) ? group[name] : undefined
 }
 
-/** The components that these operations need, and what those need in turn. */
-export function componentsFor(listed: Listed, operations: unknown): Json {
-  const needed: Record<string, Json> = {}
-  const seen = new Set<unknown>()
-  const open: unknown[] = [operations]
-  const need = (named: Named): void => {
-    const found = componentOf(listed.components, named)
-    if (found === undefined) return
-    const { kind, name } = named
-    // What is cleaned is a new object each time: a circle would never end.
-    const group = needed[kind]
-    if (group !== undefined && Object.hasOwn(group, name)) return
-    const one = { [name]: found }
-    const clean = cleaned(kind, one, listed)
-    needed[kind] = { ...needed[kind], ...clean }
-    open.push(clean[name])
-  }
-  while (open.length > 0) {
-    const value = open.pop()
-    if (typeof value !== 'object' || value === null || seen.has(value)) continue
-    seen.add(value)
-    for (const [key, member] of Object.entries(value)) {
-      for (const named of namedBy(key, member)) need(named)
-      open.push(member)
-    }
-  }
-  return needed
-}
-
-function cleaned(kind: string, one: Json, listed: Listed): Json {
-  if (kind === 'responses') return withoutForeignLinks(one, listed) as Json
-  if (kind !== 'links') return one
-  return Object.fromEntries(Object.entries(one).map(([name, link]) => [name, withoutServer(link)]))
-}
-
 /** What a member refers to: by `$ref`, by what a discriminator maps to (also the bare name of a schema), by `security`. */
-function namedBy(key: string, member: unknown): readonly Named[] {
+export function namedBy(key: string, member: unknown): readonly Named[] {
   if (key === '$ref') return [referenced(member)].filter((named) => named !== undefined)
   if (key === 'mapping' && isTable(member))
     return Object.values(member).map((to) => referenced(to) ?? { kind: 'schemas', name: String(to) })
@@ -127,18 +49,22 @@ export function tagsFor(tags: unknown, operations: Readonly<Record<string, Json>
 }
 
 /** The object that a reference within the document leads to; `undefined` for any other reference. */
-export function tableAt(document: Json, ref: string): Json | undefined {
-  if (!ref.startsWith('#/')) return undefined
-  let value: unknown = document
-  for (const part of ref.slice(2).split('/')) {
-    const name = unescaped(part)
+export function tableAt(document: Json, ref: unknown): Json | undefined {
+  const names = pointerOf(ref)?.slice(1)
+  let value: unknown = names === undefined ? undefined : document
+  for (const name of names ?? [])
     value = isTable(value) && Object.hasOwn(value, name) ? value[name] : undefined
-  }
   return isTable(value) ? value : undefined
 }
 
-/** A part of a JSON pointer in a URL fragment (RFC 6901 §6). */
+/** The parts of a JSON pointer in a URL fragment (RFC 6901 §6), `#` first; `undefined` for any other text. */
+export function pointerOf(ref: unknown): readonly string[] | undefined {
+  if (typeof ref !== 'string' || !ref.startsWith('#/') || ref.length > MOST_REFERENCE) return undefined
+  return ref.split('/').map(unescaped)
+}
+
 function unescaped(part: string): string {
+  if (!/[%~]/.test(part)) return part
   let text = part
   try {
     text = decodeURIComponent(part)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { parseConfig } from '../config/load.ts'
 import { documentsOf } from './of-config.ts'
-import { gatewayPaths } from './own-paths.ts'
+import { documentPaths, gatewayPaths } from './own-paths.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'own-paths-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -20,10 +20,24 @@ it.each<[string, unknown[], string[]]>([
   ['a path item’s own', [undefined, [{ url: '/item' }], [{ url: '/doc' }]], ['/item/x']],
   ['several', [[{ url: 'http://a/v1' }, { url: 'http://b/v1' }, { url: 'http://b/v2' }]], ['/v1/x', '/v2/x']],
   ['what is no server', [[7, { url: 'http://[' }, { url: 8 }]], ['/x']],
-  ['one below where the gateway sends to', [[{ url: '/base/v1' }]], ['/v1/x']],
-  ['one beside it', [[{ url: '/bases' }]], ['/bases/x']],
+  ['one with many slashes', [[{ url: `/v1${'/'.repeat(5000)}` }]], ['/v1/x']],
+  ['one that no request could name', [[{ url: `/${'v'.repeat(10_000)}` }, { url: '/v1' }]], ['/x', '/v1/x']],
 ])('paths are below the server: %s', (_, levels, paths) => {
-  expect(gatewayPaths('/x', levels, { basePath: '/base' })).toEqual(paths)
+  expect(documentPaths('/x', levels)).toEqual(paths)
+})
+
+it.each<[string, string, string, string[]]>([
+  ['/base/v1/x', '/base', '', ['/v1/x']],
+  ['/bases/x', '/base', '', ['/bases/x']],
+  ['/x', '', '/v1', ['/v1/x', '/x']],
+  ['/v1/x', '', '/v1', ['/v1/x']],
+  ['/v10/x', '', '/v1', ['/v1/v10/x', '/v10/x']],
+  ['/base/x', '/base', '/v1', ['/v1/x', '/x']],
+  ['/base/v1/x', '/base', '/v1', ['/v1/v1/x']],
+  ['/v1', '', '/v1', ['/v1']],
+  ['/', '', '/v1', ['/v1/', '/']],
+])('%s behind what puts "%s" before and cuts "%s" off is at %j', (path, basePath, stripPrefix, paths) => {
+  expect(gatewayPaths(path, { basePath, stripPrefix })).toEqual(paths)
 })
 
 /** What `/openapi.json` lists beside the routes' own: the operations of the upstream's document, by path. */

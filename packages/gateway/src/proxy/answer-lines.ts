@@ -66,6 +66,12 @@ export function answerLines(
   return { lines, length }
 }
 
+/** The same for a body whose length is not known any more. */
+export function withoutLength({ lines }: AnswerLines): AnswerLines {
+  const kept = lines.filter((_, i) => (lines[i - (i % 2)] ?? '').toLowerCase() !== 'content-length')
+  return { lines: kept, length: -1 }
+}
+
 const CACHE_CONTROL: ReadonlySet<string> = new Set(['cache-control'])
 
 function dropNamed(lines: string[], names: ReadonlySet<string>): void {

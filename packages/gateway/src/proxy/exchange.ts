@@ -1,13 +1,14 @@
 import type { Duplex } from 'node:stream'
 import type { HeaderLines } from '@turnpike/l402'
-import { type AnswerLines, answerLines } from './answer-lines.ts'
+import { answerLines, withoutLength } from './answer-lines.ts'
 import { type OwnProblem, sendProblem } from './answers.ts'
+import { sendHints } from './early-hints.ts'
 import { EventAnswer } from './event-answer.ts'
 import type { ExchangeOptions, Phase } from './exchange-options.ts'
 import { isGrpcFault } from './grpc.ts'
 import { Outgoing } from './outgoing.ts'
-import { bodyTooLarge } from './own-problems.ts'
-import { hintLinks, latin1Pairs } from './raw-lines.ts'
+import { BOOKS_DOWN, bodyTooLarge } from './own-problems.ts'
+import { latin1Pairs } from './raw-lines.ts'
 import { RequestBody } from './request-body.ts'
 import { Sending } from './sending.ts'
 import { Settling } from './settling.ts'
@@ -17,11 +18,6 @@ import type { Upstream, UpstreamHandler } from './upstream-pools.ts'
 
 // Answers of a known length up to this go out whole or not at all.
 const GATHER_BYTES = 65_536
-const BOOKS_DOWN: OwnProblem = {
-  code: 'store_unavailable',
-  detail: 'the use could not be recorded; nothing was charged',
-  lines: ['Retry-After', '5'],
-}
 const NO_LINES: HeaderLines = []
 
 /**
@@ -125,7 +121,7 @@ export class Exchange implements UpstreamHandler {
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
     if (status < 200 || this.#phase !== 'waiting') {
-      if (status === 103 && this.#phase === 'waiting') this.#hint(raw)
+      if (status === 103 && this.#phase === 'waiting') sendHints(this.#options.res, raw)
       return true
     }
     this.#resume = resume
@@ -252,18 +248,6 @@ export class Exchange implements UpstreamHandler {
         over()
       },
     })
-  }
-
-  /** Early hints (RFC 8297) go out as they come, where the client's version of HTTP knows them. */
-  #hint(raw: readonly unknown[]): void {
-    const { req, res } = this.#options
-    const link = hintLinks(raw)
-    if (link.length === 0 || req.httpVersion === '1.0') return
-    try {
-      res.writeEarlyHints({ link })
-    } catch {
-      // Not a link that Node sends: a hint can be left out.
-    }
   }
 
   /** Tells the books before the first byte goes out. Answers whether the upstream may go on meanwhile. */
@@ -396,11 +380,6 @@ export class Exchange implements UpstreamHandler {
     this.#breakTunnel?.()
     this.#body?.destroy()
   }
-}
-
-function withoutLength({ lines }: AnswerLines): AnswerLines {
-  const kept = lines.filter((_, i) => (lines[i - (i % 2)] ?? '').toLowerCase() !== 'content-length')
-  return { lines: kept, length: -1 }
 }
 
 function expire(exchange: Exchange): void {

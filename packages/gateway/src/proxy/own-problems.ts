@@ -12,6 +12,13 @@ export const NO_WEBSOCKET: OwnProblem = {
   detail: 'the service behind this gateway speaks HTTP/2, over which no WebSocket is carried',
 }
 
+/** A use that is not in the books is not served (protocol §5 rule 9). */
+export const BOOKS_DOWN: OwnProblem = {
+  code: 'store_unavailable',
+  detail: 'the use could not be recorded; nothing was charged',
+  lines: ['Retry-After', '5'],
+}
+
 /** Another proxy asks about a request that it will not send on in the one spelling that was matched. */
 export const OTHER_SPELLING: OwnProblem = {
   code: 'bad_target',

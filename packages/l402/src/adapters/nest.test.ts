@@ -1,12 +1,9 @@
-import 'reflect-metadata'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { All, Controller, Get, Module, Post, Req, Res, UseGuards } from '@nestjs/common'
-import { NestFactory } from '@nestjs/core'
+import { All, Get, Post, Req, Res, UseGuards } from '@nestjs/common'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Bench, type Mount, openBench } from '../../test/matrix.ts'
 import { serveNode } from '../../test/matrix-answers.ts'
+import { addHandler, listenNest } from '../../test/support/nest-app.ts'
 import { memoryLightning } from '../lightning/memory.ts'
 import { memoryStore } from '../stores/memory/index.ts'
 import { describeAdapter } from './adapters.test-suite.ts'
@@ -16,38 +13,26 @@ import { l402, type NestContext } from './nest.ts'
 type Answering = Parameters<typeof serveNode>[0]
 type Parsed = ExpressRequest & { readonly body?: unknown }
 
-/** What decorators do, said in calls: tests are run without their syntax. */
-const mount: Mount = async (options, routes) => {
+const mount: Mount = (options, routes) => {
   const toll = l402(options)
   class Shop {}
   for (const [i, route] of routes.entries()) {
-    const name = `handler${i}`
     const value = async (req: Parsed, res: Answering): Promise<void> => {
       const body = async (): Promise<string> =>
         req.body === undefined ? text(req) : JSON.stringify(req.body)
       await serveNode(res, await route.handle({ access: req.l402 ?? null, text: body }))
     }
-    const descriptor = { value, configurable: true }
-    Object.defineProperty(Shop.prototype, name, descriptor)
-    Req()(Shop.prototype, name, 0)
-    Res()(Shop.prototype, name, 1)
+    const takes: MethodDecorator = (shop, name) => {
+      Req()(shop, name, 0)
+      Res()(shop, name, 1)
+    }
     const on = { GET: Get, POST: Post, ALL: All }[route.method]
-    on(route.path)(Shop.prototype, name, descriptor)
-    UseGuards(toll(route.offer))(Shop.prototype, name, descriptor)
+    addHandler(Shop, `handler${i}`, {
+      value,
+      decorators: [takes, on(route.path), UseGuards(toll(route.offer))],
+    })
   }
-  Controller()(Shop)
-  class App {}
-  Module({ controllers: [Shop] })(App)
-  const app = await NestFactory.create(App, { logger: false, rawBody: true, abortOnError: false })
-  await app.listen(0, '127.0.0.1')
-  const server = app.getHttpServer() as Server
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: async () => {
-      server.closeAllConnections()
-      await app.close()
-    },
-  }
+  return listenNest(Shop, { rawBody: true })
 }
 
 describeAdapter('NestJS', mount)

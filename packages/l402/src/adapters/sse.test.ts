@@ -1,13 +1,10 @@
 /** Event streams of sessions as each framework's own way of sending them has it. */
 
-import 'reflect-metadata'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { createAdaptorServer } from '@hono/node-server'
 import Router from '@koa/router'
-import { Controller, Module, Sse, UseGuards } from '@nestjs/common'
-import { NestFactory } from '@nestjs/core'
+import { Sse, UseGuards } from '@nestjs/common'
 import { initTRPC } from '@trpc/server'
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import express from 'express'
@@ -19,6 +16,7 @@ import { from } from 'rxjs'
 import { expect, it } from 'vitest'
 import { listen, type Mount, openBench } from '../../test/matrix.ts'
 import { dataOf, sessionAt } from '../../test/matrix-sessions.ts'
+import { addHandler, listenNest } from '../../test/support/nest-app.ts'
 import { l402 as expressL402 } from './express.ts'
 import { l402 as fastifyL402 } from './fastify.ts'
 import { l402 as honoL402 } from './hono.ts'
@@ -45,28 +43,13 @@ const hono: Mount = (options) => {
   return listen(createAdaptorServer({ fetch: app.fetch }) as Server)
 }
 
-const nest: Mount = async (options) => {
+const nest: Mount = (options) => {
   class Shop {}
-  const descriptor = {
+  addHandler(Shop, 'events', {
     value: () => from(NUMBERS.map((data) => ({ data: String(data) }))),
-    configurable: true,
-  }
-  Object.defineProperty(Shop.prototype, 'events', descriptor)
-  Sse('/events')(Shop.prototype, 'events', descriptor)
-  UseGuards(nestL402(options)(ROUTE))(Shop.prototype, 'events', descriptor)
-  Controller()(Shop)
-  class App {}
-  Module({ controllers: [Shop] })(App)
-  const app = await NestFactory.create(App, { logger: false, abortOnError: false })
-  await app.listen(0, '127.0.0.1')
-  const server = app.getHttpServer() as Server
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: async () => {
-      server.closeAllConnections()
-      await app.close()
-    },
-  }
+    decorators: [Sse('/events'), UseGuards(nestL402(options)(ROUTE))],
+  })
+  return listenNest(Shop)
 }
 
 const fastifyRaw: Mount = async (options) => {

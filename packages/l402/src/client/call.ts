@@ -2,6 +2,7 @@
 
 import { encodeHex } from '../core/bytes.ts'
 import type { StoredCredential } from '../stores/purse.ts'
+import { type AwaitedAnswer, awaitDelivery } from './delivery.ts'
 import type { NotPaid } from './gate.ts'
 import type { Hop } from './hop.ts'
 import type { Paid } from './pay.ts'
@@ -19,6 +20,8 @@ export interface Call {
   readonly purchases: Purchase[]
   /** Ids of credentials that this call has presented. */
   readonly tried: Set<string>
+  /** Answers to credentials, of which nothing is known but their headers. */
+  readonly awaited: AwaitedAnswer[]
   /** The one invoice that this call may pay, as it was quoted; left out: whichever policy allows. */
   readonly onlyInvoice?: string
   /** Origins that get credentials as they were bought for the rest of this call. */
@@ -27,7 +30,7 @@ export interface Call {
 
 /** Starts a call. */
 export function startCall(run: Run, request: PreparedRequest): Call {
-  return { run, request, purchases: [], tried: new Set(), asBought: new Set() }
+  return { run, request, purchases: [], tried: new Set(), awaited: [], asBought: new Set() }
 }
 
 /** Statuses that are not the resource although it was paid for (rule C8); what the resource itself says is served. */
@@ -47,22 +50,22 @@ export async function answered(
   const base = { url: hop.url.href, purchases }
   if (credential) {
     if (run.now() - credential.lastUsedAtMs >= TOUCH_MS) await run.purse.touchCredential(credential.id)
-    // What was served once stays so: nothing to look up.
-    const payment = run.redeemed.has(credential.id)
-      ? undefined
-      : await run.purse.payment(credential.paymentHash)
-    if (payment && payment.served !== 'redeemed') {
-      if (isDenial(status))
-        return await notServed(call, hop, { credential, response, detail: `the server answered ${status}` })
-      await run.purse.recordServed(credential.paymentHash, 'redeemed', status)
-    }
-    run.redeemed.add(credential.id)
+    if (isDenial(status) && !(await wasRedeemed(run, credential)))
+      return await notServed(call, hop, { credential, response, detail: `the server answered ${status}` })
+    await awaitDelivery(call, { credential, status })
   }
   const credentialId = credential?.id ?? null
   const reused = credential !== null && !purchases.some((bought) => bought.credentialId === credential.id)
   run.emit({ type: 'served', status, credentialId })
   const receipt = credential && receiptOf(response, credential.paymentHash)
   return { ...base, kind: 'served', response, credentialId, reused, receipt }
+}
+
+/** Whether it was served before, or was paid by nobody here. */
+async function wasRedeemed(run: Run, { id, paymentHash }: StoredCredential): Promise<boolean> {
+  if (run.redeemed.has(id)) return true
+  const payment = await run.purse.payment(paymentHash)
+  return payment === undefined || payment.served === 'redeemed'
 }
 
 /** Paid and not served, on the books and as an outcome (rule C8). */

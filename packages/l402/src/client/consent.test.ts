@@ -257,6 +257,41 @@ describe('the circuit breakers', () => {
     expect(shown).toMatchObject([{ asks: 'price_jump', lastAmountMsat: 25_000n }])
   })
 
+  it('ask about a jump behind a redirect, wherever it leads this time', async () => {
+    await purse.setBudget({ ...NO_LIMITS, breakers: { priceJump: 5 } })
+    seller.uses = 1
+    let n = 0
+    const { behaviour } = seller
+    seller.behaviour = (received, response, self) =>
+      received.url === '/jump'
+        ? response.writeHead(302, { location: `/jumped/${n++}` }).end()
+        : behaviour(received, response, self)
+    expect(await get('/jump')).toMatchObject({ kind: 'served' })
+    seller.plan = { invoice: { amountMsat: 50_001n } }
+    expect(await get('/jump')).toMatchObject({ kind: 'refused', reason: 'price_jump' })
+    // What was asked for by its own name has no price yet.
+    expect(await get('/jumped/9')).toMatchObject({ kind: 'served' })
+    // What was paid for the asked-for address itself counts as well.
+    seller.plan = {}
+    await get('/later')
+    seller.behaviour = (received, response) =>
+      received.url === '/later' ? response.writeHead(302, { location: '/elsewhere' }).end() : undefined
+    seller.plan = { invoice: { amountMsat: 50_001n } }
+    expect(await get('/later')).toMatchObject({ kind: 'refused', reason: 'price_jump' })
+  })
+
+  it('remember the last price, and what is owed, over any number of payments that failed', async () => {
+    await purse.setBudget({ ...NO_LIMITS, breakers: { priceJump: 5 } })
+    seller.uses = 1
+    await get('/a')
+    const { onPay } = wallet
+    wallet.onPay = () => ({ status: 'failed', detail: 'no route' })
+    for (let i = 0; i < 70; i++) expect(await get('/a')).toMatchObject({ kind: 'payment_failed' })
+    wallet.onPay = onPay
+    seller.plan = { invoice: { amountMsat: 50_001n } }
+    expect(await get('/a')).toMatchObject({ kind: 'refused', reason: 'price_jump' })
+  })
+
   it('stop paying a host that took money too often and did not serve, until it is forgiven', async () => {
     await purse.setBudget({ ...NO_LIMITS, breakers: { unserved: { max: 2, seconds: 3_600 } } })
     // It takes money and asks for more.

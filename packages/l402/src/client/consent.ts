@@ -4,13 +4,12 @@ import { formatAmount } from '../core/amount.ts'
 import { limitsOf } from '../stores/lib/purse-rules.ts'
 import { shownText } from './credential-facts.ts'
 import { type NotPaid, refusedBy } from './gate.ts'
+import { lastPaid } from './paid-before.ts'
 import type { ProposedPurchase } from './proposal.ts'
 import type { Run } from './run.ts'
 import { hostOf, scopeOf } from './scope.ts'
 import type { Offer } from './types.ts'
 
-/** Payments of a scope looked through for the last price. */
-const MOST_CONSIDERED = 64
 /** Longest reason of a hook that is shown. */
 const MOST_REASON = 200
 
@@ -18,15 +17,18 @@ const MOST_REASON = 200
 export interface Wanted {
   readonly method: string
   readonly url: URL
+  /** Scope of the request that redirects may have led here. */
+  readonly askedScope: string
   readonly offer: Offer
 }
 
 /** The purchase as it is shown to those who may forbid it. */
-export async function propose(run: Run, { method, url, offer }: Wanted): Promise<ProposedPurchase> {
+export async function propose(
+  run: Run,
+  { method, url, askedScope, offer }: Wanted,
+): Promise<ProposedPurchase> {
   const { amountMsat, maxFeeMsat, payee, network, description, paymentHash, expiresAt, caveats } = offer
-  const last = (await run.purse.payments(MOST_CONSIDERED, scopeOf(method, url))).find(
-    ({ state }) => state === 'settled' || state === 'paid_unproven',
-  )
+  const last = await lastPaid(run, { scope: scopeOf(method, url), askedScope })
   const { task } = run
   const host = hostOf(url)
   const { overall, hosts, payees, tasks, breakers } = await run.budget()

@@ -1,6 +1,7 @@
 /** Redirects by hand: what goes out and what may be paid is decided anew at every hop (rule C7). */
 
 import type { Call } from './call.ts'
+import { concluded } from './delivery.ts'
 import { type Hop, nextHop } from './hop.ts'
 import { shownUrl } from './scope.ts'
 import { discard } from './send.ts'
@@ -18,7 +19,7 @@ export async function follow(
     let outcome = await first()
     for (let redirects = 0; ; redirects++) {
       const next = followed(call, hop, outcome)
-      if (!next || outcome.kind !== 'served') return outcome
+      if (!next || outcome.kind !== 'served') return await concluded(call, outcome)
       await discard(outcome.response)
       if (redirects >= call.run.maxRedirects)
         throw new TypeError(`more than ${call.run.maxRedirects} redirects`)
@@ -34,7 +35,10 @@ export async function follow(
     const { credentialId, paymentHash } = last
     const detail = 'the request failed after paying'
     const base = { url: hop.url.href, purchases: call.purchases }
-    return { ...base, kind: 'not_served', response: null, credentialId, paymentHash, detail, cause }
+    const outcome: FetchOutcome = {
+      ...{ ...base, kind: 'not_served', response: null, credentialId, paymentHash, detail, cause },
+    }
+    return await concluded(call, outcome)
   }
 }
 

@@ -20,6 +20,7 @@ import {
 } from './credential-facts.ts'
 import { proofKeyFor } from './dpop.ts'
 import type { Hop } from './hop.ts'
+import { paidIn } from './paid-before.ts'
 import { chargedIn } from './payment-scheme/charge.ts'
 import { chargeEnd } from './payment-scheme/check-charge.ts'
 import type { Run } from './run.ts'
@@ -136,13 +137,14 @@ async function isAnothers(
 ): Promise<boolean> {
   const fresh = run.now() - credential.createdAtMs < run.paymentTimeoutMs
   if (!fresh || isTimePass(macaroon)) return false
-  return (await run.purse.payment(credential.paymentHash))?.served === 'unserved'
+  const payment = await run.purse.payment(credential.paymentHash)
+  // Once an answer began, it has been presented.
+  return payment?.served === 'unserved' && payment.lastStatus === 0
 }
 
-/** Whether its one call was had; an answer that was cut off (status 0) may have been given back. */
+/** Whether its one call was had, to the end of the answer. */
 async function hadItsCall(run: Run, { paymentHash }: StoredCredential): Promise<boolean> {
-  const payment = await run.purse.payment(paymentHash)
-  return payment?.served === 'redeemed' && payment.lastStatus !== 0
+  return (await run.purse.payment(paymentHash))?.served === 'redeemed'
 }
 
 /** Lower is better: for this very scope, perhaps for it, refused elsewhere, for other routes. */
@@ -155,11 +157,9 @@ function rankOf({ credential, macaroon }: Candidate, scope: string, request: Pre
 
 /** What was paid for a scope and not served, newest first. What was served after it settles the matter. */
 async function unserved(run: Run, scope: string): Promise<readonly PaymentRecord[]> {
-  const payments = await run.purse.payments(MOST_CONSIDERED, scope)
+  const payments = await paidIn(run, scope)
   const settled = payments.findIndex(({ served }) => served === 'redeemed')
-  return (settled < 0 ? payments : payments.slice(0, settled)).filter(
-    ({ state }) => state === 'settled' || state === 'paid_unproven',
-  )
+  return settled < 0 ? payments : payments.slice(0, settled)
 }
 
 /** The newest payment of a scope that the server took and never served (rule C8), if any. */
@@ -171,13 +171,14 @@ export async function owedPayment(run: Run, hop: Hop): Promise<PaymentRecord | u
   const held = await run.purse.credentials(hop.url.origin)
   return debts.find((payment) => {
     if (payment.served !== 'unserved' || payment.state !== 'settled') return true
-    // No answer to it was ever seen: the process that bought it ended. It lapsed since, or its calls were used by then.
+    // The end of no answer was seen: the process that bought it ended, or reads on. It lapsed since, or its calls were used by then.
     const macaroon = readMacaroon(payment.macaroon)
     const charge = chargedIn(payment.macaroon)
     if (charge && chargeEnd(charge.expires, payment.expiresAt) <= request.nowSeconds) return false
     if (fitnessOf(macaroon, request) === 'expired') return false
     const credential = held.find((one) => equalBytes(one.paymentHash, payment.paymentHash))
-    const counted = charge !== undefined || countsCalls(macaroon)
+    // An answer that began tells that it was good for at least one call, whatever its caveats say.
+    const counted = payment.lastStatus !== 0 || charge !== undefined || countsCalls(macaroon)
     return !(counted && credential?.rejectedFor.includes(scope))
   })
 }

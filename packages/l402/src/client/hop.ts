@@ -1,7 +1,7 @@
 /** One stop of a request on its way through redirects. Policy, cache and credential are decided per hop (rule C7). */
 
 import { sha256 } from '../core/hash.ts'
-import { hostOf } from './scope.ts'
+import { hostOf, scopeOf } from './scope.ts'
 import type { PreparedRequest } from './types.ts'
 
 /** What is asked of one server. */
@@ -12,6 +12,8 @@ export interface Hop {
   readonly body: PreparedRequest['body']
   /** Host of the first hop. */
   readonly askedHost: string
+  /** Scope of the first hop. */
+  readonly askedScope: string
   /** A redirect has led from https to http on the way here: no credential goes out and nothing is paid. */
   readonly downgraded: boolean
 }
@@ -40,7 +42,15 @@ const SECRET_HEADERS = [
 /** The request as its first hop. */
 export function firstHop(request: PreparedRequest): Hop {
   const { url, method, headers, body } = request
-  return { url, method, headers, body, askedHost: hostOf(url), downgraded: false }
+  return {
+    url,
+    method,
+    headers,
+    body,
+    askedHost: hostOf(url),
+    askedScope: scopeOf(method, url),
+    downgraded: false,
+  }
 }
 
 /** Where the answer sends the request; `null` where it is no redirect. Throws `TypeError` for one that cannot be followed. */
@@ -74,6 +84,7 @@ export function movedHop(hop: Hop, url: URL, method: string): Hop {
     headers,
     body: sameMethod ? hop.body : null,
     askedHost: hop.askedHost,
+    askedScope: hop.askedScope,
     downgraded: hop.downgraded || (hop.url.protocol === 'https:' && url.protocol === 'http:'),
   }
 }

@@ -14,6 +14,7 @@ export {
 } from '../stores/purse.ts'
 export { buyer } from './buyer.ts'
 export { shownCaveatsOf } from './credential-facts.ts'
+export { delivered } from './delivery.ts'
 export { defaultFeeReserve } from './fees.ts'
 export { outcomeOf, type PayingFetch, type PayingFetchOptions, payingFetch } from './paying-fetch.ts'
 export { type PrepareOptions, prepareRequest } from './prepare.ts'

@@ -126,6 +126,25 @@ describe('a payment that does not go well', () => {
     expect(new Set(wallet.paid.map(({ paymentHash }) => encodeHex(paymentHash))).size).toBe(1)
   })
 
+  it('is sent again only where the limits allow it now, whatever they held when it was first sent', async () => {
+    let time = Date.now()
+    const now = () => time
+    await purse.setBudget({ overall: { hourMsat: 15_000n }, hosts: {} })
+    seller.plan = { invoice: { expirySeconds: 86_400 } }
+    seller.uses = 1
+    wallet.onPay = () => ({ status: 'unknown', detail: '' })
+    await get('/a', { now })
+    wallet.onLookup = () => ({ status: 'not_found' })
+    wallet.onPay = testWallet(seller.secrets).onPay
+    time += 3_601_000
+    expect(await get('/b', { now })).toMatchObject({ kind: 'served' })
+    const paid = wallet.paid.length
+    expect(await get('/a', { now })).toMatchObject({ kind: 'refused', reason: 'over_budget' })
+    expect(wallet.paid).toHaveLength(paid)
+    time += 3_601_000
+    expect(await get('/a', { now })).toMatchObject({ kind: 'served' })
+  })
+
   it('is not concluded before the time of the run that sent it is up, however short another run waits (C3)', async () => {
     let time = Date.now()
     const now = () => time

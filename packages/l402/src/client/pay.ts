@@ -6,7 +6,6 @@
 import { encodeHex } from '../core/bytes.ts'
 import { isL402Error } from '../core/errors.ts'
 import type { PaymentBackend } from '../lightning/backend.ts'
-import { forbidsNow } from '../stores/lib/purse-rules.ts'
 import type { PaymentIntent, PaymentRecord, StoredCredential } from '../stores/purse.ts'
 import { canCarry } from './carry.ts'
 import { consent } from './consent.ts'
@@ -24,6 +23,7 @@ import {
   unpayable,
 } from './gate.ts'
 import { bodyDigestOf, type Hop } from './hop.ts'
+import { notePaidBehind } from './paid-before.ts'
 import type { Run } from './run.ts'
 import { hostOf, scopeOf } from './scope.ts'
 import type { Purchase } from './types.ts'
@@ -59,7 +59,7 @@ export async function pay(
   if (!payable.ok) return payable
   const denied = await consent(
     run,
-    { method: hop.method, url: hop.url, offer: payable.offer },
+    { method: hop.method, url: hop.url, askedScope: hop.askedScope, offer: payable.offer },
     purchase.signal,
   )
   if (denied) return denied
@@ -90,7 +90,10 @@ export async function pay(
   const order = { invoice: payable.challenge.invoice, paymentHash, amountMsat, maxFeeMsat }
   const answer = await askToPay(run, wallet, { order, late: (answer) => recordLate(run, payment, answer) })
   try {
-    return await record(run, payment, answer)
+    const paid = await record(run, payment, answer)
+    if (paid.ok && hop.askedScope !== scopeOf(hop.method, hop.url))
+      await notePaidBehind(run, hop.askedScope, offer.paymentHash)
+    return paid
   } catch (error) {
     if (!isL402Error(error, 'store_unavailable')) throw error
     // The books still say in flight, so the next run looks it up.
@@ -101,23 +104,19 @@ export async function pay(
 
 /**
  * Sends a payment that its wallet has never heard of, as it stands on the books: the same invoice, so that nothing can
- * be paid twice (rule C3). Its budget is held since it was reserved; answers `undefined` where that is not enough now.
+ * be paid twice (rule C3). It counts from now on, as if reserved anew; answers `undefined` where the limits do not allow that.
  */
 export async function payOpen(run: Run, open: PaymentRecord): Promise<Paid | undefined> {
   const { paymentHash, invoice, amountMsat, maxFeeMsat, origin } = open
   const priceMsat = amountMsat + maxFeeMsat
-  if (forbidsNow(await run.budget(), open)) return undefined
   const { maxMsat } = run.options
   if (maxMsat !== undefined && run.spentMsat + priceMsat > maxMsat) return undefined
   const wallet = await reach(run)
   if ('ok' in wallet) return undefined
   // The books say so first: whoever looks it up meanwhile must not take this order for one that is over.
   const orderEndsAtMs = Math.max(open.orderEndsAtMs ?? 0, run.now() + run.paymentTimeoutMs)
-  await run.purse.conclude(paymentHash, {
-    state: 'unknown',
-    detail: 'the wallet is asked again',
-    orderEndsAtMs,
-  })
+  const again = { nowMs: run.now(), orderEndsAtMs, detail: 'the wallet is asked again' }
+  if (!(await run.purse.renew(paymentHash, again, await run.budget())).ok) return undefined
   run.hold(paymentHash, priceMsat)
   run.emit({ type: 'paying', paymentHash: encodeHex(paymentHash), amountMsat })
   const payment: Recorded = { paymentHash, amountMsat, origin, resumed: false }

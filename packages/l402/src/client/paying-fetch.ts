@@ -4,6 +4,7 @@ import { L402Error, type L402ErrorCode } from '../core/errors.ts'
 import { buyer } from './buyer.ts'
 import { prepareRequest } from './prepare.ts'
 import type { BuyerOptions, FetchOutcome } from './types.ts'
+import { watched } from './watched.ts'
 
 /** Options of {@link payingFetch}. */
 export type PayingFetchOptions = BuyerOptions
@@ -34,7 +35,7 @@ export function payingFetch(options: PayingFetchOptions): PayingFetch {
     request.signal?.throwIfAborted()
     const outcome = await fetch(request)
     if (outcome.kind !== 'served') request.signal?.throwIfAborted()
-    const response = responseOf(outcome)
+    const response = await watched(outcome, responseOf(outcome), request.signal)
     Object.defineProperty(response, OUTCOME, { value: outcome, configurable: true })
     return response
   }

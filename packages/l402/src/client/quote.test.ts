@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Stage, setStage } from '../../test/support/stage.ts'
 import { encodeHex } from '../core/bytes.ts'
 import { buyer } from './buyer.ts'
+import { delivered } from './delivery.ts'
 import { prepareRequest } from './prepare.ts'
 import type { BuyerOptions } from './types.ts'
 
@@ -57,7 +58,9 @@ describe('a quote', () => {
   it('is paid as it stands, once, and nothing is sent before', async () => {
     const { id, paymentHash } = await quoted()
     seller.received.length = 0
-    expect(await payQuote(id)).toMatchObject({ kind: 'served', purchases: [{ paymentHash }] })
+    const outcome = await payQuote(id)
+    expect(outcome).toMatchObject({ kind: 'served', purchases: [{ paymentHash }] })
+    await delivered(outcome, 'whole')
     expect(seller.received.map((one) => one.paid)).toEqual([paymentHash])
     expect(await payQuote(id)).toMatchObject({ kind: 'unpayable', reason: 'already_used' })
     expect(wallet.paid.map((one) => encodeHex(one.paymentHash))).toEqual([paymentHash])

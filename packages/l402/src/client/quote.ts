@@ -63,13 +63,13 @@ async function priceOf(
   }
   run.emit({ type: 'challenge', url: shownUrl(hop.url), ...payable.offer })
   const stored = storedQuote(run, { request, hop, payable })
-  const wanted = { method: hop.method, url: hop.url, offer: payable.offer }
+  const { method, url: at, askedScope } = hop
+  const wanted = { method, url: at, askedScope, offer: payable.offer }
   const proposal = await propose(run, wanted)
   const refusal = await objection(run, { request, hop, payable, proposal })
   // A downgraded hop is not kept: its way there would be forgotten.
   if (!hop.downgraded) await run.purse.saveQuote(stored)
   const held = await heldFor(run, hop, { tried: new Set(), owedOnly: false, locked: false })
-  const { method } = hop
   const likely = held.find(
     ({ macaroon, boughtFor }) =>
       boughtFor === scopeOf(method, hop.url) ||

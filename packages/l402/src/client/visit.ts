@@ -1,6 +1,6 @@
 /** One hop, from the credentials in the purse to a purchase and what the server makes of it. */
 
-import { encodeHex, equalBytes } from '../core/bytes.ts'
+import { decodeHex, encodeHex, equalBytes } from '../core/bytes.ts'
 import type { PaymentRecord, StoredCredential } from '../stores/purse.ts'
 import { answered, type Call, notServed, refusedOutcome, unpaidOutcome } from './call.ts'
 import { canCarry } from './carry.ts'
@@ -238,9 +238,11 @@ async function debt(
   const { run, purchases } = call
   const last = purchases.findLast((one) => !one.resumed)
   if (last && countBought(call) >= mostPurchases(call)) {
-    const { credentialId, paymentHash } = last
     const detail = 'the server asks for money again after it was paid'
-    return { kind: 'not_served', url: hop.url.href, purchases, response, credentialId, paymentHash, detail }
+    const { credentialId: id, paymentHash: hash } = last
+    const paymentHash = decodeHex(hash)
+    if (paymentHash === undefined) throw new TypeError('a payment hash is hex')
+    return await notServed(call, hop, { credential: { id, paymentHash }, response, detail })
   }
   if (!owed || run.options.secondPurchase) return undefined
   if (owed.state === 'paid_unproven') {

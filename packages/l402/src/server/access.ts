@@ -25,7 +25,8 @@ export interface L402Access {
   readonly left: { readonly calls: number | null; readonly creditMsat: bigint | null }
   /**
    * Adds to what this request costs, in msat; of a route with `charge: { byHandler: true }`. Where it is never called, the
-   * estimate is charged.
+   * estimate is charged. In the event stream of a session it is for the event that is written next, which waits until the
+   * balance covers it.
    *
    * @throws TypeError on any other route, RangeError for less than 0, Error once the request is settled.
    */

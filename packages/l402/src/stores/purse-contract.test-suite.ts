@@ -38,13 +38,44 @@ export function purseContract(name: string, open: OpenPurse): void {
       const hash = await reserved(1)
       await purse.beginPaying(hash)
       expect((await purse.payment(hash))?.orderEndsAtMs).toBe(START + 60_001)
+      const again = (orderEndsAtMs: number) =>
+        purse.renew(hash, { nowMs: START + 9, orderEndsAtMs, detail: 'again' }, overall({}))
       for (const orderEndsAtMs of [START + 70_000, START + 80_000]) {
-        await purse.conclude(hash, { state: 'unknown', detail: '', orderEndsAtMs })
-        expect(await purse.payment(hash)).toMatchObject({ state: 'unknown', orderEndsAtMs })
+        expect(await again(orderEndsAtMs)).toEqual({ ok: true })
+        const there = { state: 'unknown', createdAtMs: START + 9, orderEndsAtMs, detail: 'again' }
+        expect(await purse.payment(hash)).toMatchObject(there)
       }
       await purse.conclude(hash, { state: 'failed', detail: 'no route' })
-      await purse.conclude(hash, { state: 'unknown', detail: '', orderEndsAtMs: START + 90_000 })
+      await expect(again(START + 90_000)).rejects.toThrow(RangeError)
       expect(await purse.payment(hash)).toMatchObject({ state: 'failed', orderEndsAtMs: START + 80_000 })
+      await settled(2)
+      const { paymentHash } = intentOf(2)
+      const order = { nowMs: START, orderEndsAtMs: START, detail: '' }
+      await expect(purse.renew(paymentHash, order, overall({}))).rejects.toThrow(RangeError)
+      await expect(purse.renew(intentOf(3).paymentHash, order, overall({}))).rejects.toThrow(RangeError)
+    })
+
+    it('counts an order that is given again from then on, beside everything but itself', async () => {
+      const hash = await reserved(1)
+      await purse.beginPaying(hash)
+      const hours = (n: number) => START + n * 3_600_000
+      await reserved(2, { createdAtMs: hours(2) })
+      const before = await purse.payment(hash)
+      const order = { nowMs: hours(2) + 1, orderEndsAtMs: hours(3), detail: 'again' }
+      // Each holds 11,000 msat.
+      expect(await purse.renew(hash, order, overall({ hourMsat: 21_999n }))).toEqual({
+        ...{ ok: false, limit: 'hour', limitMsat: 21_999n, wouldBeMsat: 22_000n },
+      })
+      expect(await purse.payment(hash)).toEqual(before)
+      expect(await purse.renew(hash, order, overall({ count: { max: 1, seconds: 60 } }))).toMatchObject({
+        limit: 'count',
+      })
+      expect(await purse.payment(hash)).toEqual(before)
+      expect(await purse.renew(hash, order, overall({ hourMsat: 22_000n, totalMsat: 22_000n }))).toEqual({
+        ok: true,
+      })
+      bench.time = hours(2) + 2
+      expect(await purse.spent()).toMatchObject({ hourMsat: 22_000n, totalMsat: 22_000n })
     })
 
     it('has limits before any were set, and keeps those that are set', async () => {

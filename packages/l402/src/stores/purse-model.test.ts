@@ -34,7 +34,7 @@ const step = fc.oneof(
     scope: fc.constantFrom('one', 'two'),
   }),
   fc.record({
-    do: fc.constantFrom('begin' as const, 'settle' as const, 'serve' as const, 'keep' as const),
+    do: fc.constantFrom(...(['begin', 'settle', 'serve', 'start', 'keep', 'renew'] as const)),
     n: payment,
   }),
   fc.record({ do: fc.constant('forgive' as const), host: fc.constantFrom('a.example', 'b.example') }),
@@ -64,6 +64,12 @@ async function take(purse: PurseStore, one: Step, now: number): Promise<unknown>
         })
       case 'serve':
         return await purse.recordServed(proofOf(one.n).paymentHash, 'redeemed', 200)
+      case 'start':
+        return await purse.recordServed(proofOf(one.n).paymentHash, 'unserved', 200)
+      case 'renew': {
+        const order = { nowMs: now, orderEndsAtMs: now + 9, detail: 'again' }
+        return await purse.renew(proofOf(one.n).paymentHash, order, budget)
+      }
       case 'keep':
         return await purse.recordServed(proofOf(one.n).paymentHash, 'not_served', 500)
       case 'forgive':

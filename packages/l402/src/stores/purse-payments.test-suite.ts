@@ -27,7 +27,7 @@ export function pursePayments(name: string, open: OpenPurse): void {
     it('remembers who the wallet was, through all that becomes of the payment', async () => {
       const hash = await reserved(1, { walletId: 'at:abc' })
       await purse.beginPaying(hash)
-      await purse.conclude(hash, { state: 'unknown', detail: '', orderEndsAtMs: START + 9 })
+      await purse.renew(hash, { nowMs: START + 1, orderEndsAtMs: START + 9, detail: '' }, NO_LIMITS)
       expect(await purse.openPayments()).toMatchObject([{ wallet: 'main', walletId: 'at:abc' }])
       await purse.conclude(hash, { state: 'failed', detail: '' })
       // Another wallet takes the failed one's place.

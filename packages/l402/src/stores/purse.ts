@@ -210,16 +210,22 @@ export interface PurseStore {
     outcome: { preimage: Uint8Array; feeMsat: bigint },
   ): Promise<StoredCredential>
   /**
-   * Records another end: frees the budget for `failed`, keeps it for the others. With `orderEndsAtMs` the wallet is about
-   * to be asked again.
+   * Before the wallet is asked again for a payment whose end is open: it counts from `nowMs` on, where the limits allow that
+   * beside everything else, and is `unknown`. One durable step; where they do not, nothing changes. `RangeError` for one whose
+   * end is known.
    */
+  renew(
+    paymentHash: Uint8Array,
+    order: { readonly nowMs: number; readonly orderEndsAtMs: number; readonly detail: string },
+    limits: Budget,
+  ): Promise<{ readonly ok: true } | OverBudget>
+  /** Records another end: frees the budget for `failed`, keeps it for the others. */
   conclude(
     paymentHash: Uint8Array,
     outcome: {
       state: 'failed' | 'unknown' | 'paid_unproven'
       feeMsat?: bigint
       detail: string
-      orderEndsAtMs?: number
     },
   ): Promise<void>
   /** What the server did with the paid credential (rule C8). */

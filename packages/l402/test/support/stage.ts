@@ -1,6 +1,7 @@
 /** A seller, a wallet and a purse, ready for one test of the buyer. */
 
 import { buyer } from '../../src/client/buyer.ts'
+import { delivered } from '../../src/client/delivery.ts'
 import { prepareRequest } from '../../src/client/prepare.ts'
 import type { BuyerOptions, FetchOutcome, PurchaseEvent } from '../../src/client/types.ts'
 import type { PurseStore } from '../../src/stores/purse.ts'
@@ -36,7 +37,10 @@ export async function setStage(): Promise<Stage> {
     events,
     async get(path = '/forecast', options = {}, init = {}) {
       const fare = buyer({ wallet, purse, onEvent: (event) => events.push(event), ...options })
-      return await fare.fetch(await prepareRequest(new URL(path, seller.origin), init))
+      const outcome = await fare.fetch(await prepareRequest(new URL(path, seller.origin), init))
+      // Whoever asks reads the answer to its end.
+      if (outcome.kind === 'served') await delivered(outcome, 'whole')
+      return outcome
     },
     types: () => events.map((event) => event.type),
     spent: async () => (await purse.spent()).totalMsat,

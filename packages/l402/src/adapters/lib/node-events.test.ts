@@ -1,7 +1,7 @@
 /** A session's event stream on Node's response, through the adapter that has no framework around it. */
 
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
@@ -28,13 +28,6 @@ afterEach(async () => {
   await bench?.close()
   bench = undefined
 })
-
-/** Rejects for no error, as `once` does. */
-function closing(res: IncomingMessage): Promise<void> {
-  return new Promise((resolve) => {
-    res.once('close', resolve)
-  })
-}
 
 /** As Express's `compression` does it: its buffer is small, and says itself when it has room again. */
 function compressing(res: ServerResponse): void {
@@ -86,6 +79,20 @@ async function open(
     )
   })
   return { ...(await sessionAt(bench, '/events')), failures }
+}
+
+/** What is to come breaks the answer off while it waits behind three events, which are charged. */
+async function breaksOff(session: MatrixSession, come: () => void): Promise<void> {
+  const { res, text } = await session.stream()
+  await expect.poll(text).toContain('payment-need-topup')
+  const closed = new Promise((resolve) => {
+    // Not `once` of `node:events`, which rejects for an error.
+    res.once('close', resolve)
+  })
+  come()
+  await closed
+  expect([res.complete, numbersIn(text())]).toEqual([false, ['1', '2', '3']])
+  await expect.poll(async () => (await session.books())?.used).toBe(9_000n)
 }
 
 describe('a handler that writes the event stream of a session', () => {
@@ -192,13 +199,7 @@ describe('a handler that writes the event stream of a session', () => {
       served = res
       return handler(res, access)
     })
-    const { res, text } = await session.stream()
-    await expect.poll(text).toContain('payment-need-topup')
-    const closed = closing(res)
-    served?.emit('go')
-    await closed
-    expect([res.complete, numbersIn(text())]).toEqual([false, ['1', '2', '3']])
-    await expect.poll(async () => (await session.books())?.used).toBe(9_000n)
+    await breaksOff(session, () => served?.emit('go'))
   })
 
   it('breaks off where it goes on without waiting, far beyond what can be kept for it', async () => {
@@ -212,13 +213,7 @@ describe('a handler that writes the event stream of a session', () => {
         for (let i = 0; i < 17; i++) res.write(large, (error) => lost.push(error))
       })
     })
-    const { res, text } = await session.stream()
-    await expect.poll(text).toContain('payment-need-topup')
-    const closed = closing(res)
-    served?.emit('go')
-    await closed
-    expect([res.complete, numbersIn(text())]).toEqual([false, ['1', '2', '3']])
-    await expect.poll(async () => (await session.books())?.used).toBe(9_000n)
+    await breaksOff(session, () => served?.emit('go'))
     await expect.poll(() => lost).toHaveLength(17)
     expect(lost.every((error) => error instanceof Error)).toBe(true)
   })

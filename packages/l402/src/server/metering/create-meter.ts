@@ -70,11 +70,11 @@ export function createMeter(charge: Charge, options: MeterOptions): Meter {
           decode: options.decode,
         })
     },
-    body(chunk) {
+    body(chunk, ofAnswer = chunk.length) {
       if (chunk.length === 0) return
       flowed = true
       for (const part of parts) {
-        part.body?.(chunk.length)
+        part.body?.(ofAnswer)
         part.chunk?.(chunk)
       }
       reader?.push(chunk)

@@ -8,8 +8,11 @@ export interface Meter {
   request(bytes: number): void
   /** The answer begins. Name, value, … */
   head(status: number, headers: HeaderLines): void
-  /** A piece of the answer's body, as it came. Not kept beyond this call unless copied. */
-  body(chunk: Uint8Array): void
+  /**
+   * A piece of the answer's body, as it came. Not kept beyond this call unless copied. `ofAnswer`: how many of its bytes are
+   * the resource's, where the others were put to them; all if left out.
+   */
+  body(chunk: Uint8Array, ofAnswer?: number): void
   /** Time has passed without a byte, on a connection that has no end of its own. Left out where time costs nothing. */
   elapse?(): void
   /** What is certain to be charged by now, in msat; never shrinks. */

@@ -16,6 +16,7 @@ import {
   assertBudget,
   assertIntent,
   assertMsat,
+  assertOpen,
   assertPreimage,
   type Books,
   checkBudget,
@@ -24,7 +25,6 @@ import {
   credentialIdOf,
   DAY_MS,
   HOUR_MS,
-  mayAskAgain,
   mayConclude,
   noSuchPayment,
   OPEN_STATES,
@@ -158,13 +158,27 @@ export function purseBooks(
       credentials.set(id, credential)
       return credential
     },
-    conclude(paymentHash, { state, feeMsat, detail, orderEndsAtMs }) {
+    renew(paymentHash, { nowMs, orderEndsAtMs, detail }, limits) {
+      const record = get(paymentHash)
+      assertOpen(record)
+      // What it holds itself does not stand in its way.
+      put({ ...record, state: 'failed' })
+      const fits = checkBudget(limits, { ...record, createdAtMs: nowMs }, books)
+      const again = {
+        state: 'unknown',
+        createdAtMs: nowMs,
+        orderEndsAtMs,
+        detail,
+        updatedAtMs: now(),
+      } as const
+      put(fits.ok ? { ...record, ...again } : record)
+      return fits
+    },
+    conclude(paymentHash, { state, feeMsat, detail }) {
       if (feeMsat !== undefined) assertMsat('feeMsat', feeMsat)
       const record = get(paymentHash)
-      const again = orderEndsAtMs !== undefined && mayAskAgain(record.state)
-      if (!again && !mayConclude(record.state, state)) return
-      const order = orderEndsAtMs === undefined ? {} : { orderEndsAtMs }
-      put({ ...record, ...order, state, feeMsat: feeMsat ?? record.feeMsat, detail, updatedAtMs: now() })
+      if (!mayConclude(record.state, state)) return
+      put({ ...record, state, feeMsat: feeMsat ?? record.feeMsat, detail, updatedAtMs: now() })
     },
     recordServed(paymentHash, served, httpStatus) {
       const record = get(paymentHash)
@@ -240,6 +254,7 @@ export function purseOver(
     fits: (cost, limits) => run((books) => books.fits(cost, limits), false),
     beginPaying: (paymentHash) => run((books) => books.beginPaying(paymentHash), true),
     settle: (paymentHash, outcome) => run((books) => books.settle(paymentHash, outcome), true),
+    renew: (paymentHash, order, limits) => run((books) => books.renew(paymentHash, order, limits), true),
     conclude: (paymentHash, outcome) => run((books) => books.conclude(paymentHash, outcome), true),
     recordServed: (paymentHash, served, httpStatus) =>
       run((books) => books.recordServed(paymentHash, served, httpStatus), true),

@@ -43,17 +43,6 @@ export function checkBudget(budget: Budget, cost: Cost, books: Books): { readonl
   )
 }
 
-/** Whether lists, or the limits for one purchase, forbid a cost that the books hold already. */
-export function forbidsNow(budget: Budget, cost: Cost): boolean {
-  const { overall, hosts, payees, tasks } = budget
-  const own = [limitsOf(hosts, cost.host), limitsOf(payees, cost.payee), limitsOf(tasks, cost.task)]
-  const price = cost.amountMsat + cost.maxFeeMsat
-  return (
-    brokenList(budget, cost) !== undefined ||
-    [overall, ...own].some(({ requestMsat }) => requestMsat !== undefined && requestMsat < price)
-  )
-}
-
 /** The limits of one host, payee or task; a name is never taken for a property that every object has. */
 export function limitsOf(
   table: Readonly<Record<string, BudgetLimits>> | undefined,
@@ -150,9 +139,10 @@ export function mayConclude(from: PaymentState, to: 'failed' | 'unknown' | 'paid
   return OPEN_STATES.includes(from)
 }
 
-/** Whether the wallet may be asked again: as long as nothing is certain. */
-export function mayAskAgain(from: PaymentState): boolean {
-  return OPEN_STATES.includes(from)
+/** Throws `RangeError` unless the wallet may be asked again: as long as nothing is certain. */
+export function assertOpen({ state }: { readonly state: PaymentState }): void {
+  if (!OPEN_STATES.includes(state))
+    throw new RangeError(`only an open payment is sent again, this one is ${state}`)
 }
 
 /** Hex of the first 8 bytes of SHA-256 of macaroon and preimage; safe to show. */

@@ -45,6 +45,7 @@ const NAMES: ReadonlySet<string> = new Set<keyof PurseBooks>([
     'fits',
     'beginPaying',
     'settle',
+    'renew',
     'conclude',
     'recordServed',
   ] as const),
@@ -61,7 +62,7 @@ const NAMES: ReadonlySet<string> = new Set<keyof PurseBooks>([
   ] as const),
 ])
 /** What money may go out by. */
-const PAYS: ReadonlySet<string> = new Set<keyof PurseBooks>(['reserve', 'beginPaying'])
+const PAYS: ReadonlySet<string> = new Set<keyof PurseBooks>(['reserve', 'beginPaying', 'renew'])
 
 /**
  * The books within the object, over its storage.

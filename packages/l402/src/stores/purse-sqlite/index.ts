@@ -8,6 +8,7 @@ import {
   assertBudget,
   assertIntent,
   assertMsat,
+  assertOpen,
   assertPreimage,
   type Books,
   checkBudget,
@@ -15,7 +16,6 @@ import {
   credentialIdOf,
   DAY_MS,
   HOUR_MS,
-  mayAskAgain,
   mayConclude,
   noSuchPayment,
   ownLimits,
@@ -190,16 +190,29 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
         return credential
       })
     },
-    async conclude(paymentHash, { state, feeMsat, detail, orderEndsAtMs }) {
+    renew: (paymentHash, { nowMs, orderEndsAtMs, detail }, limits) =>
+      write(() => {
+        const record = get(paymentHash)
+        assertOpen(record)
+        const change = sql(
+          'UPDATE payments SET state = ?, created_at_ms = ?, order_ends_at_ms = ?, detail = ?, updated_at_ms = ? WHERE payment_hash = ?',
+        )
+        const { state, createdAtMs, orderEndsAtMs: ends = null, detail: before, updatedAtMs } = record
+        // What it holds itself does not stand in its way.
+        change.run('failed', createdAtMs, ends, before, updatedAtMs, paymentHash)
+        const fits = checkBudget(limits, { ...record, createdAtMs: nowMs }, books)
+        if (fits.ok) change.run('unknown', nowMs, orderEndsAtMs, detail, now(), paymentHash)
+        else change.run(state, createdAtMs, ends, before, updatedAtMs, paymentHash)
+        return fits
+      }),
+    async conclude(paymentHash, { state, feeMsat, detail }) {
       if (feeMsat !== undefined) assertMsat('feeMsat', feeMsat)
       await write(() => {
         const record = get(paymentHash)
-        const again = orderEndsAtMs !== undefined && mayAskAgain(record.state)
-        if (!again && !mayConclude(record.state, state)) return
+        if (!mayConclude(record.state, state)) return
         sql(
-          `UPDATE payments SET state = ?, fee_msat = ?, detail = ?, updated_at_ms = ?,
-             order_ends_at_ms = coalesce(?, order_ends_at_ms) WHERE payment_hash = ?`,
-        ).run(state, feeMsat ?? record.feeMsat, detail, now(), orderEndsAtMs ?? null, paymentHash)
+          'UPDATE payments SET state = ?, fee_msat = ?, detail = ?, updated_at_ms = ? WHERE payment_hash = ?',
+        ).run(state, feeMsat ?? record.feeMsat, detail, now(), paymentHash)
       })
     },
     async recordServed(paymentHash, served, httpStatus) {

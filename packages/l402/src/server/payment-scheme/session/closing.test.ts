@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { openShops } from '../../../../test/support/open-shops.ts'
 import {
   type OpenedSession,
   refundWallet,
@@ -22,18 +23,13 @@ import { memoryStore } from '../../../stores/memory/index.ts'
 import { sqliteStore } from '../../../stores/sqlite/index.ts'
 import { type SessionClosed, sessions } from './desk.ts'
 
-const shops: SessionShop[] = []
 const folders: string[] = []
+// Hooks run last to first: those of the shops before this one.
 afterEach(async () => {
-  for (const shop of shops.splice(0)) await shop.stop()
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
 
-function open(options: Parameters<typeof sessionShop>[0] = {}): SessionShop {
-  const shop = sessionShop(options)
-  shops.push(shop)
-  return shop
-}
+const open = openShops()
 
 const FAILED: PaymentOutcome = { status: 'failed', detail: 'no route' }
 const UNKNOWN: PaymentOutcome = { status: 'unknown', detail: 'no answer' }
@@ -261,12 +257,11 @@ describe('a server that dies', () => {
       asked.resolve()
       return new Promise<never>(() => {})
     }
-    const first = open({ store: await books(folder, now), wallet })
+    const first = sessionShop({ store: await books(folder, now), wallet })
     const session = await first.open('/bundle')
     void close(first, session).catch(() => {})
     await asked.promise
     await first.stop()
-    shops.splice(0)
     clock += 1000
     wallet.known = { status: 'paid_unproven', feeMsat: 0n }
     wallet.next = () => FAILED

@@ -1,20 +1,12 @@
 /** Orders about a session on routes where nobody has to pay: they end in the gate there too. */
 
-import { afterEach, describe, expect, it } from 'vitest'
-import { refundWallet, type SessionShop, sessionShop } from '../../../../test/support/session-shop.ts'
+import { describe, expect, it } from 'vitest'
+import { openShops } from '../../../../test/support/open-shops.ts'
+import { refundWallet, type SessionShop } from '../../../../test/support/session-shop.ts'
 import { formatPaymentCredential, type JsonObject } from '../../../core/payment-scheme/index.ts'
 
 const SECRET = '5e'.repeat(32)
-const shops: SessionShop[] = []
-afterEach(async () => {
-  for (const shop of shops.splice(0)) await shop.stop()
-})
-
-function open(options: Parameters<typeof sessionShop>[0] = {}): SessionShop {
-  const shop = sessionShop(options)
-  shops.push(shop)
-  return shop
-}
+const open = openShops()
 
 /** An open session, a second deposit, and the orders that both make possible. */
 async function orders(shop: SessionShop) {

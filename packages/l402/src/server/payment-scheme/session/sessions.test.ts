@@ -1,12 +1,8 @@
 /** Sessions of the Payment scheme through the paywall (draft-lightning-session-00; protocol §6). */
 
-import { afterEach, describe, expect, it } from 'vitest'
-import {
-  refundWallet,
-  returnInvoice,
-  type SessionShop,
-  sessionShop,
-} from '../../../../test/support/session-shop.ts'
+import { describe, expect, it } from 'vitest'
+import { openShops } from '../../../../test/support/open-shops.ts'
+import { refundWallet, returnInvoice, type SessionShop } from '../../../../test/support/session-shop.ts'
 import { decodeHex } from '../../../core/bytes.ts'
 import { findL402Challenges } from '../../../core/challenge.ts'
 import { formatCredential } from '../../../core/credential.ts'
@@ -17,16 +13,7 @@ import {
   type PaymentChallenge,
 } from '../../../core/payment-scheme/index.ts'
 
-const shops: SessionShop[] = []
-afterEach(async () => {
-  for (const shop of shops.splice(0)) await shop.stop()
-})
-
-function open(options: Parameters<typeof sessionShop>[0] = {}): SessionShop {
-  const shop = sessionShop(options)
-  shops.push(shop)
-  return shop
-}
+const open = openShops()
 
 function bearer({ sessionId, preimage }: { readonly sessionId: string; readonly preimage: string }) {
   return { action: 'bearer', sessionId, preimage } as const

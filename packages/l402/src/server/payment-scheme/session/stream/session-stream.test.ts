@@ -3,7 +3,9 @@ import { describe, expect, it, vi } from 'vitest'
 import { encodeUtf8 } from '../../../../core/bytes.ts'
 import { L402Error } from '../../../../core/errors.ts'
 import { memoryStore } from '../../../../stores/memory/memory-ledger.ts'
+import { createAccess } from '../../../access.ts'
 import { countedEntitlement } from '../../../entitlement.ts'
+import type { RouteTerms } from '../../../gate.ts'
 import type { Charge } from '../../../metering/charge.ts'
 import { readCharge } from '../../../metering/charge-offer.ts'
 import { createMeter } from '../../../metering/create-meter.ts'
@@ -52,8 +54,12 @@ async function streamOn({
     return { usedMsat: state?.used ?? 0n, creditedMsat: state?.credited ?? 0n, lostMsat: state?.lost ?? 0n }
   }
   const clock = pausableClock(now)
-  const meter = createMeter(charge, { now: clock.now })
-  meter.head(200, HEAD)
+  const route = { charge } as RouteTerms
+  const { access, metering } =
+    charge.byHandler === true
+      ? createAccess(entitlement, route, 'GET')
+      : { access: null, metering: { meter: createMeter(charge, { now: clock.now }), charge, clock } }
+  metering?.meter.head(200, HEAD)
   const seen: string[] = []
   const cuts: string[] = []
   const stream = new SessionStream({
@@ -69,7 +75,7 @@ async function streamOn({
       standing: async () => ({ open, spentMsat: (await account()).usedMsat }),
     },
     entitlement,
-    metering: { meter, charge, clock },
+    metering,
     send: (bytes) => {
       const text = new TextDecoder().decode(bytes)
       seen.push(text)
@@ -80,7 +86,8 @@ async function streamOn({
     lookMs: 2,
   })
   return {
-    ...{ ledger, entitlement, stream, topUp, account, cuts, meter },
+    ...{ ledger, entitlement, stream, topUp, account, cuts },
+    charge: (msat: bigint) => access?.charge(msat),
     touched: () => touched,
     text: () => seen.join(''),
     push: (text: string) => stream.push(encodeUtf8(text)),
@@ -192,6 +199,15 @@ describe('the event stream of a session', () => {
     expect(end?.costMsat).toBe(4_000n)
   })
 
+  it('counts no bytes of its own where it closes an event', async () => {
+    const charge = readCharge('route', { responseBytes: '1 msat', events: '1 sat', estimate: '2 sat' })
+    const s = await streamOn({ creditMsat: 8_000n, charge })
+    await s.push(`${event(1)}data: 2`)
+    const end = await s.stream.finish()
+    expect(s.text()).toBe(`${event(1)}data: 2\n\n`)
+    expect(end?.costMsat).toBe(2_000n + 9n + 7n)
+  })
+
   it('closes one that is too long to keep and ends just where a part of it did, too', async () => {
     const s = await streamOn({ creditMsat: 8_000n, charge: perEvent })
     const long = `data: ${'x'.repeat(1_200_000)}`
@@ -247,6 +263,36 @@ describe('the event stream of a session', () => {
     nowMs += 1_000
     await s.push(event(3))
     expect((await s.stream.finish())?.costMsat).toBe(5_000n)
+  })
+
+  it('asks for what its handler has said of each event, and charges none that waits where its client leaves', async () => {
+    const charge = readCharge('route', { byHandler: true, estimate: '2 sat' })
+    const s = await streamOn({ creditMsat: 4_000n, charge })
+    const say = (n: number): Promise<void> | undefined => {
+      s.charge(3_000n)
+      return s.push(event(n))
+    }
+    const waits = say(1)
+    // Said and written while the books are asked about the first one.
+    for (const n of [2, 3, 4]) void say(n)
+    await expect.poll(s.text).toContain('payment-need-topup')
+    expect(received(s.text())).toEqual(['1'])
+    expect(dataOf(s.text(), 'payment-need-topup')).toMatchObject([{ balanceRequired: 3 }])
+    await s.topUp(4_000n)
+    await expect.poll(() => received(s.text())).toEqual(['1', '2'])
+    s.charge(500n)
+    expect(s.stream.cut()).toBe(6_000n)
+    await waits
+    await s.entitlement.commit({ costMsat: 6_000n })
+    expect(await s.account()).toMatchObject({ usedMsat: 6_000n })
+  })
+
+  it('charges all that its handler has said where nothing waits', async () => {
+    const charge = readCharge('route', { byHandler: true, estimate: '2 sat' })
+    const s = await streamOn({ creditMsat: 4_000n, charge })
+    await s.push(event(1))
+    s.charge(1_500n)
+    expect(s.stream.cut()).toBe(1_500n)
   })
 
   it('goes on with all that it has drawn, where another request was quicker than its look at the balance', async () => {

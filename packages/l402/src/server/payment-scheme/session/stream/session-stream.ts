@@ -29,7 +29,7 @@ export function isSessionStream(
 /** What measures the events of a metered route. */
 export interface StreamMetering {
   readonly meter: Meter
-  readonly charge: Pick<Charge, 'estimateMsat'>
+  readonly charge: Pick<Charge, 'estimateMsat' | 'byHandler'>
   /** The meter's; it stands still while the stream waits. */
   readonly clock: Pick<PausableClock, 'pause' | 'resume'>
 }
@@ -74,11 +74,19 @@ const BLANK_LINE = Uint8Array.of(10, 10)
 // Of the resource's own end and what comes behind it; one that goes on for longer has not ended.
 const MOST_DONE_BYTES = 4_096
 
+/** A piece on its way out. */
+interface Queued extends EventPiece {
+  /** Bytes at its end that are none of the resource's. */
+  readonly addedBytes?: number
+  /** What the handler had said of the cost when it wrote the piece, where it is the one who says. */
+  readonly saidMsat?: bigint
+}
+
 /** See the file's comment. Drawn on in steps of the route's estimate, each before the events that it pays for. */
 export class SessionStream {
   readonly #options: SessionStreamOptions
   readonly #splitter = eventSplitter()
-  readonly #queue: EventPiece[] = []
+  readonly #queue: Queued[] = []
   #running: Promise<void> | undefined
   #over = false
   #alone = false
@@ -106,7 +114,7 @@ export class SessionStream {
    */
   push(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#over) return undefined
-    this.#queue.push(...this.#splitter.push(chunk))
+    for (const piece of this.#splitter.push(chunk)) this.#enqueue(piece)
     this.#options.session.touch()
     return this.#goOn()
   }
@@ -120,7 +128,8 @@ export class SessionStream {
   async finish(): Promise<StreamEnd | undefined> {
     const rest = this.#splitter.rest()
     // Closed, so that what follows is an event of its own.
-    if (rest !== undefined) this.#queue.push({ ...rest, bytes: concatBytes(rest.bytes, BLANK_LINE) })
+    if (rest !== undefined)
+      this.#enqueue({ ...rest, bytes: concatBytes(rest.bytes, BLANK_LINE), addedBytes: BLANK_LINE.length })
     await this.#goOn()
     if (this.#over) return undefined
     const { session, metering } = this.#options
@@ -153,9 +162,10 @@ export class SessionStream {
     if (metering === null) return undefined
     // The work was done all the same (protocol §5 rule 4).
     if (!this.#flowed) return metering.charge.estimateMsat
-    // What was measured and has not gone out is not charged.
+    // What was measured, or said, and has not gone out is not charged.
     const waiting = (this.#nextMsat ?? this.#deliveredMsat) - this.#deliveredMsat
     const costMsat = metering.meter.end(false) - waiting
+    if (this.#queue[0]?.saidMsat !== undefined) return this.#deliveredMsat
     return costMsat > this.#deliveredMsat ? costMsat : this.#deliveredMsat
   }
 
@@ -163,6 +173,12 @@ export class SessionStream {
   certain(): bigint {
     this.#over = true
     return this.#deliveredMsat
+  }
+
+  #enqueue(piece: Queued): void {
+    const { meter, charge } = this.#options.metering ?? {}
+    // What is said after it is for what comes then.
+    this.#queue.push(charge?.byHandler === true ? { ...piece, saidMsat: meter?.soFarMsat ?? 0n } : piece)
   }
 
   #goOn(): Promise<void> | undefined {
@@ -202,11 +218,11 @@ export class SessionStream {
   }
 
   /** What the answer costs with this piece. */
-  #measure({ bytes }: EventPiece): bigint {
+  #measure({ bytes, addedBytes = 0, saidMsat }: Queued): bigint {
     const { metering } = this.#options
     if (metering === null) return 0n
-    metering.meter.body(bytes)
-    return metering.meter.soFarMsat
+    metering.meter.body(bytes, bytes.length - addedBytes)
+    return saidMsat ?? metering.meter.soFarMsat
   }
 
   #accept(piece: EventPiece, out: Uint8Array[]): void {
