@@ -9,6 +9,7 @@ import { formatCredential } from '../src/core/credential.ts'
 import { L402Error } from '../src/core/errors.ts'
 import { decodeIdentifier } from '../src/core/identifier.ts'
 import { decodeMacaroon } from '../src/core/macaroon.ts'
+import { dpopVerifier } from '../src/dpop/index.ts'
 import { type MemoryLightning, memoryLightning } from '../src/lightning/memory.ts'
 import type { L402Access } from '../src/server/access.ts'
 import { sessions } from '../src/server/payment-scheme/session/desk.ts'
@@ -99,6 +100,7 @@ export function matrixRoutes(switches: Switches): readonly MatrixRoute[] {
     route('GET', '/forecast/:city', { price: '10 sat', grants: { calls: 2 } }, seen),
     route('GET', '/pass', { price: '10 sat', grants: { valid: '1h' } }, seen),
     route('ALL', '/any', { price: '1 sat' }, seen),
+    route('GET', '/bound', { price: '1 sat', grants: { valid: '1h' }, conditions: { dpop: true } }, seen),
     route('GET', '/throws', { price: '1 sat' }, () => {
       if (switches.fails) throw new Error('the handler’s own')
       return { body: 'fine' }
@@ -179,6 +181,7 @@ export async function openBench(mount: Mount): Promise<Bench> {
       store: failing,
       keys: [{ id: 'k1', masterKey: new Uint8Array(32).fill(1), active: true }],
       services: { weather: {} },
+      dpop: dpopVerifier(),
       challengeLimit: { limit: 10_000, perSeconds: 1 },
     },
     matrixRoutes(switches),
@@ -210,20 +213,7 @@ export async function openBench(mount: Mount): Promise<Bench> {
       req.end()
       return req
     },
-    async buy(method: string, target: string) {
-      const { status, headers } = await send(method, target)
-      const [challenge] = findL402Challenges([headers['www-authenticate'] ?? ''])
-      if (challenge === undefined) throw new Error(`expected a challenge, got ${status}`)
-      const paid = await lightning.pay({
-        invoice: challenge.invoice,
-        paymentHash: identifierOf(challenge.macaroon).paymentHash,
-        amountMsat: decodeInvoice(challenge.invoice).amountMsat ?? 0n,
-        maxFeeMsat: 0n,
-        timeoutMs: 1000,
-      })
-      if (paid.status !== 'paid') throw new Error(paid.status)
-      return formatCredential(challenge.macaroon, paid.preimage)
-    },
+    buy: async (method: string, target: string) => payFor({ lightning }, await send(method, target)),
     async used(authorization: string) {
       const token = /^L402 ([^:]+):/.exec(authorization)?.[1] ?? ''
       return (await store.read([identifierOf(token).tokenId]))[0]
@@ -233,6 +223,30 @@ export async function openBench(mount: Mount): Promise<Bench> {
       await desk.stop()
     },
   })
+}
+
+/** Pays what an answer asks; answers the value of an `Authorization` line. */
+export async function payFor(
+  { lightning }: Pick<Bench, 'lightning'>,
+  { status, headers }: Answer,
+): Promise<string> {
+  const [challenge] = findL402Challenges([headers['www-authenticate'] ?? ''])
+  if (challenge === undefined) throw new Error(`expected a challenge, got ${status}`)
+  const paid = await lightning.pay({
+    invoice: challenge.invoice,
+    paymentHash: identifierOf(challenge.macaroon).paymentHash,
+    amountMsat: decodeInvoice(challenge.invoice).amountMsat ?? 0n,
+    maxFeeMsat: 0n,
+    timeoutMs: 1000,
+  })
+  if (paid.status !== 'paid') throw new Error(paid.status)
+  return formatCredential(challenge.macaroon, paid.preimage)
+}
+
+/** What a browser keeps of an answer's cookies. */
+export function cookiesOf({ headers }: Answer): string {
+  const lines = headers['set-cookie'] as unknown as readonly string[]
+  return lines.flatMap((line) => (line.includes('Max-Age=0;') ? [] : [line.split(';')[0]])).join('; ')
 }
 
 /** What the token of a credential says of itself. */

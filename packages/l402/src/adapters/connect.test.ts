@@ -407,6 +407,18 @@ describe('the adapter for Connect', () => {
     expect(self.runs).toBe(0)
   })
 
+  it('asks a browser in JSON too: its calls are a page’s, not a reader’s', async () => {
+    const self = await open()
+    for (const init of [{}, { method: 'POST' }]) {
+      const headers = { Accept: 'text/html', 'Content-Type': 'application/json' }
+      const answer = await fetch(`http://127.0.0.1:${self.plainPort}/echo.Echo/Unary`, { ...init, headers })
+      expect(answer.status).toBe(402)
+      expect(answer.headers.get('content-type')).toBe('application/problem+json')
+      expect(answer.headers.get('set-cookie')).toBeNull()
+      expect(await answer.json()).toMatchObject({ code: 'missing' })
+    }
+  })
+
   it('gives back what its router refuses before the handler, and uses what a client leaves', async () => {
     const self = await open()
     const authorization = await buy(self, 'unary')

@@ -3,7 +3,8 @@ import { text } from 'node:stream/consumers'
 import express, { type Express } from 'express'
 // @ts-expect-error: the types are those of Express 5
 import express4 from 'express4'
-import { listen, type Mount } from '../../test/matrix.ts'
+import { expect, it } from 'vitest'
+import { listen, type Mount, openBench } from '../../test/matrix.ts'
 import { serveNode } from '../../test/matrix-answers.ts'
 import { describeAdapter } from './adapters.test-suite.ts'
 import { l402 } from './express.ts'
@@ -30,3 +31,35 @@ function mountOn(make: () => Express): Mount {
 
 describeAdapter('Express 5', mountOn(express))
 describeAdapter('Express 4', mountOn(express4 as typeof express))
+
+it.each([
+  { version: 5, make: express },
+  { version: 4, make: express4 as typeof express },
+])(
+  'gives the use back of a handler that fails after its first byte, in Express $version',
+  async ({ make }) => {
+    let fails = true
+    const bench = await openBench((options) => {
+      const app = make().set('env', 'test')
+      app.all('/late', l402(options)({ name: '/late', price: '1 sat' }), (req, res, next) => {
+        req.resume().once('end', () => {
+          if (fails) res.write('part', () => next(new Error('the handler’s own')))
+          else res.end('whole')
+        })
+      })
+      return listen(createServer(app))
+    })
+    const headers = ['Authorization', await bench.buy('GET', '/late')]
+    for (const body of [undefined, 'x', undefined]) {
+      const asked = bench.send(body === undefined ? 'GET' : 'POST', '/late', {
+        headers,
+        ...(body && { body }),
+      })
+      await expect(asked).rejects.toThrow()
+    }
+    fails = false
+    await expect.poll(async () => (await bench.send('GET', '/late', { headers })).status).toBe(200)
+    expect((await bench.send('GET', '/late', { headers })).status).toBe(402)
+    await bench.close()
+  },
+)

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { L402Access } from '../server/access.ts'
 import { type L402Options, type L402Route, routeGates } from '../server/route-gates.ts'
 import { enterNode } from './lib/enter-node.ts'
+import { baseOf } from './lib/node-http2.ts'
 import { sendAnswer } from './lib/node-lines.ts'
 import { type UpgradeToll, upgradeToll } from './lib/upgrade-toll.ts'
 
@@ -66,8 +67,7 @@ export function l402(options: L402Options): ExpressToll {
     const gate = gateOf(route)
     return (req, res, next) => {
       const { originalUrl: target, ip: clientAddress, protocol } = req
-      const host = req.headers.host
-      const base = host === undefined ? undefined : `${protocol}://${host}`
+      const base = baseOf(req, protocol)
       enterNode(gate, { req, res, target, clientAddress, base }).then((entry) => {
         if (entry.outcome === 'answer') return sendAnswer(res, entry.answer)
         req.l402 = entry.access

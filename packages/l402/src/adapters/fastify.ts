@@ -54,7 +54,8 @@ export function l402(options: L402Options): FastifyToll {
     const gate = gateOf(route)
     return async (request, reply) => {
       const { raw: req, originalUrl: target, ip: clientAddress, protocol, host } = request
-      const visit = { req, res: reply.raw, target, clientAddress, base: `${protocol}://${host}` }
+      const base = host === '' ? undefined : `${protocol}://${host}`
+      const visit = { req, res: reply.raw, target, clientAddress, base }
       const entry = await enterNode(gate, visit)
       if (entry.outcome === 'pass') {
         request.l402 = entry.access

@@ -53,7 +53,9 @@ export function l402(options: L402Options): KoaToll {
   const toll = (route: L402Route): Middleware<L402State> => {
     const gate = gateOf(route)
     return async (ctx, next) => {
-      const { req, res, originalUrl: target, ip: clientAddress, origin: base } = ctx
+      const { req, res, originalUrl: target, ip: clientAddress, protocol, host } = ctx
+      // Not its `origin`: in Koa 3 that is where a page says that it comes from.
+      const base = host === '' ? undefined : `${protocol}://${host}`
       const entry = await enterNode(gate, { req, res, target, clientAddress, base })
       if (entry.outcome === 'answer') {
         const { status, headers, body } = entry.answer

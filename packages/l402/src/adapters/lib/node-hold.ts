@@ -8,9 +8,11 @@ import type { StreamHold } from '../../server/held-stream.ts'
 import { KeptBody } from '../../server/kept-body.ts'
 import { linesForStatus } from '../../server/payment-scheme/receipt-lines.ts'
 import { chunkBytes } from './chunk-bytes.ts'
+import { watchCut } from './node-cut.ts'
 import { type NodeEvents, nodeEvents } from './node-events.ts'
 import { cutOff } from './node-http2.ts'
 import { addLines, applyHead, linesOf } from './node-lines.ts'
+import { checkChunk, refuseLate } from './node-misuse.ts'
 import { onceTold } from './once-told.ts'
 
 /** What is held, and for whom. */
@@ -37,6 +39,7 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
   const rawEnd = res.end.bind(res) as (...args: readonly unknown[]) => ServerResponse
   const rawDestroy = res.destroy.bind(res)
   const destroy = (error?: Error): ServerResponse => cutOff(res, rawDestroy, error)
+  const connection = watchCut(req)
   let lines: HeaderLines = []
   let begun = false
   let ending = false
@@ -52,6 +55,15 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
       return rawEnd(...args)
     } finally {
       inEnd = false
+    }
+  }
+
+  /** Nobody is there any more who could be told of an error. */
+  function endAtLast(...args: readonly unknown[]): void {
+    try {
+      end(...args)
+    } catch (error) {
+      destroy(error instanceof Error ? error : undefined)
     }
   }
 
@@ -80,6 +92,7 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
   function begin(): void {
     if (begun) return
     begun = true
+    connection.begin()
     if (res.statusCode >= 500) void settle('failed')
     else {
       if (measures) lines = linesOf(res)
@@ -96,7 +109,7 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
     if (session === undefined) return
     const { method = 'GET' } = req
     events = nodeEvents(
-      { res, write, end, destroy },
+      { res, write, end: endAtLast, destroy },
       { entitlement, metering },
       { method, status: res.statusCode, headers: lines },
     )
@@ -122,6 +135,8 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
 
   res.write = ((chunk: unknown, encoding: unknown, ...rest: readonly unknown[]) => {
     if (inEnd) return write(chunk, encoding, ...rest)
+    checkChunk(chunk, encoding)
+    if (ending && events === null) return refuseLate(res, doneOf([encoding, ...rest]))
     if (!res.headersSent && !ending) res.writeHead(res.statusCode)
     const bytes = events === null ? undefined : chunkBytes(chunk, encoding)
     if (events !== null && bytes !== undefined) return events.write(bytes, doneOf([encoding, ...rest]))
@@ -130,9 +145,18 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
   }) as ServerResponse['write']
 
   res.end = ((...args: readonly unknown[]) => {
-    if (ending) return events === null ? end(...args) : res
-    const [chunk, encoding] = args
-    const body = typeof chunk === 'string' || chunk instanceof Uint8Array ? chunk : undefined
+    if (inEnd) return rawEnd(...args)
+    const done = doneOf(args)
+    const [chunk, encoding] = args.filter((arg) => typeof arg !== 'function')
+    // Node passes over what is falsy.
+    const body = chunk ? (chunk as string | Uint8Array) : undefined
+    if (ending) {
+      if (events !== null) return res
+      if (body !== undefined) refuseLate(res, done)
+      else if (done !== undefined) res.writableFinished ? process.nextTick(done) : res.once('finish', done)
+      return res
+    }
+    if (body !== undefined) checkChunk(body, encoding)
     if (!res.headersSent) {
       sayLength(req, res, body, encoding)
       res.writeHead(res.statusCode)
@@ -142,9 +166,8 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
     ending = true
     // Frameworks ask whether an answer has been given.
     Object.defineProperty(res, 'writableEnded', { value: true, configurable: true })
-    if (events === null) onceTold(settle('whole'), () => end(...args))
+    if (events === null) onceTold(settle('whole'), () => endAtLast(body, encoding, done))
     else {
-      const done = doneOf(args)
       if (done !== undefined) res.once('finish', done)
       events.end(chunkBytes(body, encoding))
     }
@@ -156,8 +179,12 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
     if (!ending && !res.closed) void settle(begun ? 'broken' : 'failed')
     return destroy(error)
   }
-  // Whoever has got the work done pays for it, and does not save that by leaving early.
-  res.once('close', () => void settle('left'))
+  res.once('close', () => {
+    if (settled !== undefined) return
+    // Whoever has got the work done pays for it, and does not save that by leaving early.
+    if (connection.wasCut()) void settle(begun ? 'broken' : 'failed')
+    else void settle('left')
+  })
   return async () => {
     if (!begun) return settle('failed')
     if (ending) return
@@ -169,9 +196,9 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
 }
 
 /** The function that may stand last among the arguments of `write` and `end`. */
-function doneOf(args: readonly unknown[]): (() => void) | undefined {
+function doneOf(args: readonly unknown[]): ((error?: Error | null) => void) | undefined {
   const done = args.find((arg) => typeof arg === 'function')
-  return done as (() => void) | undefined
+  return done as ((error?: Error | null) => void) | undefined
 }
 
 /** As Node says it itself where an answer is given in one piece. */

@@ -17,11 +17,12 @@ export function isGone(res: ServerResponse): boolean {
   return res.destroyed || res.closed || streamOf(res)?.destroyed === true
 }
 
-/** Scheme and authority that the client asked; `undefined` where it named none. */
-export function baseOf({ headers, socket }: Request): string | undefined {
+/** Scheme and authority that the client asked, the scheme as a framework has it; `undefined` where it named none. */
+export function baseOf({ headers, socket }: Request, protocol?: string): string | undefined {
   const host = headers[':authority'] ?? headers.host
   if (typeof host !== 'string') return undefined
-  return `${'encrypted' in socket && socket.encrypted === true ? 'https' : 'http'}://${host}`
+  const scheme = 'encrypted' in socket && socket.encrypted === true ? 'https' : 'http'
+  return `${protocol ?? scheme}://${host}`
 }
 
 /** Whether a body may follow whose length is not stated. */

@@ -11,7 +11,7 @@ export function onceTold(told: Promise<void>, then: () => void): void {
     clearTimeout(timer)
     then()
   }
-  void told.then(go)
+  void told.then(go, go)
   // Books in memory have it by now.
   setImmediate(() => {
     if (!gone) timer = setTimeout(go, WAIT_MS)

@@ -28,7 +28,8 @@ export interface RpcGate {
  * @throws RangeError, TypeError or L402Error `malformed` at set-up, for options out of range.
  */
 export function rpcGates(options: L402Options): (methods: RpcMethods) => ReadonlyMap<string, RpcGate> {
-  const gateOf = routeGates(options)
+  // Nobody reads what a call answers, whatever its client accepts.
+  const gateOf = routeGates({ ...options, page: false })
   return (methods) =>
     new Map(Object.entries(methods).map(([path, method]) => [path, rpcGate(gateOf, path, method)]))
 }

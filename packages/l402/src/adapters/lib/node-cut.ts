@@ -1,0 +1,49 @@
+/** Who has ended a connection in the middle of an answer: the seller's own side, or its client. */
+
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { streamOf } from './node-http2.ts'
+
+/** Watches the connection of one request. */
+export interface CutWatch {
+  /** The answer begins. */
+  begin(): void
+  /** Once the connection has closed: whether this side has cut it off. False wherever a client could have had a hand in it. */
+  wasCut(): boolean
+}
+
+// Connections, and whether something was wrong with them: they have idled for too long, as where a client stops reading, or
+// what came could not be read, as where a client spoils its TLS.
+const wrong = new WeakMap<Socket, boolean>()
+
+function watch(socket: Socket): void {
+  if (wrong.has(socket)) return
+  wrong.set(socket, false)
+  const note = (): void => {
+    wrong.set(socket, true)
+  }
+  // Node's own listeners go on as they are.
+  socket.on('timeout', note).on('error', note)
+}
+
+/** Frameworks cut the connection, and not the answer, where a handler fails after its first byte. */
+export function watchCut(req: IncomingMessage): CutWatch {
+  const { socket } = req
+  // HTTP/2's is of many requests.
+  if (streamOf(req) !== undefined) return { begin() {}, wasCut: () => false }
+  watch(socket)
+  // All that the client had sent with its request. What comes behind may be what a server hangs up on.
+  let heardBytes: number | undefined
+  function begin(): void {
+    if (req.complete) heardBytes ??= socket.bytesRead
+  }
+  begin()
+  return {
+    begin,
+    wasCut: () =>
+      heardBytes === socket.bytesRead &&
+      !socket.readableEnded &&
+      socket.errored === null &&
+      wrong.get(socket) === false,
+  }
+}
