@@ -1,7 +1,7 @@
 /** What Node itself answers to a handler that writes what cannot be sent, said at the same moment where an answer is held. */
 
 import type { ServerResponse } from 'node:http'
-import { isUint8Array } from 'node:util/types'
+import { isBytes } from './chunk-bytes.ts'
 import { streamOf } from './node-http2.ts'
 
 /**
@@ -14,7 +14,7 @@ export function checkChunk(chunk: unknown, encoding: unknown): void {
     if (!encoding || typeof encoding === 'function' || Buffer.isEncoding(String(encoding))) return
     throw withCode(new TypeError(`Unknown encoding: ${String(encoding)}`), 'ERR_UNKNOWN_ENCODING')
   }
-  if (isUint8Array(chunk)) return
+  if (isBytes(chunk)) return
   const error = new TypeError(`expected a chunk of text or a Uint8Array, got ${typeof chunk}`)
   throw withCode(error, chunk === null ? 'ERR_STREAM_NULL_VALUES' : 'ERR_INVALID_ARG_TYPE')
 }
