@@ -50,11 +50,12 @@ const TAIL = `
 
 \`turnpike doctor https://api.example.com/forecast/oslo\` probes any L402 server, ours or another, with some thirty requests of which none is
 paid: it prints what each known client can do with the challenge and why not, and every finding with its rule and remedy. \`--pay "12 sat"\`
-buys once and tries every spelling of what it bought, and narrower copies that must not pass. \`--json\` for programs; exit code 1 where there is
+buys once and tries every spelling of what it bought, and narrower copies that must not pass; where the payment does not get the resource at
+once, that is the finding, and nothing further is tried: an error for a redirect, 403 and 5xx, a warning for another 4xx, which may be the request's fault. \`--json\` for programs; exit code 1 where there is
 an error. The same for test suites is \`diagnose\` of \`@turnpike/l402/conformance\`. Of a real Aperture 0.5 it says: the first line is the LSAT one
 (S3), no spelling that all clients read (S2), no \`Cache-Control\` (S5), a body without a word for machines (S6); lnget buys, 402index does not. With
 \`--pay\` also: no scheme in lower case, no base64url and no preimage in capitals (V1), and none of \`_max_calls\`, \`_methods\`, \`_paths\` and \`crit\` enforced
-(\`npm run lab -- aperture-behaviours\`). The cap of \`--pay\` holds price and fees together. It does not follow redirects, waits \`--timeout\` for each answer
+(\`npm run lab -- aperture-behaviours\`). The cap of \`--pay\` holds price and fees together. A URL with a user and password in it is not taken. It does not follow redirects, waits \`--timeout\` for each answer
 and as long for its body, reads 256 KiB of it at most, and asks for the path in six other spellings, which must not pass unpaid. Where money may have been spent, the
 answer says how much, whatever the server or the wallet did then.
 
