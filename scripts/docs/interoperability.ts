@@ -71,7 +71,9 @@ Payment scheme: \`WWW-Authenticate: Payment id="…", realm="…", method="light
   of the scheme is the L402 credential in another envelope: every caveat, counter, rate and revocation holds alike, each request anew.
 - What buys one call ends with its challenge (\`expires\`); a bundle, a pass or credit can be presented again until it ends by itself.
 - 2xx answers hold \`Payment-Receipt\` with the payment hash, never the preimage, and \`Cache-Control: private\`. Refusals hold a fresh challenge
-  and a problem of \`https://paymentauth.org/problems/…\`; \`code\` stays the one of docs/errors.md.
+  and a problem of \`https://paymentauth.org/problems/…\`: \`payment-required\` where a challenge of the scheme is the answer to no credential at all,
+  else what is wrong with the one presented. \`code\` stays the one of docs/errors.md, and so does \`type\` of what an L402 credential
+  lacks, and wherever the scheme is not offered.
 - The gateway binds a challenge for **one call** to the body of the request: \`digest="sha-256=:…:"\` (RFC 9530), where the request has a
   \`Content-Length\` of 1 to 65,536 and does not wait for \`100 Continue\`. Its credential opens with that body alone; with another one it is refused
   (\`verification-failed\`) and stays good. What buys several calls is bound to none. In the library it is \`bindBodies\` of the paywall's gate, off at
