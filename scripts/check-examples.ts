@@ -1,4 +1,4 @@
-/** Compiles every `@example` of the library and every `ts` block of the README, docs/clients.md and docs/frameworks.md against the library's own types. */
+/** Compiles every `@example` of the library and every `ts` block of the READMEs, docs/clients.md and docs/frameworks.md against the library's own types. */
 import { spawnSync } from 'node:child_process'
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -54,6 +54,7 @@ for (const source of [
   'README.md',
   'docs/clients.md',
   'docs/frameworks.md',
+  'packages/l402/README.md',
   ...globSync('packages/l402/src/**/*.ts', { cwd: root }),
 ].sort())
   for (const [i, code] of examplesOf(source).entries()) {

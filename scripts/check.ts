@@ -14,7 +14,7 @@ const checks: Record<string, string[]> = {
     'packages/l402/tsconfig.portable.json',
   ),
   'lint, format and layers': bin('@biomejs/biome/bin/biome', 'check', '.'),
-  'examples of docstrings, README, docs/clients.md and docs/frameworks.md compile': node(
+  'examples of docstrings, READMEs, docs/clients.md and docs/frameworks.md compile': node(
     '--conditions=turnpike:source',
     'scripts/check-examples.ts',
   ),

@@ -18,8 +18,9 @@ Refusals are answers, faults are exceptions. Neither ever holds a macaroon, a pr
 ## What the gate answers
 
 The body is \`application/problem+json\` (RFC 9457): \`code\` is the reason, \`type\` is \`${typeOf('<reason>')}\`, \`detail\` says
-what was expected, \`condition\` names the caveat that failed. Every 402 carries a fresh challenge. To gRPC the same is said
-by HTTP 200 with \`grpc-status\` and, for 402, \`grpc-message: payment required\`.
+what was expected, \`condition\` names the caveat that failed. Every 402 carries a fresh challenge. Who presents a credential of the
+Payment scheme, or presents none and is offered that scheme, reads its \`type\`: \`https://paymentauth.org/problems/…\`. To gRPC the
+same is said by HTTP 200 with \`grpc-status\` and, for 402, \`grpc-message: payment required\`.
 
 ${table(
   ['reason', 'HTTP', 'gRPC', 'title', 'what it means', 'what to do'],

@@ -50,11 +50,12 @@ const TAIL = `
 
 \`turnpike doctor https://api.example.com/forecast/oslo\` probes any L402 server, ours or another, with some thirty requests of which none is
 paid: it prints what each known client can do with the challenge and why not, and every finding with its rule and remedy. \`--pay "12 sat"\`
-buys once and tries every spelling of what it bought, and narrower copies that must not pass. \`--json\` for programs; exit code 1 where there is
+buys once and tries every spelling of what it bought, and narrower copies that must not pass; where the payment does not get the resource at
+once, that is the finding, and nothing further is tried: an error for a redirect, 403 and 5xx, a warning for another 4xx, which may be the request's fault. \`--json\` for programs; exit code 1 where there is
 an error. The same for test suites is \`diagnose\` of \`@turnpike/l402/conformance\`. Of a real Aperture 0.5 it says: the first line is the LSAT one
 (S3), no spelling that all clients read (S2), no \`Cache-Control\` (S5), a body without a word for machines (S6); lnget buys, 402index does not. With
 \`--pay\` also: no scheme in lower case, no base64url and no preimage in capitals (V1), and none of \`_max_calls\`, \`_methods\`, \`_paths\` and \`crit\` enforced
-(\`npm run lab -- aperture-behaviours\`). The cap of \`--pay\` holds price and fees together. It does not follow redirects, waits \`--timeout\` for each answer
+(\`npm run lab -- aperture-behaviours\`). The cap of \`--pay\` holds price and fees together. A URL with a user and password in it is not taken. It does not follow redirects, waits \`--timeout\` for each answer
 and as long for its body, reads 256 KiB of it at most, and asks for the path in six other spellings, which must not pass unpaid. Where money may have been spent, the
 answer says how much, whatever the server or the wallet did then.
 
@@ -70,7 +71,9 @@ Payment scheme: \`WWW-Authenticate: Payment id="…", realm="…", method="light
   of the scheme is the L402 credential in another envelope: every caveat, counter, rate and revocation holds alike, each request anew.
 - What buys one call ends with its challenge (\`expires\`); a bundle, a pass or credit can be presented again until it ends by itself.
 - 2xx answers hold \`Payment-Receipt\` with the payment hash, never the preimage, and \`Cache-Control: private\`. Refusals hold a fresh challenge
-  and a problem of \`https://paymentauth.org/problems/…\`; \`code\` stays the one of docs/errors.md.
+  and a problem of \`https://paymentauth.org/problems/…\`: \`payment-required\` where a challenge of the scheme is the answer to no credential at all,
+  else what is wrong with the one presented. \`code\` stays the one of docs/errors.md, and so does \`type\` of what an L402 credential
+  lacks, and wherever the scheme is not offered.
 - The gateway binds a challenge for **one call** to the body of the request: \`digest="sha-256=:…:"\` (RFC 9530), where the request has a
   \`Content-Length\` of 1 to 65,536 and does not wait for \`100 Continue\`. Its credential opens with that body alone; with another one it is refused
   (\`verification-failed\`) and stays good. What buys several calls is bound to none. In the library it is \`bindBodies\` of the paywall's gate, off at

@@ -24,6 +24,7 @@ describe.each([
   'docs/gateway.md',
   'docs/pricing.md',
   'docs/sessions.md',
+  'packages/gateway/README.md',
 ])('the configurations in %s', (document) => {
   it.each(shown(document).map((text, index) => [index + 1, text] as const))(
     'are right: number %i',

@@ -67,6 +67,9 @@ export const doctorCommand: Command = {
       }).catch((error: unknown) => {
         if (isL402Error(error))
           throw new CommandError(exitCode.unavailable, `turnpike doctor: ${error.message}`)
+        // What was asked for wrongly; nothing was sent.
+        if (error instanceof TypeError && /^invalid (?:url|method): /.test(error.message))
+          throw usage(error.message)
         const why =
           error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : 'no answer'
         throw new CommandError(

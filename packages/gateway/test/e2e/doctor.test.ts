@@ -6,7 +6,11 @@ import { cleanUp, newFolder, type Program, run, start } from './program.ts'
 let gateway: Program
 beforeAll(async () => {
   gateway = await start({
-    routes: ['{ match: "/paid/*", price: 10 sat, grants: { calls: 50 } }', '{ match: /free, free: true }'],
+    routes: [
+      '{ match: "/forecast/*", price: 10 sat, grants: { calls: 50 } }',
+      '{ match: "POST /posted", price: 10 sat }',
+      '{ match: /free, free: true }',
+    ],
   })
 })
 afterAll(cleanUp)
@@ -15,7 +19,7 @@ describe('turnpike doctor', () => {
   it('finds nothing wrong with the gateway, paid or not, in words and as JSON', async () => {
     const folder = newFolder()
     writeFileSync(join(folder, 'wallet.yaml'), `backend: sandbox\nurl: ${gateway.admin}\n`)
-    const plain = await run(folder, ['doctor', `${gateway.url}/paid/x`])
+    const plain = await run(folder, ['doctor', `${gateway.url}/forecast/oslo`])
     expect(plain.err).toBe('')
     expect(plain.code).toBe(0)
     expect(plain.out).toContain('offers 10 sat on regtest; nothing was paid')
@@ -23,7 +27,7 @@ describe('turnpike doctor', () => {
     expect(plain.out).toContain('Nothing is wrong.')
     const paid = await run(folder, [
       'doctor',
-      `${gateway.url}/paid/x`,
+      `${gateway.url}/forecast/oslo`,
       '--pay',
       '10 sat',
       '--wallet',
@@ -32,6 +36,11 @@ describe('turnpike doctor', () => {
     ])
     expect(paid.code).toBe(0)
     expect(JSON.parse(paid.out)).toMatchObject({ findings: [], paid: { amountMsat: 10_000 } })
+  })
+
+  it('finds nothing wrong with a route that sells POST alone', async () => {
+    const posted = await run(newFolder(), ['doctor', `${gateway.url}/posted`, '-X', 'POST'])
+    expect([posted.code, posted.out]).toEqual([0, expect.stringContaining('Nothing is wrong.')])
   })
 
   it('ends with 1 for what sells nothing, and with 69 for what does not answer', async () => {
@@ -49,6 +58,8 @@ describe('turnpike doctor', () => {
   it.each([
     [[], 64, 'expected a URL'],
     [['ftp://a'], 64, 'expected a URL'],
+    [['http://a', '-X', 'GE T'], 64, 'invalid method: expected an HTTP method such as GET'],
+    [['http://alice:hunter2@a/x'], 64, 'invalid url: expected no user and password in it'],
     [['http://a', '--pay', 'x'], 64, '--pay: '],
     [['http://a', '--wallet', 'x'], 64, '--wallet pays nothing without --pay AMOUNT'],
     [['http://a', '--timeout', '0'], 64, '--timeout: expected whole seconds from 1, got "0"'],
@@ -62,5 +73,6 @@ describe('turnpike doctor', () => {
     const ended = await run(gateway.folder, ['doctor', ...args])
     expect([ended.code, ended.out]).toEqual([code, ''])
     expect(ended.err).toContain(message)
+    expect(ended.err).not.toContain('hunter2')
   })
 })

@@ -35,7 +35,7 @@ const MARGIN_SECONDS = 10
 /** Pays a fresh challenge, not one that other probes may have spoilt, and tries what it bought. */
 export async function buyAndTry(
   send: Send,
-  { now, ...pay }: DiagnosePay & { readonly now: () => number },
+  { now, method, ...pay }: DiagnosePay & { readonly now: () => number; readonly method: string },
   report: Report,
 ): Promise<DiagnosePaid | null> {
   const nothing = (what: string, remedy: string): null => {
@@ -69,7 +69,7 @@ export async function buyAndTry(
   const outcome = await outcomeOf(wallet, order)
   switch (outcome.status) {
     case 'paid':
-      return await tryBought(send, { offered, outcome, amountMsat }, report)
+      return await tryBought(send, { offered, outcome, amountMsat, method }, report)
     case 'failed':
     case 'not_found': {
       const fees = `at most ${formatAmount(maxFeeMsat)} of fees was allowed`
@@ -116,13 +116,16 @@ async function tryBought(
     offered: { challenge },
     outcome: { preimage, feeMsat },
     amountMsat,
+    method,
   }: {
     readonly offered: Offered
     readonly outcome: Extract<PaymentOutcome, { status: 'paid' }>
     readonly amountMsat: bigint
+    readonly method: string
   },
   report: Report,
 ): Promise<DiagnosePaid> {
-  await checkPaid(send, { macaroon: challenge.macaroon, preimage: encodeHex(preimage) }, report)
+  const bought = { macaroon: challenge.macaroon, preimage: encodeHex(preimage), method }
+  await checkPaid(send, bought, report)
   return { amountMsat, feeMsat, status: 'paid' }
 }

@@ -7,6 +7,7 @@ import { memoryLightning } from '../lightning/memory.ts'
 import type { L402Route } from '../server/route-gates.ts'
 import { memoryStore } from '../stores/memory/index.ts'
 import { type DiagnoseOptions, type Diagnosis, diagnose } from './diagnose.ts'
+import { readingsOf } from './known-clients.ts'
 
 const closers: (() => void)[] = []
 afterEach(() => {
@@ -22,7 +23,9 @@ async function listen(listener: RequestListener): Promise<string> {
 
 const lightning = memoryLightning()
 
-function seller(route: Partial<L402Route> = {}): RequestListener {
+const sunny: RequestListener = (_req, res) => void res.end('sunny')
+
+function seller(route: Partial<L402Route> = {}, serve = sunny): RequestListener {
   const toll = l402({
     lightning,
     store: memoryStore(),
@@ -30,9 +33,7 @@ function seller(route: Partial<L402Route> = {}): RequestListener {
     services: { weather: {} },
     challengeLimit: { limit: null, perSeconds: 1 },
   })
-  const handler = toll({ name: 'GET /forecast', price: '10 sat', ...route }, (_req, res) => {
-    res.end('sunny')
-  })
+  const handler = toll({ name: 'GET /forecast', price: '10 sat', ...route }, serve)
   return (req, res) => void handler(req, res).catch(() => res.destroy())
 }
 
@@ -84,6 +85,33 @@ describe('a right seller', () => {
     expect(paid).toBeNull()
     expect(findings[0]?.what).toBe('the price of 10 sat is above the cap of 9999 msat: nothing was paid')
     expect(await lightning.balanceMsat()).toBe(before)
+  })
+})
+
+describe('the known clients', () => {
+  // The matrix of docs/interoperability.md: each client that is run there is one that can be asked about here.
+  const RUN = ['mppx', 'Alby lightning-tools', 'l402 (sulu)', 'l402-requests', 'L402sdk', 'pyl402', 'bolthub']
+
+  it('are those that the laboratory runs, among others', async () => {
+    const { clients } = await diagnosed(seller())
+    expect(clients.map(({ client }) => client)).toEqual(expect.arrayContaining(RUN))
+  })
+
+  it.each([
+    ['token alone', 'L402 token="AA", invoice="lnbc1"', ['bolthub'], ['pyl402', 'Lightning Enable MCP']],
+    [
+      'a scheme in small letters',
+      'l402 macaroon="AA", invoice="lnbc1"',
+      ['bolthub'],
+      ['pyl402', 'l402 (sulu)'],
+    ],
+    ['no quotes', 'L402 macaroon=AA, invoice=lnbc1', [], ['bolthub', 'pyl402']],
+  ] as const)('read as their parsers do: %s', (_, line, buying, not) => {
+    const lines = [line]
+    const unpaid = { status: 402, lines, linesForPayment: lines, isWellMinted: true, invoice: 'lnbc1' }
+    const buys = new Map(readingsOf(unpaid).map((reading) => [reading.client, reading.buys]))
+    expect(buying.map((client) => buys.get(client))).toEqual(buying.map(() => true))
+    expect(not.map((client) => buys.get(client))).toEqual(not.map(() => false))
   })
 })
 
@@ -169,9 +197,96 @@ describe('a seller that is not', () => {
   })
 })
 
+describe('what was paid for', () => {
+  it.each([
+    [301, 'error'],
+    [304, 'error'],
+    [400, 'warning'],
+    [403, 'error'],
+    [404, 'warning'],
+    [500, 'error'],
+    [503, 'error'],
+  ] as const)('is missed where it is answered %i, and is tried no further', async (status, severity) => {
+    let served = 0
+    const serve: RequestListener = (_req, res) => {
+      served++
+      res.writeHead(status, { location: '/elsewhere' }).end()
+    }
+    const { findings, paid } = await diagnosed(seller({ grants: { calls: 100 } }, serve), PAY)
+    expect(paid?.status).toBe('paid')
+    expect(findings).toMatchObject([{ severity, what: `what was paid for is answered ${status}` }])
+    expect(served).toBe(1)
+  })
+
+  it.each([
+    ['GET', 204, ['warning -: what was paid for is empty (204)']],
+    ['GET', 200, ['warning -: what was paid for is empty (200)']],
+    ['DELETE', 204, []],
+  ] as const)('is told where there is nothing in it: %s, %i', async (method, status, expected) => {
+    const name = `${method} /forecast`
+    const listener = seller({ name, grants: { calls: 100 } }, (_req, res) => res.writeHead(status).end())
+    const { findings } = await diagnose({ url: await listen(listener), method, pay: PAY })
+    expect(findings.map(({ severity, rule, what }) => `${severity} ${rule}: ${what}`)).toEqual(expected)
+  })
+})
+
+describe('what can be presented again', () => {
+  it.each([
+    [402, 'note V1: the payment buys one request; its other spellings were not tried'],
+    [403, 'warning S1: what was served once is answered 403 when it is asked for again'],
+    [404, 'warning S1: what was served once is answered 404 when it is asked for again'],
+    [500, 'warning 5.4: what was served once is answered 500 when it is asked for again'],
+  ] as const)('is told of where it is answered %i, and tried no further', async (status, expected) => {
+    let served = 0
+    const serve: RequestListener = (_req, res) => {
+      if (served++ > 0) res.statusCode = status
+      res.end('sunny')
+    }
+    expect(await found(seller({ grants: { calls: 100 } }, serve), PAY)).toEqual([expected])
+    expect(served).toBe(2)
+  })
+
+  it('is told of by its form, whatever refuses it', async () => {
+    const right = seller({ grants: { calls: 100 } })
+    const findings = await found((req, res) => {
+      if (/^lsat /i.test(req.headers.authorization ?? '')) res.writeHead(403).end()
+      else right(req, res)
+    }, PAY)
+    expect(findings).toContain('warning V1: the scheme LSAT is not taken (403)')
+  })
+})
+
+describe('another method than GET', () => {
+  it('is not blamed for a HEAD that nobody sells', async () => {
+    const right = seller({ name: 'POST /forecast' })
+    const url = await listen((req, res) => {
+      if (req.method === 'POST') right(req, res)
+      else res.writeHead(404).end()
+    })
+    expect((await diagnose({ url, method: 'POST' })).findings).toEqual([])
+  })
+
+  it('is asked about by the preflight', async () => {
+    const asked: unknown[] = []
+    const right = seller({ name: 'POST /forecast' })
+    const url = await listen((req, res) => {
+      if (req.method === 'OPTIONS') asked.push(req.headers['access-control-request-method'])
+      right(req, res)
+    })
+    await diagnose({ url, method: 'POST' })
+    expect(asked).toEqual(['POST'])
+  })
+})
+
 describe('what cannot be asked', () => {
   it('is told', async () => {
     await expect(diagnose({ url: 'ftp://a/' })).rejects.toThrow(TypeError)
+    await expect(diagnose({ url: 'http://a/', method: 'GE T' })).rejects.toThrow(
+      new TypeError('invalid method: expected an HTTP method such as GET'),
+    )
+    await expect(diagnose({ url: 'http://127.0.0.1:1/', method: 'CONNECT' })).rejects.toThrow(TypeError)
+    const secret = await diagnose({ url: 'http://alice:hunter2@a/' }).catch((error: unknown) => error)
+    expect(secret).toEqual(new TypeError('invalid url: expected no user and password in it'))
     await expect(diagnose({ url: 'http://127.0.0.1:1/' })).rejects.toThrow('ECONNREFUSED')
     const url = await listen(() => {})
     await expect(diagnose({ url, timeoutMs: 50 })).rejects.toThrow('no answer within 50 ms')

@@ -12,7 +12,7 @@ import { checkUnpaid, type Offered } from './unpaid-rules.ts'
 
 /** What is probed. */
 export interface DiagnoseOptions {
-  /** `http:` or `https:`. */
+  /** `http:` or `https:`, without user and password. */
   readonly url: string
   /** @default 'GET' */
   readonly method?: string
@@ -42,18 +42,26 @@ export interface Diagnosis {
   readonly paid: DiagnosePaid | null
 }
 
+/** RFC 9110 §5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
 const ORDER = ['error', 'warning', 'note'] as const
 
 /**
  * Asks the server some twenty times; an invoice may be made for each.
  *
- * @throws TypeError for a URL that is none of the two schemes. Rejects where the server cannot be reached at all.
+ * @throws TypeError for a URL of another scheme or with a password, and for a method that is none. Rejects where the server cannot be reached at all.
  */
 export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
   const { method = 'GET', body, timeoutMs = 10_000, now = Date.now } = options
   const url = new URL(options.url)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new TypeError(`invalid url: expected http: or https:, got ${url.protocol}`)
+  // They would have to share the one Authorization line with what is probed, and are in every text about the URL.
+  if (url.username !== '' || url.password !== '')
+    throw new TypeError('invalid url: expected no user and password in it')
+  if (!TOKEN.test(method) || method === 'CONNECT')
+    throw new TypeError('invalid method: expected an HTTP method such as GET')
   const findings: Finding[] = []
   const report: Report = (severity, rule, what, remedy) => {
     if (!findings.some((one) => one.rule === rule && one.what === what))
@@ -83,9 +91,9 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
   const clients = await readClients(send, unpaid, offered)
   let paid: Diagnosis['paid'] = null
   if (offered !== undefined) {
-    await checkRefused(send, offered, report)
+    await checkRefused(send, { offered, method }, report)
     await checkSpellings(send, url, report)
-    if (options.pay !== undefined) paid = await buyAndTry(send, { ...options.pay, now }, report)
+    if (options.pay !== undefined) paid = await buyAndTry(send, { ...options.pay, now, method }, report)
   }
   const { invoice } = offered ?? {}
   findings.sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity))

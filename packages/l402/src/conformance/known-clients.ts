@@ -35,6 +35,7 @@ const NOT_402 = 'it pays on 402 alone'
 const NOT_MINTED =
   'it needs a binary macaroon in padded standard base64 whose 66-byte identifier names the invoice’s hash'
 
+const NO_SCHEME = 'it sends no scheme back where the first is not L402 in capitals'
 const NO_INVOICE = 'no wallet can pay its invoice'
 /** Its invoice stands elsewhere. */
 const PAYMENT_CLIENT = 'mppx'
@@ -61,14 +62,24 @@ const judges: Readonly<Record<string, Judge>> = {
     const joined = lines.join(', ')
     if (!/invoice="([\w|\d]+)"/.test(joined) || !/macaroon="([\w|\d+/=_-]+)"/.test(joined))
       return 'it wants macaroon="…" and invoice="…" in quotes'
-    return /^(?:LSAT|L402)/.test(joined)
-      ? ''
-      : 'it sends no scheme back where the first is not L402 in capitals'
+    return /^(?:LSAT|L402)/.test(joined) ? '' : NO_SCHEME
   },
   'Alby lightning-tools': ({ lines }) =>
     hasBoth(lines) ? '' : 'it finds no macaroon or token with an invoice',
   'l402-requests': ({ lines }) =>
     LOOSE.test(lines.join(', ')) ? '' : 'it wants macaroon and then invoice right behind the scheme',
+  pyl402: ({ lines }) => {
+    const joined = lines.join(', ')
+    if (!/invoice="[^"]+"/.test(joined) || !/macaroon="[^"]+"/.test(joined))
+      return 'it wants macaroon="…" and invoice="…" in quotes'
+    return /^(?:LSAT|L402)/.test(joined) ? '' : NO_SCHEME
+  },
+  bolthub: ({ lines }) => {
+    const joined = lines.join(', ')
+    return /invoice="[^"]+"/.test(joined) && /(?:macaroon|\btoken)="[^"]+"/.test(joined)
+      ? ''
+      : 'it wants macaroon="…" or token="…", and invoice="…", in quotes'
+  },
   'Lightning Enable MCP': ({ lines }) =>
     lines.some((line) => /macaroon="[^"]+"/.test(line) && /invoice="[^"]+"/.test(line))
       ? ''

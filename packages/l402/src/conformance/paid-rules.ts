@@ -7,6 +7,7 @@ import { decodeMacaroon, encodeMacaroon, type Macaroon } from '../core/macaroon.
 import { passes } from './ask.ts'
 import type { Report } from './finding.ts'
 import type { Send } from './refused-rules.ts'
+import { isServed, unserved, usedUp } from './served-rules.ts'
 
 /** What was bought. */
 export interface Bought {
@@ -14,6 +15,8 @@ export interface Bought {
   readonly macaroon: string
   /** 64 hex digits, lower case. */
   readonly preimage: string
+  /** What the resource was bought with. */
+  readonly method: string
 }
 
 interface Form {
@@ -23,57 +26,39 @@ interface Form {
   readonly headers: HeaderLines
 }
 
-/** Presents what was bought in every form. Stops where it is used up. */
+/** Presents what was bought in every form. Stops where it is not served, and where it is used up. */
 export async function checkPaid(
   send: Send,
-  { macaroon: text, preimage }: Bought,
+  { macaroon: text, preimage, method }: Bought,
   report: Report,
 ): Promise<void> {
   const first = await send(['Authorization', `L402 ${text}:${preimage}`])
-  if (first.status === 0)
-    return report(
-      'error',
-      'V1',
-      'what was paid for is not answered at all',
-      'Serve what was paid for; the credential was not tried further.',
-    )
-  if (first.status === 402 || first.status === 401)
-    return report(
-      'error',
-      'V1',
-      `what was paid for is answered ${first.status}`,
-      'Take "L402 <macaroon as sent>:<preimage in hex>".',
-    )
-  if (first.status >= 500)
+  if (!isServed(first)) return report(...unserved(first))
+  // Another method may well have nothing to say.
+  if (method === 'GET' && first.body === '' && first.end === 'whole')
     report(
       'warning',
-      '5.4',
-      `the resource itself is answered ${first.status}`,
-      'Give the use back: the same credential has to work again.',
+      '-',
+      `what was paid for is empty (${first.status})`,
+      'Sell what holds something: whoever paid takes nothing for a fault.',
     )
   const again = await send(['Authorization', `L402 ${text}:${preimage}`])
   if (again.status === 0) return
-  if (again.status === 402)
-    return report(
-      'note',
-      'V1',
-      'the payment buys one request; its other spellings were not tried',
-      'Name a route that sells several requests to have them tried.',
-    )
+  if (!isServed(again)) return report(...usedUp(again))
   const macaroon = decodeMacaroon(decodeBase64(text) as Uint8Array)
   for (const form of formsOf(text, macaroon, preimage)) {
     const { status } = await send(form.headers)
-    if (status === 402 || status === 401)
-      report('warning', form.rule, `${form.name} is not taken (${status})`, `${form.clients} send it.`)
-    else if (status === 429)
+    if (status === 429)
       return report(
         'note',
         '5',
         'the credential’s rate is used up; further spellings were not tried',
         'Ask again later.',
       )
-    else if (status >= 500)
+    if (status >= 500)
       report('warning', form.rule, `${form.name} is answered ${status}`, `${form.clients} send it.`)
+    else if (status !== 0 && !passes({ status }))
+      report('warning', form.rule, `${form.name} is not taken (${status})`, `${form.clients} send it.`)
   }
   await checkNarrowed(send, { macaroon, preimage, report })
 }

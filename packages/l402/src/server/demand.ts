@@ -11,7 +11,7 @@ import type { AmountBounds } from './limits/amount-bounds.ts'
 import { freeAsksOf } from './limits/rate-rules.ts'
 import type { Selling } from './limits/selling.ts'
 import type { Throttle } from './limits/throttle.ts'
-import type { PaymentScheme } from './payment-scheme/scheme.ts'
+import { asProblem, type PaymentScheme } from './payment-scheme/scheme.ts'
 import { mintedTeller } from './pricing/meter-gate.ts'
 import { noPrice } from './pricing/pricer.ts'
 import type { Pricing } from './pricing/pricing.ts'
@@ -71,7 +71,10 @@ export function createDemand(options: DemandOptions): Demand {
     const { hold } = issued
     const offers = hold === undefined ? (payment?.offers.lines(request, issued) ?? []) : []
     const binding = thumbprint === undefined && bindsKeys(request) ? BINDING : []
-    const answer = challengeAnswer(request, refusal, { issued, payment: [...offers, ...binding] })
+    const told = challengeAnswer(request, refusal, { issued, payment: [...offers, ...binding] })
+    // P-S 7: whoever may speak the other scheme, and has presented nothing, is told so in its words.
+    const answer =
+      offers.length > 0 && refusal.reason === 'missing' ? asProblem(told, 'payment-required') : told
     return hold === undefined ? answer : { ...answer, hold }
   }
 

@@ -103,6 +103,25 @@ describe('what is offered', () => {
     expect(Date.parse(payment?.expires ?? '')).toBe(expiresAt * 1000)
   })
 
+  it('is a problem of the scheme where nothing was presented (P-S 7), and of L402 where the scheme is not offered', async () => {
+    const self = shop()
+    expect(await problem(await self.ask('/call'))).toMatchObject({
+      type: `${TYPES}payment-required`,
+      code: 'missing',
+    })
+    const plain = [
+      await self.ask('/call', {}, 'http://api.example'),
+      await self.ask('/call', { 'accept-payment': 'tempo/charge' }),
+      await self.ask('/odd'),
+    ]
+    for (const response of plain)
+      expect(await problem(response)).toMatchObject({ type: 'urn:turnpike:problem:missing', code: 'missing' })
+    // What an L402 credential lacks is told in the words of L402.
+    const refused = await self.ask('/call', { authorization: `L402 AA:${'0'.repeat(64)}` })
+    expect(await offered(refused)).toHaveLength(1)
+    expect(await problem(refused)).toMatchObject({ type: 'urn:turnpike:problem:malformed' })
+  })
+
   it.each([
     ['over plain HTTP', '/call', {}, 'http://api.example'],
     ['for a price that is no whole satoshi', '/odd', {}, HOST],
