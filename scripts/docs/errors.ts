@@ -37,8 +37,8 @@ ${table(
 ## What is answered before or behind the gate
 
 The same kind of body, without a challenge: no price was asked, or what was paid for was given back. \`paywall()\` answers
-\`bad_target\` and \`no_route\`; the others are the gateway’s. gRPC clients get these as HTTP statuses. An answer that
-breaks off midway is cut, never ended cleanly; the log calls it \`upstream_broke_off\`.
+\`bad_target\`, \`no_route\`, \`length_required\` and \`body_too_large\`; the others are the gateway’s. gRPC clients get these as
+HTTP statuses. An answer that breaks off midway is cut, never ended cleanly; the log calls it \`upstream_broke_off\`.
 
 ${table(
   ['code', 'HTTP', 'title', 'what it means', 'what to do'],

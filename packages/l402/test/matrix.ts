@@ -126,6 +126,12 @@ export function matrixRoutes(switches: Switches): readonly MatrixRoute[] {
       body: pieces(),
     })),
     route(
+      'POST',
+      '/upload',
+      { ...METERED, charge: { requestBytes: '1 msat/10', estimate: '100 msat' } },
+      async (call) => ({ body: `got ${(await call.text()).length}` }),
+    ),
+    route(
       'GET',
       '/events',
       {

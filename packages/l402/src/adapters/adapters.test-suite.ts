@@ -7,18 +7,25 @@ import { diagnose } from '../conformance/index.ts'
 import { decodeInvoice } from '../core/bolt11/index.ts'
 import { findL402Challenges } from '../core/challenge.ts'
 import { itKnowsItsOwnOrigin } from './origins.test-suite.ts'
+import { itChargesRequestBytes } from './request-bytes.test-suite.ts'
 import { itStreamsOnSessions } from './session-streams.test-suite.ts'
 
 /** What a framework does otherwise. */
 export interface Differences {
   /** The status of a handler that throws. */
   readonly thrown?: number
+  /** Whether the bytes of a body that states no length can be counted. */
+  readonly countsBodies?: boolean
 }
 
 const bearer = ['Authorization', 'Bearer other']
 
 /** The one matrix that every adapter goes through. */
-export function describeAdapter(name: string, mount: Mount, { thrown = 500 }: Differences = {}): void {
+export function describeAdapter(
+  name: string,
+  mount: Mount,
+  { thrown = 500, countsBodies = true }: Differences = {},
+): void {
   describe(`the adapter for ${name}`, () => {
     let self: Bench
     beforeAll(async () => {
@@ -351,6 +358,7 @@ export function describeAdapter(name: string, mount: Mount, { thrown = 500 }: Di
     })
 
     itKnowsItsOwnOrigin(() => self)
+    itChargesRequestBytes(() => self, countsBodies)
     itStreamsOnSessions(() => self)
   })
 }

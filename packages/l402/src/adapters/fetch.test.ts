@@ -44,5 +44,5 @@ const mountNext: Mount = (options, routes) => {
 }
 type L402 = import('./next.ts').L402Access | null
 
-describeAdapter('fetch handlers', mountFetch)
-describeAdapter('Next’s route handlers', mountNext)
+describeAdapter('fetch handlers', mountFetch, { countsBodies: false })
+describeAdapter('Next’s route handlers', mountNext, { countsBodies: false })

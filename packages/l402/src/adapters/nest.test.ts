@@ -9,6 +9,7 @@ import { memoryStore } from '../stores/memory/index.ts'
 import { describeAdapter } from './adapters.test-suite.ts'
 import type { ExpressRequest } from './express.ts'
 import { l402, type NestContext } from './nest.ts'
+import { sendUnstated } from './request-bytes.test-suite.ts'
 
 type Answering = Parameters<typeof serveNode>[0]
 type Parsed = ExpressRequest & { readonly body?: unknown }
@@ -53,6 +54,15 @@ describe('the guard for NestJS', () => {
     expect(again).toMatchObject({ status: 201, body: 'ordered {"tea":1}' })
     expect(again.headers['idempotency-replayed']).toBe('true')
     expect((await order(2)).status).toBe(409)
+  })
+
+  it('asks for the length of a body that Nest has parsed, where its bytes are charged', async () => {
+    const credential = await self.buy('POST', '/upload')
+    const lines = ['Authorization', credential, 'Content-Type', 'application/json']
+    expect((await sendUnstated(self, { lines, pieces: ['{"tea":', '1}'] })).status).toBe(411)
+    const answer = await self.send('POST', '/upload', { headers: lines, body: '{"tea": 1}' })
+    expect(answer).toMatchObject({ status: 200, body: 'got 9' })
+    await expect.poll(async () => (await self.used(credential))?.used).toBe(1n)
   })
 
   it('refuses to guard what is not HTTP on Express', async () => {

@@ -12,6 +12,7 @@ import { payingFetch } from '../client/index.ts'
 import { memoryLightning } from '../lightning/memory.ts'
 import { memoryStore } from '../stores/memory/index.ts'
 import { memoryPurse } from '../stores/purse-memory/index.ts'
+import { sendUnstated } from './request-bytes.test-suite.ts'
 import { type L402Access, l402 } from './trpc.ts'
 
 type FetchEsque = NonNullable<Parameters<typeof httpLink>[0]['fetch']>
@@ -35,6 +36,7 @@ const router = t.router({
       return { service: ctx.l402?.service, left: ctx.l402?.left.calls }
     }),
     order: t.procedure.mutation(() => ({ run: ++runs })),
+    store: t.procedure.input((value) => value).mutation(() => ({ run: ++runs })),
     chat: t.procedure.mutation(({ ctx }) => ctx.l402?.charge(1_500n)),
     watch: t.procedure.subscription(async function* () {
       yield 'one'
@@ -52,6 +54,11 @@ const mount: Mount = (options) => {
       'weather.forecast': { price: '10 sat', grants: { calls: 3 } },
       'weather.order': { price: '1 sat', grants: { calls: 5 } },
       'weather.watch': { price: '1 sat', grants: { calls: 5 } },
+      'weather.store': {
+        price: '100 sat',
+        grants: { credit: '100 sat' },
+        charge: { requestBytes: '1 msat', estimate: '1 sat' },
+      },
       'weather.chat': {
         price: '100 sat',
         grants: { credit: '100 sat' },
@@ -221,6 +228,16 @@ describe('the adapter for tRPC', () => {
     const closed = await fetch(batch, { headers: session.closeLines })
     expect([closed.status, await closed.json()]).toMatchObject([200, { status: 'closed' }])
     expect((await fetch(batch, { method: 'OPTIONS' })).status).toBe(204)
+  })
+
+  it('charges the bytes of a call’s body, and asks for their number where it is not stated', async () => {
+    const path = '/trpc/weather.store'
+    const credential = await self.buy('POST', path)
+    const headers = ['Content-Type', 'application/json', 'Authorization', credential]
+    const unstated = await sendUnstated(self, { lines: headers, pieces: ['{"a":', '1}'], path })
+    expect([unstated.status, runs]).toEqual([411, 0])
+    expect((await self.send('POST', path, { headers, body: '{"a":1}' })).status).toBe(200)
+    await expect.poll(async () => (await self.used(credential))?.used).toBe(7n)
   })
 
   it('lets no address in that is shut out, whatever it calls', async () => {

@@ -12,6 +12,8 @@ export interface BodySource {
   priced(query: string, pricer: Pricer): Promise<Pick<GateRequest, 'query' | 'bodyBytes' | 'bodyHead'>>
   /** `digestsOf` query and body; `null` for a body of more than `DIGEST_BYTES`. */
   digest(query: string): Promise<Digests | null>
+  /** Whether its bytes could not be charged, since their number is not stated and will not be known; never, if left out. */
+  uncounted?(): boolean | Promise<boolean>
 }
 
 /** A request and its route. */
@@ -36,10 +38,16 @@ export interface Answered {
   readonly answer: WholeAnswer
 }
 
+const LENGTH_EXPECTED =
+  'expected Content-Length, since the bytes of the body are charged; nothing was charged'
+
 /** Asks the gate. Never throws for what a client sent. */
 export async function enter(gate: Gate, matched: Matched): Promise<Entered | Answered> {
   const { query, body } = matched
-  const { pricer } = matched.route
+  const { pricer, charge } = matched.route
+  // Before anything is sold or reserved: no byte that costs something goes by for nothing.
+  if (charge?.requestByte !== undefined && (await body.uncounted?.()) === true)
+    return answered(problemAnswer(matched, 'length_required', LENGTH_EXPECTED))
   // As it is where nothing is asked of it: this is on the way of every request.
   const asked: GateRequest =
     pricer === undefined ? matched : { ...matched, ...(await body.priced(query, pricer)) }

@@ -176,4 +176,31 @@ describe('paywall', () => {
       paywall({ lightning: memoryLightning(), store: memoryStore(), keys: [], services: {} }),
     ).toThrow('at least one active key')
   })
+
+  it('asks for the length of a body whose bytes are charged, and sells without a body', async () => {
+    const upload = {
+      match: 'POST /upload',
+      price: '10 sat',
+      grants: { credit: '10 sat' },
+      charge: { requestBytes: '1 msat', estimate: '1 sat' },
+    }
+    const { gate } = open({ weather: { routes: [upload] } })
+    const ask = async (body: BodyInit | null, headers: Record<string, string> = {}): Promise<number> => {
+      const init = { method: 'POST', body, headers, duplex: 'half' }
+      return (await refusal(gate, new Request('https://api.example/upload', init))).response.status
+    }
+    const { body: stream } = new Response('hello')
+    expect(await ask(stream)).toBe(411)
+    expect(await ask('hello', { 'Content-Length': '5, 5' })).toBe(411)
+    expect(await ask('hello', { 'Content-Length': '5', 'Transfer-Encoding': 'chunked' })).toBe(411)
+    expect(await ask('hello', { 'Content-Length': '5' })).toBe(402)
+    expect(await ask(new Response('').body)).toBe(402)
+    expect(await ask(null)).toBe(402)
+    const read = new Request('https://api.example/upload', { method: 'POST', body: 'hello' })
+    await read.text()
+    expect((await refusal(gate, read)).response.status).toBe(411)
+    const locked = new Request('https://api.example/upload', { method: 'POST', body: 'hello' })
+    locked.body?.getReader()
+    expect((await refusal(gate, locked)).response.status).toBe(411)
+  })
 })

@@ -10,7 +10,7 @@ export interface RequestProblemEntry {
 }
 
 /** Codes of the problems that every server made of this library answers. */
-export type RequestProblemCode = 'bad_target' | 'no_route' | 'body_too_large'
+export type RequestProblemCode = 'bad_target' | 'no_route' | 'length_required' | 'body_too_large'
 
 /** See {@link RequestProblemCode}; a program's own problems stand in a table of its own. */
 export const REQUEST_PROBLEMS: Readonly<Record<RequestProblemCode, RequestProblemEntry>> = {
@@ -26,6 +26,13 @@ export const REQUEST_PROBLEMS: Readonly<Record<RequestProblemCode, RequestProble
     title: 'Not Found',
     meaning: 'No route of this server matches the method and path; nothing is passed on by default.',
     remedy: 'Check the address; a seller adds a route, `free: true` if it costs nothing.',
+  },
+  length_required: {
+    status: 411,
+    title: 'Length Required',
+    meaning:
+      'The bytes of the request’s body are charged, its length is not stated, and this server cannot count them as they come.',
+    remedy: 'Send `Content-Length`, 0 where there is no body; nothing was charged.',
   },
   body_too_large: {
     status: 413,

@@ -3,15 +3,15 @@ import { concatBytes } from '../../core/bytes.ts'
 import { DIGEST_BYTES, digestsOf } from '../../server/content-digest.ts'
 import type { BodySource } from '../../server/enter.ts'
 import { PRICED_BODY_BYTES } from '../../server/pricing/pricer.ts'
+import { isUncounted, statedBytes } from './count-body.ts'
 import { hasArrived, hasUnstatedBody } from './node-http2.ts'
 
 /** The body of Node's request. What is read of it is put back, so that the handler finds all of it. */
 export function nodeBody(req: IncomingMessage): BodySource {
   return {
+    uncounted: () => isUncounted(req),
     async priced(query, { readsBody }) {
-      const stated = req.headers['content-length']
-      const known = stated !== undefined && /^[0-9]{1,15}$/.test(stated)
-      const bodyBytes = known ? Number(stated) : hasUnstatedBody(req) ? null : 0
+      const bodyBytes = statedBytes(req) ?? (hasUnstatedBody(req) ? null : 0)
       if (!readsBody) return { query, bodyBytes }
       const head = await peek(req, PRICED_BODY_BYTES)
       return { query, bodyBytes, bodyHead: head.subarray(0, PRICED_BODY_BYTES) }

@@ -8,6 +8,7 @@ import type { StreamHold } from '../../server/held-stream.ts'
 import { KeptBody } from '../../server/kept-body.ts'
 import { linesForStatus } from '../../server/payment-scheme/receipt-lines.ts'
 import { chunkBytes } from './chunk-bytes.ts'
+import { countBody } from './count-body.ts'
 import { watchCut } from './node-cut.ts'
 import { type NodeEvents, nodeEvents } from './node-events.ts'
 import { cutOff } from './node-http2.ts'
@@ -31,6 +32,7 @@ type Ending = 'whole' | 'left' | 'broken' | 'failed'
 export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () => Promise<void> {
   const { keepBytes, answerHeaders, session } = entitlement
   const meter = metering?.meter ?? null
+  const countRest = countBody(req, metering)
   const kept = new KeptBody(keepBytes)
   const measures = meter !== null || keepBytes !== null || session !== undefined
   const sees = measures && req.method !== 'HEAD'
@@ -96,7 +98,7 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
     if (res.statusCode >= 500) void settle('failed')
     else {
       if (measures) lines = linesOf(res)
-      meter?.request(Number(req.headers['content-length'] ?? 0) || 0)
+      countRest()
       meter?.head(res.statusCode, lines)
       if (settled !== undefined) return
       addLines(res, linesForStatus(answerHeaders, res.statusCode))

@@ -8,9 +8,14 @@ export async function pricedParts(
   { readsBody }: Pricer,
 ): Promise<Pick<GateRequest, 'query' | 'bodyBytes' | 'bodyHead'>> {
   if (request.body === null) return { query, bodyBytes: 0 }
-  const stated = request.headers.get('content-length')
-  const bodyBytes = stated !== null && /^[0-9]{1,15}$/.test(stated) ? Number(stated) : null
-  return { query, bodyBytes, ...(readsBody ? { bodyHead: await headOf(request) } : {}) }
+  return { query, bodyBytes: statedBytes(request), ...(readsBody ? { bodyHead: await headOf(request) } : {}) }
+}
+
+/** What `Content-Length` says, in bytes; `null` where it does not, or the body comes in chunks all the same. */
+export function statedBytes({ headers }: Request): number | null {
+  const stated = headers.get('content-length')
+  const known = stated !== null && /^[0-9]{1,15}$/.test(stated)
+  return known && !headers.has('transfer-encoding') ? Number(stated) : null
 }
 
 async function headOf(request: Request): Promise<Uint8Array> {

@@ -29,7 +29,7 @@ export function isSessionStream(
 /** What measures the events of a metered route. */
 export interface StreamMetering {
   readonly meter: Meter
-  readonly charge: Pick<Charge, 'estimateMsat' | 'byHandler'>
+  readonly charge: Pick<Charge, 'estimateMsat' | 'byHandler' | 'requestByte'>
   /** The meter's; it stands still while the stream waits. */
   readonly clock: Pick<PausableClock, 'pause' | 'resume'>
 }
