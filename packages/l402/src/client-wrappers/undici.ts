@@ -1,7 +1,7 @@
 /** The buyer as an interceptor of undici's dispatchers. */
 
 import type { Dispatcher } from 'undici'
-import { delivered, isAwaited } from '../client/delivery.ts'
+import { delivered, isAwaited, isGivenUp } from '../client/delivery.ts'
 import type { FetchOutcome } from '../client/types.ts'
 import { addedHeaders, attemptBuyer, type WrappedRequest, type WrapperOptions } from './lib/attempts.ts'
 import { type DispatchedAnswer, dispatchOnce, relayController } from './lib/undici-attempt.ts'
@@ -63,7 +63,10 @@ export function payingInterceptor(options: UndiciBuyerOptions): Dispatcher.Dispa
         return answer.response
       },
       onOutcome(outcome) {
-        reader = toldReader(handler, outcome, abort.signal)
+        reader = toldReader(handler, outcome, {
+          own: (given as { signal?: AbortSignal }).signal,
+          relayed: abort.signal,
+        })
       },
     }
     handler.onRequestStart?.(relay, undefined)
@@ -80,7 +83,11 @@ export function payingInterceptor(options: UndiciBuyerOptions): Dispatcher.Dispa
 }
 
 /** A handler whose answer's end is told to the books; what its reader gave up says nothing of the server (rule C8). */
-function toldReader(handler: Handler, outcome: FetchOutcome, signal: AbortSignal): Handler {
+function toldReader(
+  handler: Handler,
+  outcome: FetchOutcome,
+  { own, relayed }: { readonly own: AbortSignal | undefined; readonly relayed: AbortSignal },
+): Handler {
   if (!isAwaited(outcome)) return handler
   const tell = (how: 'whole' | 'cut'): void => void delivered(outcome, how).catch(() => {})
   return {
@@ -91,7 +98,9 @@ function toldReader(handler: Handler, outcome: FetchOutcome, signal: AbortSignal
       handler.onResponseEnd?.(...end)
     },
     onResponseError(...fault) {
-      if (!signal.aborted) tell('cut')
+      // A reader that has enough aborts, and its caller's signal does not.
+      if (relayed.aborted && !own?.aborted) tell('whole')
+      else if (!isGivenUp(own ?? null)) tell('cut')
       handler.onResponseError?.(...fault)
     },
   }

@@ -2,7 +2,7 @@
 
 import { encodeHex } from '../core/bytes.ts'
 import type { StoredCredential } from '../stores/purse.ts'
-import { type AwaitedAnswer, awaitDelivery } from './delivery.ts'
+import { type AwaitedAnswer, awaitDelivery, forgetAwaited } from './delivery.ts'
 import type { NotPaid } from './gate.ts'
 import type { Hop } from './hop.ts'
 import type { Paid } from './pay.ts'
@@ -48,10 +48,16 @@ export async function answered(
   const { response, credential } = answer
   const { status } = response
   const base = { url: hop.url.href, purchases }
+  // What a redirect led to denies it, with a credential of its own or without: then what was paid on the way is not served.
+  const denied = isDenial(status) ? await deniedBy(call, credential) : undefined
+  if (denied)
+    return await notServed(call, hop, {
+      credential: denied,
+      response,
+      detail: `the server answered ${status}`,
+    })
   if (credential) {
     if (run.now() - credential.lastUsedAtMs >= TOUCH_MS) await run.purse.touchCredential(credential.id)
-    if (isDenial(status) && !(await wasRedeemed(run, credential)))
-      return await notServed(call, hop, { credential, response, detail: `the server answered ${status}` })
     await awaitDelivery(call, { credential, status })
   }
   const credentialId = credential?.id ?? null
@@ -61,11 +67,16 @@ export async function answered(
   return { ...base, kind: 'served', response, credentialId, reused, receipt }
 }
 
-/** Whether it was served before, or was paid by nobody here. */
-async function wasRedeemed(run: Run, { id, paymentHash }: StoredCredential): Promise<boolean> {
-  if (run.redeemed.has(id)) return true
-  const payment = await run.purse.payment(paymentHash)
-  return payment === undefined || payment.served === 'redeemed'
+/** What a denial leaves unserved; nothing where all of it was served before, or was paid by nobody here. */
+async function deniedBy(
+  { run, awaited }: Call,
+  credential: StoredCredential | null,
+): Promise<AwaitedAnswer['credential'] | undefined> {
+  if (credential && !run.redeemed.has(credential.id)) {
+    const payment = await run.purse.payment(credential.paymentHash)
+    if (payment && payment.served !== 'redeemed') return credential
+  }
+  return awaited.at(-1)?.credential
 }
 
 /** Paid and not served, on the books and as an outcome (rule C8). */
@@ -83,6 +94,7 @@ export async function notServed(
   const status = response?.status ?? 0
   const paymentHash = encodeHex(credential.paymentHash)
   await call.run.purse.recordServed(credential.paymentHash, 'not_served', status)
+  forgetAwaited(call, credential)
   call.run.emit({ type: 'not_served', status, paymentHash })
   const base = { url: hop.url.href, purchases: call.purchases }
   return { ...base, kind: 'not_served', response, credentialId: credential.id, paymentHash, detail, cause }

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { NO_LIMITS } from '../../test/support/purse-samples.ts'
 import { type Stage, setStage } from '../../test/support/stage.ts'
+import { decodeHex } from '../core/bytes.ts'
+import type { PayRequest } from '../lightning/backend.ts'
 import { buyer } from './buyer.ts'
 import { prepareRequest } from './prepare.ts'
 import type { ProposedPurchase } from './proposal.ts'
@@ -278,6 +280,34 @@ describe('the circuit breakers', () => {
       received.url === '/later' ? response.writeHead(302, { location: '/elsewhere' }).end() : undefined
     seller.plan = { invoice: { amountMsat: 50_001n } }
     expect(await get('/later')).toMatchObject({ kind: 'refused', reason: 'price_jump' })
+  })
+
+  it('ask about a jump to what was dear before, and where the last payment was found by looking it up', async () => {
+    await purse.setBudget({ ...NO_LIMITS, breakers: { priceJump: 5 } })
+    seller.uses = 1
+    seller.plan = { invoice: { amountMsat: 100_000n } }
+    await get('/dear')
+    seller.plan = {}
+    await get('/cheap')
+    const { behaviour } = seller
+    let to = '/dear'
+    seller.behaviour = (received, response, self) =>
+      received.url === '/cheap' || received.url === '/found'
+        ? response.writeHead(302, { location: to }).end()
+        : behaviour(received, response, self)
+    seller.plan = { invoice: { amountMsat: 100_000n } }
+    expect(await get('/cheap')).toMatchObject({ kind: 'refused', reason: 'price_jump' })
+    const { onPay } = wallet
+    to = '/found/1'
+    seller.plan = {}
+    wallet.onPay = () => ({ status: 'unknown', detail: '' })
+    await get('/found')
+    wallet.onPay = onPay
+    wallet.onLookup = (hash) => onPay({ paymentHash: decodeHex(hash) } as unknown as PayRequest)
+    expect(await get('/found')).toMatchObject({ kind: 'served', purchases: [{ resumed: true }] })
+    to = '/found/2'
+    seller.plan = { invoice: { amountMsat: 100_000n } }
+    expect(await get('/found')).toMatchObject({ kind: 'refused', reason: 'price_jump' })
   })
 
   it('remember the last price, and what is owed, over any number of payments that failed', async () => {

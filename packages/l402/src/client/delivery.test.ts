@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Behaviour } from '../../test/support/seller.ts'
 import { type Stage, setStage } from '../../test/support/stage.ts'
+import { L402Error } from '../core/errors.ts'
 import { buyer } from './buyer.ts'
 import { delivered } from './delivery.ts'
 import { payingFetch } from './paying-fetch.ts'
@@ -97,10 +98,61 @@ describe('what was paid for', () => {
     }
     await purse.setBudget({ overall: {}, hosts: {}, breakers: { unserved: { max: 1, seconds: 60 } } })
     expect(await open('/chain/1')).toMatchObject({ kind: 'not_served', purchases: [{}] })
-    expect(await books()).toEqual([['not_served', 302]])
+    expect(await books()).toEqual([['not_served', 402]])
     await open('/chain/1')
     expect(await open('/y')).toMatchObject({ kind: 'refused', reason: 'host_suspended' })
     expect(wallet.paid).toHaveLength(1)
+  })
+
+  it.each([503, 403, 429])('is not served by a redirect to a place that answers %d', async (status) => {
+    seller.behaviour = ({ url: path, paid }, response) => {
+      if (path === '/no') return response.writeHead(status).end()
+      return paid === undefined ? undefined : response.writeHead(302, { location: `${other}/no` }).end()
+    }
+    // By another name, so no credential goes there.
+    const other = seller.origin.replace('127.0.0.1', 'localhost')
+    expect(await open('/chain')).toMatchObject({ kind: 'not_served', response: { status } })
+    expect(await books()).toEqual([['not_served', status]])
+    await open('/chain')
+    expect(wallet.paid).toHaveLength(1)
+  })
+
+  it.each([
+    ['its caller gave up', new DOMException('enough', 'AbortError'), ['unserved', 302]],
+    ['its time was up', new DOMException('too slow', 'TimeoutError'), ['not_served', 302]],
+  ] as const)('behind a redirect, when %s, is never taken for served', async (_, reason, book) => {
+    const stop = new AbortController()
+    seller.behaviour = ({ url: path, paid }, response) => {
+      if (path === '/silent') {
+        stop.abort(reason)
+        return true
+      }
+      return paid === undefined ? undefined : response.writeHead(302, { location: '/silent' }).end()
+    }
+    const request = await prepareRequest(url('/chain'), { signal: stop.signal })
+    const outcome = await buyer({ wallet, purse }).fetch(request)
+    expect(outcome).toMatchObject({ kind: 'not_served' })
+    await delivered(outcome, 'whole')
+    expect(await books()).toEqual([book])
+  })
+
+  it('is told of, also where the books cannot be written after paying', async () => {
+    seller.behaviour = ({ url: path, paid }, response) => {
+      if (path === '/gone') return response.destroy()
+      return paid === undefined ? undefined : response.writeHead(302, { location: '/gone' }).end()
+    }
+    const full: typeof purse = {
+      ...purse,
+      async recordServed(hash, served, status) {
+        if (served === 'not_served') throw new L402Error('store_unavailable', 'disk full')
+        await purse.recordServed(hash, served, status)
+      },
+    }
+    const request = await prepareRequest(url('/chain'))
+    expect(await buyer({ wallet, purse: full }).fetch(request)).toMatchObject({
+      kind: 'not_served',
+      purchases: [{}],
+    })
   })
 
   it('is served by what its redirect leads to', async () => {
@@ -158,6 +210,32 @@ describe('payingFetch', () => {
     stop.abort()
     await expect(read).rejects.toThrow()
     expect(await books()).toEqual([['unserved', 200]])
+  })
+
+  it('owes what did not come in time, as a server that stalls would be paid each time', async () => {
+    seller.behaviour = ({ paid }, response) => {
+      if (paid === undefined) return undefined
+      response.writeHead(200).write('first')
+      return true
+    }
+    const answer = await fetch()(url('/x'), { signal: AbortSignal.timeout(300) })
+    await expect(answer.text()).rejects.toThrow()
+    expect(await books()).toEqual([['not_served', 0]])
+  })
+
+  it('hands on what cannot be watched', async () => {
+    seller.behaviour = ({ paid }, response) =>
+      paid ? response.writeHead(200, 'Tr\u00e8s bien').end('sunny') : undefined
+    expect(await (await fetch()(url('/x'))).text()).toBe('sunny')
+    expect(await books()).toEqual([['redeemed', 200]])
+  })
+
+  it('answers clones that tell the same', async () => {
+    const answer = await fetch()(url('/x'))
+    const clone = answer.clone()
+    expect([clone.url, clone.type]).toEqual([answer.url, answer.type])
+    expect(await Promise.all([clone.text(), answer.text()])).toEqual(['sunny', 'sunny'])
+    expect(await books()).toEqual([['redeemed', 200]])
   })
 
   it('reads into the buffers of a reader that brings its own', async () => {

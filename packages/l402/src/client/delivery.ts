@@ -30,13 +30,19 @@ export async function awaitDelivery({ run, awaited }: Call, answer: AwaitedAnswe
   if (payment.served === 'unserved') await run.purse.recordServed(credential.paymentHash, 'unserved', status)
 }
 
+/** Its end is on the books. */
+export function forgetAwaited({ awaited }: Call, { id }: AwaitedAnswer['credential']): void {
+  const others = awaited.filter(({ credential }) => credential.id !== id)
+  awaited.splice(0, awaited.length, ...others)
+}
+
 /** The end of a call, but for the body of its answer: what led to no answer was not served. */
 export async function concluded(call: Call, outcome: FetchOutcome): Promise<FetchOutcome> {
   if (call.awaited.length === 0) return outcome
-  calls.set(outcome, call)
   if (outcome.kind === 'served') {
+    calls.set(outcome, call)
     if (outcome.response.body === null && !call.request.bodyElsewhere) await delivered(outcome, 'whole')
-  } else if (!call.request.signal?.aborted) await delivered(outcome, 'cut')
+  } else if (!isGivenUp(call.request.signal)) await book(call, 'not_served')
   return outcome
 }
 
@@ -45,23 +51,39 @@ export function isAwaited(outcome: FetchOutcome): boolean {
   return calls.has(outcome)
 }
 
+/** Whether the caller gave up by itself. A time-out does not count: the server was too slow. */
+export function isGivenUp(signal: AbortSignal | null): boolean {
+  return signal?.aborted === true && (signal.reason as { name?: unknown } | null)?.name !== 'TimeoutError'
+}
+
 /**
  * Tells the books how the body of an answer ended: `whole`, which is as far as it was wanted, or `cut`, by no wish of whoever
  * read it. For those who read the answers of `Buyer.fetch` and `Buyer.payQuote`; `payingFetch` does it by itself. Until it is
  * told, and after a crash, what was paid counts as not served yet: it is presented again before anything is bought there (rule
- * C8). Does nothing for an outcome that nothing waits for. Throws `store_unavailable`.
+ * C8). Does nothing for an outcome that nothing waits for. Throws `store_unavailable`; then it can be told again.
  */
 export async function delivered(outcome: FetchOutcome, how: 'whole' | 'cut'): Promise<void> {
   const call = calls.get(outcome)
   if (call === undefined) return
   calls.delete(outcome)
-  const { run } = call
-  const last = call.awaited.at(-1)
-  for (const answer of call.awaited.splice(0)) {
-    const { credential, status } = answer
-    const broke = how === 'cut' && outcome.kind === 'served' && answer === last
-    const served = how === 'whole' ? 'redeemed' : 'not_served'
-    await run.purse.recordServed(credential.paymentHash, served, broke ? 0 : status)
-    if (how === 'whole') run.redeemed.add(credential.id)
+  try {
+    await book(call, how === 'whole' ? 'redeemed' : 'not_served', how === 'cut' ? 0 : undefined)
+  } catch (error) {
+    calls.set(outcome, call)
+    throw error
   }
+}
+
+/** @param lastStatus - Of the last answer; default: that of its headers. */
+async function book(
+  { run, awaited }: Call,
+  served: 'redeemed' | 'not_served',
+  lastStatus?: number,
+): Promise<void> {
+  for (const [i, { credential, status }] of awaited.entries()) {
+    const isLast = i === awaited.length - 1
+    await run.purse.recordServed(credential.paymentHash, served, isLast ? (lastStatus ?? status) : status)
+    if (served === 'redeemed') run.redeemed.add(credential.id)
+  }
+  awaited.splice(0)
 }

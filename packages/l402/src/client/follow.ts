@@ -38,7 +38,8 @@ export async function follow(
     const outcome: FetchOutcome = {
       ...{ ...base, kind: 'not_served', response: null, credentialId, paymentHash, detail, cause },
     }
-    return await concluded(call, outcome)
+    // What became of the money is told, also where the books cannot be written now.
+    return await concluded(call, outcome).catch(() => outcome)
   }
 }
 

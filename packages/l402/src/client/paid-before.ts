@@ -2,7 +2,10 @@
 
 import { decodeHex } from '../core/bytes.ts'
 import type { PaymentRecord } from '../stores/purse.ts'
+import type { Hop } from './hop.ts'
 import type { Run } from './run.ts'
+import { scopeOf } from './scope.ts'
+import type { Purchase } from './types.ts'
 
 /** Payments of a scope that are looked at, newest first; failed ones, which a seller can bring about, do not count. */
 const MOST_CONSIDERED = 64
@@ -19,23 +22,28 @@ export async function paidIn(run: Run, scope: string): Promise<readonly PaymentR
 }
 
 /**
- * The last payment here, or else what was paid last for the request that led here: a seller chooses where a redirect leads, and
- * not what it was asked for.
+ * The last payment here, and what was paid last for the request that led here, whichever was less: a seller chooses where a
+ * redirect leads, and not what it was asked for.
  */
 export async function lastPaid(
   run: Run,
   { scope, askedScope }: { readonly scope: string; readonly askedScope: string },
 ): Promise<PaymentRecord | undefined> {
   const [here] = await paidIn(run, scope)
-  if (here || scope === askedScope) return here
+  if (scope === askedScope) return here
   const hash = decodeHex((await run.purse.note(askedScope, BEHIND)) ?? '')
-  const behind = hash?.length === 32 ? await run.purse.payment(hash) : undefined
-  return behind && isPaid(behind) ? behind : (await paidIn(run, askedScope))[0]
+  const noted = hash?.length === 32 ? await run.purse.payment(hash) : undefined
+  const behind = noted && isPaid(noted) ? noted : (await paidIn(run, askedScope))[0]
+  return here && behind && here.amountMsat > behind.amountMsat ? behind : (here ?? behind)
 }
 
 /** Remembers a payment for the request that led to it. */
-export async function notePaidBehind(run: Run, askedScope: string, paymentHash: string): Promise<void> {
-  await run.purse.setNote(askedScope, BEHIND, paymentHash)
+export async function notePaidBehind(
+  run: Run,
+  { method, url, askedScope }: Hop,
+  { paymentHash }: Pick<Purchase, 'paymentHash'>,
+): Promise<void> {
+  if (askedScope !== scopeOf(method, url)) await run.purse.setNote(askedScope, BEHIND, paymentHash)
 }
 
 function isPaid({ state }: PaymentRecord): boolean {

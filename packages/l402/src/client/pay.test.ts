@@ -3,8 +3,10 @@ import { giveUp } from '../../test/support/recover-with.ts'
 import { testWallet } from '../../test/support/seller.ts'
 import { type Stage, setStage } from '../../test/support/stage.ts'
 import { encodeHex } from '../core/bytes.ts'
+import { L402Error } from '../core/errors.ts'
 import type { PaymentOutcome } from '../lightning/backend.ts'
 import { buyer } from './buyer.ts'
+import { prepareRequest } from './prepare.ts'
 
 let seller: Stage['seller']
 let wallet: Stage['wallet']
@@ -143,6 +145,40 @@ describe('a payment that does not go well', () => {
     expect(wallet.paid).toHaveLength(paid)
     time += 3_601_000
     expect(await get('/a', { now })).toMatchObject({ kind: 'served' })
+  })
+
+  it('stays open where it could not be sent again: the first order may still be on its way (C3)', async () => {
+    wallet.onPay = () => ({ status: 'unknown', detail: '' })
+    await get()
+    wallet.onLookup = () => ({ status: 'not_found' })
+    wallet.onPay = () => Promise.reject(new L402Error('lightning_unavailable', 'down'))
+    expect(await get()).toMatchObject({ kind: 'payment_unknown' })
+    wallet.onPay = testWallet(seller.secrets).onPay
+    expect(await get()).toMatchObject({ kind: 'served' })
+    expect(new Set(wallet.paid.map(({ paymentHash }) => encodeHex(paymentHash))).size).toBe(1)
+  })
+
+  it('is sent again within the most of one run, its own hold left out, and not beyond it', async () => {
+    const { onPay } = wallet
+    wallet.onPay = () => ({ status: 'unknown', detail: '' })
+    const slow = {
+      ...purse,
+      renew: async (...order: Parameters<typeof purse.renew>) => {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        return await purse.renew(...order)
+      },
+    }
+    const one = buyer({ wallet, purse: slow, maxMsat: 15_000n })
+    const other = buyer({ wallet, purse: slow, maxMsat: 15_000n })
+    const ask = async (fare: typeof one, path: string) =>
+      await fare.fetch(await prepareRequest(new URL(path, seller.origin)))
+    await ask(one, '/a')
+    await ask(other, '/b')
+    wallet.onLookup = () => ({ status: 'not_found' })
+    wallet.onPay = onPay
+    const outcomes = await Promise.all([ask(one, '/a'), ask(one, '/b')])
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['served', 'payment_unknown'])
+    expect(one.spentMsat).toBe(10_003n)
   })
 
   it('is not concluded before the time of the run that sent it is up, however short another run waits (C3)', async () => {

@@ -91,8 +91,7 @@ export async function pay(
   const answer = await askToPay(run, wallet, { order, late: (answer) => recordLate(run, payment, answer) })
   try {
     const paid = await record(run, payment, answer)
-    if (paid.ok && hop.askedScope !== scopeOf(hop.method, hop.url))
-      await notePaidBehind(run, hop.askedScope, offer.paymentHash)
+    if (paid.ok) await notePaidBehind(run, hop, paid.purchase)
     return paid
   } catch (error) {
     if (!isL402Error(error, 'store_unavailable')) throw error
@@ -108,21 +107,34 @@ export async function pay(
  */
 export async function payOpen(run: Run, open: PaymentRecord): Promise<Paid | undefined> {
   const { paymentHash, invoice, amountMsat, maxFeeMsat, origin } = open
-  const priceMsat = amountMsat + maxFeeMsat
   const { maxMsat } = run.options
-  if (maxMsat !== undefined && run.spentMsat + priceMsat > maxMsat) return undefined
+  // Held before anything is awaited: two calls of one run cannot both see the last satoshi.
+  const undo = run.hold(paymentHash, amountMsat + maxFeeMsat)
+  let wallet: PaymentBackend | undefined
+  try {
+    wallet = maxMsat === undefined || run.spentMsat <= maxMsat ? await readyToPay(run, open) : undefined
+  } finally {
+    if (wallet === undefined) undo()
+  }
+  if (wallet === undefined) return undefined
+  run.emit({ type: 'paying', paymentHash: encodeHex(paymentHash), amountMsat })
+  const payment: Recorded = { paymentHash, amountMsat, origin, resumed: false }
+  const order = { invoice, paymentHash, amountMsat, maxFeeMsat }
+  const late = (answer: Answer): Promise<unknown> => recordLate(run, payment, answer)
+  const answer = await askToPay(run, wallet, { order, late })
+  // That this order was not sent says nothing of the one before it, which may still be on its way (rule C3).
+  const { status, detail } = { detail: '', ...answer }
+  return await record(run, payment, status === 'unsent' ? { status: 'unknown', detail } : answer)
+}
+
+/** The wallet, once the books say that it is asked again; `undefined` where it cannot be, or the limits do not allow it. */
+async function readyToPay(run: Run, open: PaymentRecord): Promise<PaymentBackend | undefined> {
   const wallet = await reach(run)
   if ('ok' in wallet) return undefined
   // The books say so first: whoever looks it up meanwhile must not take this order for one that is over.
   const orderEndsAtMs = Math.max(open.orderEndsAtMs ?? 0, run.now() + run.paymentTimeoutMs)
   const again = { nowMs: run.now(), orderEndsAtMs, detail: 'the wallet is asked again' }
-  if (!(await run.purse.renew(paymentHash, again, await run.budget())).ok) return undefined
-  run.hold(paymentHash, priceMsat)
-  run.emit({ type: 'paying', paymentHash: encodeHex(paymentHash), amountMsat })
-  const payment: Recorded = { paymentHash, amountMsat, origin, resumed: false }
-  const order = { invoice, paymentHash, amountMsat, maxFeeMsat }
-  const late = (answer: Answer): Promise<unknown> => recordLate(run, payment, answer)
-  return await record(run, payment, await askToPay(run, wallet, { order, late }))
+  return (await run.purse.renew(open.paymentHash, again, await run.budget())).ok ? wallet : undefined
 }
 
 /** What could not be presented beside the user's own headers is not bought (rule C6). */

@@ -38,8 +38,8 @@ export interface Run {
   readonly knownWallet: PaymentBackend | undefined
   /** Most that may be paid on top of an amount. */
   feeReserve(amountMsat: bigint): bigint
-  /** Holds, corrects or (with 0n) frees what a payment may cost this run. */
-  hold(paymentHash: Uint8Array, msat: bigint): void
+  /** Holds, corrects or (with 0n) frees what a payment may cost this run; what it answers undoes that. */
+  hold(paymentHash: Uint8Array, msat: bigint): () => void
   /** Corrects the cost of a payment that this run holds; one of another run stays uncounted. */
   correct(paymentHash: Uint8Array, msat: bigint): void
   readonly spentMsat: bigint
@@ -103,7 +103,10 @@ export function startRun(options: BuyerOptions): Run {
       return known && !known.paymentCapabilities.capsFees ? uncappedFeeReserve(amountMsat, asked) : asked
     },
     hold(paymentHash, msat) {
-      held.set(encodeHex(paymentHash), msat)
+      const key = encodeHex(paymentHash)
+      const before = held.get(key)
+      held.set(key, msat)
+      return () => void (before === undefined ? held.delete(key) : held.set(key, before))
     },
     correct(paymentHash, msat) {
       const key = encodeHex(paymentHash)

@@ -10,6 +10,7 @@ import { boundChallenge } from './dpop-offer.ts'
 import { challengesOf, firstPayable, forbidden, type NotPaid, ownAuthorization, refusedBy } from './gate.ts'
 import { type HeldOptions, heldFor, owedPayment } from './held.ts'
 import type { Hop } from './hop.ts'
+import { notePaidBehind } from './paid-before.ts'
 import { pay, record } from './pay.ts'
 import type { PayableChallenge } from './payment-scheme/charge.ts'
 import { present } from './present.ts'
@@ -152,8 +153,10 @@ async function finishOpen(call: Call, hop: Hop, unpaid: Unpaid): Promise<FetchOu
   for (const open of await run.purse.openPayments(scopeOf(hop.method, hop.url))) {
     if (await isWrittenOff(run.purse, open)) continue
     const paid = await finish(run, open, call.request.signal)
-    if (paid.ok) purchases.push(paid.purchase)
-    else if (paid.kind !== 'payment_failed') {
+    if (paid.ok) {
+      purchases.push(paid.purchase)
+      await notePaidBehind(run, hop, paid.purchase)
+    } else if (paid.kind !== 'payment_failed') {
       await discard(unpaid.response)
       return unpaidOutcome(call, hop, { paid, response: null })
     }
@@ -272,5 +275,6 @@ async function proveLate(call: Call, hop: Hop, owed: PaymentRecord): Promise<Fet
     return { kind: 'paid_unproven', url, purchases, paymentHash: encodeHex(paymentHash), detail }
   }
   purchases.push(paid.purchase)
+  await notePaidBehind(run, hop, paid.purchase)
   return (await deliver(call, hop, paid.credential)).outcome
 }
