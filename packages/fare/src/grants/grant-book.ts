@@ -40,7 +40,11 @@ interface Hold {
   readonly row: bigint
   readonly paymentHash: Uint8Array
   readonly createdAtMs: number
+  /** When its payment may say that it was made: at first, and at each {@link GrantBook.renew}. Unix milliseconds. */
+  readonly stampsMs: readonly number[]
 }
+
+type Answer = { readonly ok: true } | OverBudget
 
 /** The books of all grants. */
 export interface GrantBook {
@@ -59,9 +63,14 @@ export interface GrantBook {
   hold(
     id: string,
     purchase: { readonly paymentHash: Uint8Array; readonly msat: bigint; readonly createdAtMs: number },
-  ): { readonly ok: true } | OverBudget
+  ): Answer
   /** What {@link hold} would answer; holds nothing. */
-  fits(id: string, msat: bigint): { readonly ok: true } | OverBudget
+  fits(id: string, msat: bigint): Answer
+  /**
+   * What {@link hold} would answer now for a purchase that holds its money already, before its wallet is asked again at `nowMs`.
+   * That stamp is its own from here on, beside those before: the payment's books are others, and may not get it.
+   */
+  renew(id: string, purchase: { readonly paymentHash: Uint8Array; readonly nowMs: number }): Answer
   /** Sets what a purchase counts for; `open` where that may still change. */
   correct(paymentHash: Uint8Array, counts: { readonly msat: bigint; readonly open: boolean }): void
   /** The same for one hold as it was seen; a later one of the same invoice is left alone. */
@@ -100,6 +109,15 @@ const SCHEMA = `
   PRAGMA user_version = 1;
 `
 
+/** Came later; versions before it pass over it. A row of `holds` is never used again. */
+const RENEWALS = `
+  CREATE TABLE IF NOT EXISTS renewals (
+    hold  INTEGER NOT NULL REFERENCES holds (row) ON DELETE CASCADE,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (hold, at_ms)
+  ) STRICT;
+`
+
 /**
  * Opens the books, making folder (0700) and file (0600) where they are missing.
  * Throws `store_unavailable` or `store_incompatible`.
@@ -127,7 +145,8 @@ export function openGrantBook(file: string, now: () => number = Date.now): Grant
       throw error
     }
   }
-  const fits = (id: string, msat: bigint): { readonly ok: true } | OverBudget => {
+  // What is `heldMsat` already is spent already.
+  const fits = (id: string, msat: bigint, heldMsat = 0n): Answer => {
     const grant = get(id)
     const over = (limit: string, limitMsat: bigint, wouldBeMsat: bigint): OverBudget => ({
       ok: false,
@@ -139,7 +158,18 @@ export function openGrantBook(file: string, now: () => number = Date.now): Grant
     if (!grant || grantEnd(grant, now()) !== null) return over('is over', 0n, msat)
     const { requestMsat, totalMsat, spentMsat } = grant
     if (requestMsat !== null && msat > requestMsat) return over('request', requestMsat, msat)
-    return spentMsat + msat > totalMsat ? over('total', totalMsat, spentMsat + msat) : { ok: true }
+    const wouldBeMsat = spentMsat - heldMsat + msat
+    return wouldBeMsat > totalMsat ? over('total', totalMsat, wouldBeMsat) : { ok: true }
+  }
+  const holdOf = (row: Record<string, SQLOutputValue>): Hold => {
+    const createdAtMs = Number(row['created_at_ms'])
+    const renewals = sql('SELECT at_ms FROM renewals WHERE hold = ?').all(row['row'] as bigint)
+    return {
+      row: BigInt(row['row'] as bigint),
+      paymentHash: new Uint8Array(row['payment_hash'] as Uint8Array),
+      createdAtMs,
+      stampsMs: [createdAtMs, ...renewals.map((one) => Number(one['at_ms']))],
+    }
   }
   return {
     create(terms) {
@@ -189,7 +219,20 @@ export function openGrantBook(file: string, now: () => number = Date.now): Grant
         ).run(paymentHash, id, msat, createdAtMs)
         return { ok: true }
       }),
-    fits,
+    fits: (id, msat) => fits(id, msat),
+    renew: (id, { paymentHash, nowMs }) =>
+      transaction(() => {
+        const held = sql('SELECT row, msat FROM holds WHERE grant_id = ? AND payment_hash = ?').get(
+          id,
+          paymentHash,
+        )
+        if (!held) throw new RangeError('the grant holds nothing for this invoice')
+        const msat = BigInt(held['msat'] as bigint)
+        const answer = fits(id, msat, msat)
+        if (answer.ok)
+          sql('INSERT OR IGNORE INTO renewals (hold, at_ms) VALUES (?, ?)').run(held['row'] as bigint, nowMs)
+        return answer
+      }),
     correct(paymentHash, { msat, open }) {
       sql('UPDATE holds SET msat = ?, open = ? WHERE payment_hash = ?').run(msat, Number(open), paymentHash)
     },
@@ -227,14 +270,6 @@ function hashOf(secret: string): Buffer {
   return createHash('sha256').update(secret).digest()
 }
 
-function holdOf(row: Record<string, SQLOutputValue>): Hold {
-  return {
-    row: BigInt(row['row'] as bigint),
-    paymentHash: new Uint8Array(row['payment_hash'] as Uint8Array),
-    createdAtMs: Number(row['created_at_ms']),
-  }
-}
-
 function grantOf(row: Record<string, SQLOutputValue>): Grant {
   const msat = (value: SQLOutputValue | undefined): bigint => BigInt(value as bigint)
   return {
@@ -262,6 +297,7 @@ function openDatabase(file: string): DatabaseSync {
     const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
     const owner = Number(db.prepare('PRAGMA application_id').get()?.['application_id'])
     if (version === 0 && owner === 0) db.exec(SCHEMA)
+    if (owner === APPLICATION_ID || (version === 0 && owner === 0)) db.exec(RENEWALS)
     db.exec('COMMIT')
     if (version > 1 || (version === 1 && owner !== APPLICATION_ID))
       throw new L402Error('store_incompatible', `${file} is another program's, or a newer fare's`)
