@@ -5,13 +5,15 @@ import { setStage } from '../../../l402/test/support/stage.ts'
 import { temporaryFolder } from '../../test/support/folder.ts'
 import { openGrantBook } from './grant-book.ts'
 import { grantPurse } from './grant-purse.ts'
+import { usersPurse } from './users-purse.ts'
 
 const TERMS = { totalMsat: 30_000n, requestMsat: null, hosts: ['127.0.0.1'], task: '' }
 
 /** A grant whose first payment never got to its wallet, and nobody knows that. */
 async function unsent() {
   const stage = await setStage()
-  const book = openGrantBook(join(temporaryFolder(), 'grants.db'))
+  const file = join(temporaryFolder(), 'grants.db')
+  const book = openGrantBook(file)
   onTestFinished(async () => {
     book.close()
     await stage.seller[Symbol.asyncDispose]()
@@ -33,7 +35,7 @@ async function unsent() {
   expect((await get()).kind).toBe('payment_unknown')
   stage.wallet.onPay = onPay
   stage.wallet.paid.length = 0
-  return { ...stage, book, grant, view: purse, get }
+  return { ...stage, file, book, grant, view: purse, get }
 }
 
 it('a payment that is sent again stays the payment of its grant', async () => {
@@ -63,4 +65,31 @@ it('a payment stays with its grant also where the process died between the books
   expect(await get()).toMatchObject({ kind: 'served' })
   expect(wallet.paid).toHaveLength(1)
   expect(await view.credentials()).toHaveLength(1)
+})
+
+it('a payment that its user sends again stays the payment of its grant', async () => {
+  const { get, wallet, purse, view, file, book, grant } = await unsent()
+  expect(await get({ purse: usersPurse(purse, file) })).toMatchObject({ kind: 'served' })
+  expect(await get()).toMatchObject({ kind: 'served', reused: true })
+  expect(wallet.paid).toHaveLength(1)
+  expect(await view.credentials()).toHaveLength(1)
+  const [payment] = await view.payments(9)
+  // What was found out elsewhere is taken over before anything more is bought.
+  if (payment) await view.fits(payment, await purse.budget())
+  expect(book.get(grant.id)?.spentMsat).toBe((payment?.amountMsat ?? -1n) + (payment?.feeMsat ?? 0n))
+})
+
+it('an invoice that failed under a grant and is paid outside it is none of its payments', async () => {
+  const { view, purse, file } = await unsent()
+  const [open] = await view.openPayments()
+  if (!open) throw new Error('expected an open payment')
+  const { paymentHash } = open
+  await view.conclude(paymentHash, { state: 'failed', detail: 'no route' })
+  const user = usersPurse(purse, file)
+  const budget = await user.budget()
+  const createdAtMs = open.createdAtMs + 60_000
+  expect(await user.reserve({ ...open, createdAtMs }, budget)).toEqual({ ok: true })
+  const order = { nowMs: createdAtMs + 1, orderEndsAtMs: createdAtMs + 2, detail: 'again' }
+  expect(await user.renew(paymentHash, order, budget)).toEqual({ ok: true })
+  expect(await view.openPayments()).toEqual([])
 })
