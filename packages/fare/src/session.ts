@@ -12,7 +12,8 @@ import { sqlitePurse } from '@turnpike/l402/purse/sqlite'
 import { rateKeeper } from './books/rate-keeper.ts'
 import { UsageError } from './cli/usage-error.ts'
 import { readConfig } from './config-file.ts'
-import { configFile, purseFile } from './paths.ts'
+import { usersPurse } from './grants/users-purse.ts'
+import { configFile, grantsFile, purseFile } from './paths.ts'
 import { type FetchSettings, plainFetch } from './plain-fetch.ts'
 import { taskTag } from './policy/change-budget.ts'
 import { policyOf } from './policy/policy.ts'
@@ -50,7 +51,7 @@ interface RunOptions {
 
 /** Opens the user's purse, making it if there is none. Throws `store_unavailable` or `store_incompatible`. */
 export function openSession(env: NodeJS.ProcessEnv): Session {
-  const purse = sqlitePurse({ file: purseFile(env) })
+  const purse = usersPurse(sqlitePurse({ file: purseFile(env) }), grantsFile(env))
   const closers: (() => Promise<void>)[] = [() => purse.close()]
   return {
     purse,

@@ -117,7 +117,27 @@ describe('a download that broke off', () => {
     expect(await goOn(run)).toMatchObject({ code: 0 })
     expect(readFileSync(run.file).equals(shelf.bytes)).toBe(true)
     expect(run.seller.kinds().filter((kind) => kind === 'unpaid')).toHaveLength(1)
-    expect(await run.buyer.inPurse((purse) => purse.payments(9))).toHaveLength(1)
+    expect(await run.buyer.inPurse((purse) => purse.payments(9))).toMatchObject([{ served: 'redeemed' }])
+  })
+
+  it('comes in as many parts as the server likes, each of which was served', async () => {
+    const shelf = new Shelf()
+    const run = await begun(shelf, (received, response) => {
+      const from = Number(/^bytes=(\d+)-$/.exec(String(received.headers.range ?? ''))?.[1] ?? 0)
+      if (from === 0) return shelf.serve(received, response)
+      const end = Math.min(from + 60_000, first.length)
+      const headers = { 'content-range': `bytes ${from}-${end - 1}/${first.length}`, etag: shelf.etag }
+      return response.writeHead(206, headers).end(first.subarray(from, end))
+    })
+    const served = () =>
+      run.buyer.inPurse(async (purse) => (await purse.payments(9)).map((one) => one.served))
+    expect(await served()).not.toEqual(['redeemed'])
+    const part = await goOn(run)
+    expect(part).toMatchObject({ code: 1, err: expect.stringContaining('-C - goes on') })
+    expect(await served()).toEqual(['redeemed'])
+    await expect.poll(async () => (await goOn(run)).code).toBe(0)
+    expect(readFileSync(run.file).equals(first)).toBe(true)
+    expect(await served()).toEqual(['redeemed'])
   })
 
   it.each([

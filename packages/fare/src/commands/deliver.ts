@@ -4,10 +4,13 @@ import type { Sink } from '../cli/output.ts'
 /** How handing an answer on ended. */
 export type Given =
   | { readonly kind: 'whole' }
-  /** The server or the connection ended it early, or `--max-time` did. */
-  | { readonly kind: 'cut'; readonly cause: unknown }
-  /** It does not go on where the file ends. */
-  | { readonly kind: 'unfit'; readonly cause: unknown }
+  /**
+   * The server or the connection ended it early, or `--max-time` did. `spoken` where the answer itself came whole, and more is
+   * to be had only by another request.
+   */
+  | { readonly kind: 'cut'; readonly cause: unknown; readonly spoken: boolean }
+  /** It does not go on where the file ends. `spoken` where it is what the resource has to say, not some other part of it. */
+  | { readonly kind: 'unfit'; readonly cause: unknown; readonly spoken: boolean }
   /** It could not be written. */
   | { readonly kind: 'unwritten'; readonly cause: unknown }
 
@@ -36,7 +39,7 @@ export async function deliver(
       const next = await reader.read().catch((cause: unknown) => ({ cause }))
       if ('cause' in next) {
         for (const sink of sinks) await sink.close()
-        return { kind: 'cut', cause: next.cause }
+        return { kind: 'cut', cause: next.cause, spoken: false }
       }
       if (next.done) break
       for (const sink of sinks) wanted = await sink.write(next.value)

@@ -1,11 +1,5 @@
 import { isL402Error, L402Error } from '@turnpike/l402'
-import {
-  type Buyer,
-  delivered,
-  type FetchOutcome,
-  type PreparedRequest,
-  type PurseStore,
-} from '@turnpike/l402/client'
+import type { Buyer, FetchOutcome, PreparedRequest, Purchase, PurseStore } from '@turnpike/l402/client'
 import { typedAmount } from '../budget.ts'
 import { eventLines } from '../cli/events.ts'
 import { type Interruption, interruption } from '../cli/interruption.ts'
@@ -20,7 +14,8 @@ import { UsageError } from '../cli/usage-error.ts'
 import { EXIT, type ExitCode, exitCodeOf } from '../exit-codes.ts'
 import { type GrantFile, readGrantFile } from '../grants/grant-file.ts'
 import { openSession } from '../session.ts'
-import { answerOf, deliver } from './deliver.ts'
+import { tellBooks } from '../tell-books.ts'
+import { answerOf, deliver, type Given } from './deliver.ts'
 import { anewIfOutgrown, goingOn } from './go-on.ts'
 import { type End, endOf, jsonReport } from './report.ts'
 import { save } from './save.ts'
@@ -70,12 +65,12 @@ export async function get(
     const first = await nothingPaid(() =>
       values.quote === undefined ? buyer.fetch(goOn.request) : buyer.payQuote(values.quote, goOn.request),
     )
-    const { outcome, part } = await anewIfOutgrown(first, goOn, () =>
+    const goneOn = await anewIfOutgrown(first, goOn, () =>
       // What was paid in this run opens; it is not paid for a second time.
       (first.purchases.length === 0 ? buyer : buyerThat(true)).fetch(request),
     )
     const interrupted = (): boolean => stopped.signal.aborted
-    return await hand({ outcome, values, file, part, request, interrupted, streams, startedAt })
+    return await hand({ ...goneOn, values, file, request, interrupted, streams, startedAt })
   } finally {
     await session.close()
     stopped.end()
@@ -158,12 +153,12 @@ async function getUnderGrant(
       onEvent: values.events ? eventLines(streams) : undefined,
     })
   const first = await nothingPaid(() => ask(goOn.request, values['no-pay'] ?? false))
-  const { outcome, part } = await anewIfOutgrown(first, goOn, () =>
+  const goneOn = await anewIfOutgrown(first, goOn, () =>
     ask(typed, values['no-pay'] || first.purchases.length > 0),
   )
   // The daemon keeps the books.
   const interrupted = (): boolean => true
-  return await hand({ outcome, values, file, part, request: typed, interrupted, streams, startedAt })
+  return await hand({ ...goneOn, values, file, request: typed, interrupted, streams, startedAt })
 }
 
 /** The request of a quote: its URL and method need not be typed again. */
@@ -194,7 +189,10 @@ async function nothingPaid(fetched: () => Promise<FetchOutcome>): Promise<FetchO
 }
 
 interface Fetched {
+  /** As the buyer gave it. */
   readonly outcome: FetchOutcome
+  /** What was bought in this run for a request before. */
+  readonly before: readonly Purchase[]
   readonly values: Typed
   readonly file: string | undefined
   /** What of the file is gone on with. */
@@ -208,7 +206,8 @@ interface Fetched {
 
 /** Hands the answer on, and says what happened. */
 async function hand(fetched: Fetched): Promise<ExitCode> {
-  const { outcome, values, file, streams, startedAt } = fetched
+  const { values, file, streams, startedAt } = fetched
+  const outcome = { ...fetched.outcome, purchases: [...fetched.before, ...fetched.outcome.purchases] }
   const code = exitCodeOf(outcome, values.fail ?? false)
   const answer = answerOf(outcome)
   // As with curl, an answer that is not what was asked for goes to no file, and with --fail nowhere.
@@ -231,9 +230,9 @@ async function hand(fetched: Fetched): Promise<ExitCode> {
           given: await deliver(shown, { sinks: async () => [memory ?? streamSink(streams)], head }),
           resumedFrom: null,
         }
-  // What its user stopped, or could not write, says nothing of the server: it is presented again (rule C8).
-  if (given.kind === 'whole') await delivered(outcome, 'whole')
-  else if (given.kind !== 'unwritten' && !fetched.interrupted()) await delivered(outcome, 'cut')
+  const how = arrival(given, fetched.interrupted())
+  const untold = how && (await tellBooks(fetched.outcome, how))
+  if (untold && !values.events) streams.err(`fare: warning: ${untold}`)
   const end = endOf(outcome, { code, given })
   if (values.json) {
     const body = answer && memory && 'bytes' in memory ? memory.bytes() : null
@@ -249,6 +248,15 @@ async function hand(fetched: Fetched): Promise<ExitCode> {
     streams.err(`fare: ${end.message}`)
   }
   return end.exitCode
+}
+
+/** What the books are told. What its user stopped, or could not write, says nothing of the server (rule C8). */
+function arrival(given: Given, interrupted: boolean): 'whole' | 'cut' | undefined {
+  if (given.kind === 'whole') return 'whole'
+  if (given.kind === 'unwritten') return undefined
+  if (given.spoken) return 'whole'
+  // Another part than was asked for is not the resource's last word either: it is presented again.
+  return given.kind === 'unfit' || interrupted ? undefined : 'cut'
 }
 
 /** On a terminal that shows nothing else meanwhile; {@link Streams.draw} is there on terminals alone. */

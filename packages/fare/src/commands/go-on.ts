@@ -1,6 +1,6 @@
 /** `-C -`: the request for the rest of a file, and what becomes of it where there is no such rest. */
 
-import type { FetchOutcome, PreparedRequest } from '@turnpike/l402/client'
+import type { FetchOutcome, PreparedRequest, Purchase } from '@turnpike/l402/client'
 import { forgetPart, type Part, readPart, restOf } from '../cli/part.ts'
 import { UsageError } from '../cli/usage-error.ts'
 import { HeaderList } from '../net/header-list.ts'
@@ -46,16 +46,25 @@ export function goingOn(
   return { request: { ...request, headers }, part, file }
 }
 
+/** What is handed on, and what of the file it goes on with. */
+interface GoneOn {
+  /** The very outcome of the buyer: its books know it by no copy. */
+  readonly outcome: FetchOutcome
+  readonly part: Part | undefined
+  /** What was bought for a request before it. */
+  readonly before: readonly Purchase[]
+}
+
 /** Asks for all of it where the file is longer than what the server has by now; `again` is that request. */
 export async function anewIfOutgrown(
   first: FetchOutcome,
   { part, file }: GoOn,
   again: () => Promise<FetchOutcome>,
-): Promise<{ readonly outcome: FetchOutcome; readonly part: Part | undefined }> {
-  if (part === undefined || file === undefined || first.kind !== 'served') return { outcome: first, part }
-  if (restOf(first.response, part).kind !== 'outgrown') return { outcome: first, part }
+): Promise<GoneOn> {
+  const asFirst = { outcome: first, part, before: [] }
+  if (part === undefined || file === undefined || first.kind !== 'served') return asFirst
+  if (restOf(first.response, part).kind !== 'outgrown') return asFirst
   await first.response.body?.cancel().catch(() => {})
   forgetPart(file)
-  const outcome = await again()
-  return { outcome: { ...outcome, purchases: [...first.purchases, ...outcome.purchases] }, part: undefined }
+  return { outcome: await again(), part: undefined, before: first.purchases }
 }

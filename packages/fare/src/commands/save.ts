@@ -40,7 +40,8 @@ export async function save(answer: Response, saving: Saving): Promise<Saved> {
     // A part that the server cannot go on with is of no use next time either; a refusal may be over by then.
     if (answer.status === 206 || rest.kind === 'outgrown') forgetPart(file)
     const why = rest.kind === 'useless' ? rest.why : 'the file is longer than what the server has'
-    return { given: { kind: 'unfit', cause: new Error(`${why}; ${file} is as it was`) }, resumedFrom: null }
+    const cause = new Error(`${why}; ${file} is as it was`)
+    return { given: { kind: 'unfit', cause, spoken: answer.status !== 206 }, resumedFrom: null }
   }
   const offset = rest?.kind === 'rest' ? part?.offset : undefined
   const given = await deliver(answer, {
@@ -57,7 +58,7 @@ export async function save(answer: Response, saving: Saving): Promise<Saved> {
   if (given.kind !== 'whole') return { given, resumedFrom: offset ?? null }
   if (rest?.kind === 'rest' && !rest.whole) {
     const cause = new Error('the server sent no more of it at once; -C - goes on')
-    return { given: { kind: 'cut', cause }, resumedFrom: offset ?? null }
+    return { given: { kind: 'cut', cause, spoken: true }, resumedFrom: offset ?? null }
   }
   forgetPart(file)
   return { given, resumedFrom: offset ?? null }

@@ -5,7 +5,6 @@ import { isL402Error, type Network } from '@turnpike/l402'
 import {
   type BuyerOptions,
   buyer,
-  delivered,
   type FetchOutcome,
   type PurchaseEvent,
   type PurseStore,
@@ -17,6 +16,7 @@ import { type Grant, type GrantBook, grantEnd, reaches } from '../grants/grant-b
 import { type GrantFetches, grantFetch } from '../grants/grant-fetch.ts'
 import { grantPurse } from '../grants/grant-purse.ts'
 import type { Policy } from '../policy/policy.ts'
+import { tellBooks } from '../tell-books.ts'
 import { type Asked, type Line, MOST_BODY_BYTES, readAsked } from './messages.ts'
 
 /** What the daemon stands on. */
@@ -175,7 +175,7 @@ async function answer(
     ],
   })
   // Whoever asked and is gone says nothing of the server: it is presented again (rule C8).
-  if (!to.isGone()) await delivered(outcome, given.kind === 'whole' ? 'whole' : 'cut')
+  if (!to.isGone()) await tellBooks(outcome, given.kind === 'whole' ? 'whole' : 'cut')
   await to.write(given.kind === 'whole' ? { end: true } : { cut: causeText(given.cause) })
 }
 

@@ -4,11 +4,10 @@
  */
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import type { SQLOutputValue } from 'node:sqlite'
 import { L402Error } from '@turnpike/l402'
 import type { OverBudget } from '@turnpike/l402/client'
+import { openDatabase } from './grant-database.ts'
 
 /** What a grant allows. */
 export interface GrantTerms {
@@ -40,7 +39,11 @@ interface Hold {
   readonly row: bigint
   readonly paymentHash: Uint8Array
   readonly createdAtMs: number
+  /** When its payment may say that it was made: at first, and at each {@link GrantBook.renew}. Unix milliseconds. */
+  readonly stampsMs: readonly number[]
 }
+
+type Answer = { readonly ok: true } | OverBudget
 
 /** The books of all grants. */
 export interface GrantBook {
@@ -59,9 +62,16 @@ export interface GrantBook {
   hold(
     id: string,
     purchase: { readonly paymentHash: Uint8Array; readonly msat: bigint; readonly createdAtMs: number },
-  ): { readonly ok: true } | OverBudget
+  ): Answer
   /** What {@link hold} would answer; holds nothing. */
-  fits(id: string, msat: bigint): { readonly ok: true } | OverBudget
+  fits(id: string, msat: bigint): Answer
+  /**
+   * What {@link hold} would answer now for a purchase that holds its money already, before its wallet is asked again at `nowMs`.
+   * That stamp is its own from here on, beside those before: the payment's books are others, and may not get it.
+   */
+  renew(id: string, purchase: { readonly paymentHash: Uint8Array; readonly nowMs: number }): Answer
+  /** The stamp alone, for a payment that its user sends again; nothing where the one made at `fromMs` is no grant's. */
+  noteRenewal(paymentHash: Uint8Array, stamps: { readonly fromMs: number; readonly nowMs: number }): void
   /** Sets what a purchase counts for; `open` where that may still change. */
   correct(paymentHash: Uint8Array, counts: { readonly msat: bigint; readonly open: boolean }): void
   /** The same for one hold as it was seen; a later one of the same invoice is left alone. */
@@ -73,32 +83,6 @@ export interface GrantBook {
   holdOf(id: string, paymentHash: Uint8Array): Hold | undefined
   close(): void
 }
-
-const APPLICATION_ID = 0x67726e74
-const SCHEMA = `
-  CREATE TABLE grants (
-    id            TEXT PRIMARY KEY,
-    secret_hash   BLOB NOT NULL CHECK (length(secret_hash) = 32),
-    total_msat    INTEGER NOT NULL CHECK (total_msat >= 0),
-    request_msat  INTEGER,
-    hosts         TEXT NOT NULL,
-    expires_at_ms INTEGER NOT NULL,
-    task          TEXT NOT NULL,
-    created_at_ms INTEGER NOT NULL,
-    revoked_at_ms INTEGER
-  ) STRICT;
-  CREATE TABLE holds (
-    row           INTEGER PRIMARY KEY AUTOINCREMENT,
-    payment_hash  BLOB NOT NULL UNIQUE CHECK (length(payment_hash) = 32),
-    grant_id      TEXT NOT NULL REFERENCES grants (id),
-    msat          INTEGER NOT NULL CHECK (msat >= 0),
-    open          INTEGER NOT NULL CHECK (open IN (0, 1)),
-    created_at_ms INTEGER NOT NULL
-  ) STRICT;
-  CREATE INDEX holds_by_grant ON holds (grant_id, open);
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = 1;
-`
 
 /**
  * Opens the books, making folder (0700) and file (0600) where they are missing.
@@ -127,7 +111,8 @@ export function openGrantBook(file: string, now: () => number = Date.now): Grant
       throw error
     }
   }
-  const fits = (id: string, msat: bigint): { readonly ok: true } | OverBudget => {
+  // What is `heldMsat` already is spent already.
+  const fits = (id: string, msat: bigint, heldMsat = 0n): Answer => {
     const grant = get(id)
     const over = (limit: string, limitMsat: bigint, wouldBeMsat: bigint): OverBudget => ({
       ok: false,
@@ -139,7 +124,18 @@ export function openGrantBook(file: string, now: () => number = Date.now): Grant
     if (!grant || grantEnd(grant, now()) !== null) return over('is over', 0n, msat)
     const { requestMsat, totalMsat, spentMsat } = grant
     if (requestMsat !== null && msat > requestMsat) return over('request', requestMsat, msat)
-    return spentMsat + msat > totalMsat ? over('total', totalMsat, spentMsat + msat) : { ok: true }
+    const wouldBeMsat = spentMsat - heldMsat + msat
+    return wouldBeMsat > totalMsat ? over('total', totalMsat, wouldBeMsat) : { ok: true }
+  }
+  const holdOf = (row: Record<string, SQLOutputValue>): Hold => {
+    const createdAtMs = Number(row['created_at_ms'])
+    const renewals = sql('SELECT at_ms FROM renewals WHERE hold = ?').all(row['row'] as bigint)
+    return {
+      row: BigInt(row['row'] as bigint),
+      paymentHash: new Uint8Array(row['payment_hash'] as Uint8Array),
+      createdAtMs,
+      stampsMs: [createdAtMs, ...renewals.map((one) => Number(one['at_ms']))],
+    }
   }
   return {
     create(terms) {
@@ -189,7 +185,26 @@ export function openGrantBook(file: string, now: () => number = Date.now): Grant
         ).run(paymentHash, id, msat, createdAtMs)
         return { ok: true }
       }),
-    fits,
+    fits: (id, msat) => fits(id, msat),
+    renew: (id, { paymentHash, nowMs }) =>
+      transaction(() => {
+        const held = sql('SELECT row, msat FROM holds WHERE grant_id = ? AND payment_hash = ?').get(
+          id,
+          paymentHash,
+        )
+        if (!held) throw new RangeError('the grant holds nothing for this invoice')
+        const msat = BigInt(held['msat'] as bigint)
+        const answer = fits(id, msat, msat)
+        if (answer.ok)
+          sql('INSERT OR IGNORE INTO renewals (hold, at_ms) VALUES (?, ?)').run(held['row'] as bigint, nowMs)
+        return answer
+      }),
+    noteRenewal(paymentHash, { fromMs, nowMs }) {
+      sql(
+        `INSERT OR IGNORE INTO renewals (hold, at_ms) SELECT row, ? FROM holds WHERE payment_hash = ?
+         AND (created_at_ms = ? OR EXISTS (SELECT 1 FROM renewals WHERE hold = row AND at_ms = ?))`,
+      ).run(nowMs, paymentHash, fromMs, fromMs)
+    },
     correct(paymentHash, { msat, open }) {
       sql('UPDATE holds SET msat = ?, open = ? WHERE payment_hash = ?').run(msat, Number(open), paymentHash)
     },
@@ -227,14 +242,6 @@ function hashOf(secret: string): Buffer {
   return createHash('sha256').update(secret).digest()
 }
 
-function holdOf(row: Record<string, SQLOutputValue>): Hold {
-  return {
-    row: BigInt(row['row'] as bigint),
-    paymentHash: new Uint8Array(row['payment_hash'] as Uint8Array),
-    createdAtMs: Number(row['created_at_ms']),
-  }
-}
-
 function grantOf(row: Record<string, SQLOutputValue>): Grant {
   const msat = (value: SQLOutputValue | undefined): bigint => BigInt(value as bigint)
   return {
@@ -247,31 +254,5 @@ function grantOf(row: Record<string, SQLOutputValue>): Grant {
     createdAtMs: Number(row['created_at_ms']),
     revokedAtMs: row['revoked_at_ms'] === null ? null : Number(row['revoked_at_ms']),
     spentMsat: msat(row['spent_msat']),
-  }
-}
-
-function openDatabase(file: string): DatabaseSync {
-  let db: DatabaseSync | undefined
-  try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    closeSync(openSync(file, 'a', 0o600))
-    chmodSync(file, 0o600)
-    db = new DatabaseSync(file)
-    db.exec('PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
-    db.exec('BEGIN IMMEDIATE')
-    const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
-    const owner = Number(db.prepare('PRAGMA application_id').get()?.['application_id'])
-    if (version === 0 && owner === 0) db.exec(SCHEMA)
-    db.exec('COMMIT')
-    if (version > 1 || (version === 1 && owner !== APPLICATION_ID))
-      throw new L402Error('store_incompatible', `${file} is another program's, or a newer fare's`)
-    return db
-  } catch (error) {
-    db?.close()
-    if (error instanceof L402Error) throw error
-    const said = error instanceof Error ? error.message : String(error)
-    throw new L402Error('store_unavailable', `the grants in ${file} cannot be used: ${said}`, {
-      cause: error,
-    })
   }
 }

@@ -19,7 +19,8 @@ export function grantPurse(
   /** Whether this very payment was made under the grant: its invoice may have been paid outside later. */
   const isOwn = async (paymentHash: Uint8Array): Promise<boolean> => {
     const hold = book.holdOf(grant.id, paymentHash)
-    return hold !== undefined && (await purse.payment(paymentHash))?.createdAtMs === hold.createdAtMs
+    const payment = hold && (await purse.payment(paymentHash))
+    return payment !== undefined && hold?.stampsMs.includes(payment.createdAtMs) === true
   }
   const own = async <T extends { readonly paymentHash: Uint8Array }>(all: readonly T[]): Promise<T[]> => {
     const found: T[] = []
@@ -28,10 +29,10 @@ export function grantPurse(
   }
   /** Takes over what was found out elsewhere about purchases whose end was open. */
   const refresh = async (): Promise<void> => {
-    for (const { row, paymentHash, createdAtMs } of book.openHolds(grant.id)) {
+    for (const { row, paymentHash, createdAtMs, stampsMs } of book.openHolds(grant.id)) {
       const payment = await purse.payment(paymentHash)
       // An earlier attempt with the same invoice says nothing about this one.
-      if (payment?.createdAtMs === createdAtMs) book.correctHold(row, countsOf(payment))
+      if (payment && stampsMs.includes(payment.createdAtMs)) book.correctHold(row, countsOf(payment))
       else if (!payment && now() - createdAtMs > LOST_AFTER_MS) book.dropHold(row)
     }
   }
@@ -63,6 +64,13 @@ export function grantPurse(
         const hold = kept ? undefined : book.holdOf(grant.id, paymentHash)
         if (hold) book.dropHold(hold.row)
       }
+    },
+    async renew(paymentHash, order, limits) {
+      await refresh()
+      if (!(await isOwn(paymentHash))) throw new RangeError('this payment was not made under the grant')
+      // Its own hold first: a payment moved on without it would be nobody's, and bought a second time.
+      const held = book.renew(grant.id, { paymentHash, nowMs: order.nowMs })
+      return held.ok ? await purse.renew(paymentHash, order, limits) : held
     },
     async settle(paymentHash, outcome) {
       const credential = await purse.settle(paymentHash, outcome)

@@ -5,12 +5,13 @@ import type {
   ServerContext,
 } from '@modelcontextprotocol/server'
 import { formatAmount, isL402Error } from '@turnpike/l402'
-import { delivered, type FetchOutcome, type Quote } from '@turnpike/l402/client'
+import type { FetchOutcome, Quote } from '@turnpike/l402/client'
 import { z } from 'zod'
 import { causeText } from '../cli/text.ts'
 import { answerOf } from '../commands/deliver.ts'
 import { moneyFirst } from '../commands/report.ts'
 import type { Session } from '../session.ts'
+import { tellBooks } from '../tell-books.ts'
 import { type HandedBody, handBody } from './answer-body.ts'
 import { AskedWrongly, askedMax, askedRequest, REQUEST_SHAPE } from './asked.ts'
 import { buy, withSession } from './buying.ts'
@@ -141,8 +142,8 @@ async function handed(
     body = response && (await handBody(response, { ...place, file: null }))
   }
   // What its caller has cancelled says nothing of the server: it is presented again (rule C8).
-  if (!body?.cut) await delivered(outcome, 'whole')
-  else if (!ctx.mcpReq.signal.aborted) await delivered(outcome, 'cut')
+  if (!body?.cut) await tellBooks(outcome, 'whole')
+  else if (!ctx.mcpReq.signal.aborted) await tellBooks(outcome, 'cut')
   const lost = body?.cut === true && outcome.kind === 'served'
   const why = body?.tooLarge
     ? ` The answer was not unpacked to its end: ${body.tooLarge}. What was bought is kept and tried first next time.`
