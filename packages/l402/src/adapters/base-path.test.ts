@@ -15,6 +15,7 @@ import { l402 as fetchL402 } from './fetch.ts'
 import { l402 as honoL402 } from './hono.ts'
 import { l402 as nextL402 } from './next.ts'
 import { l402 as proxyL402 } from './next-proxy.ts'
+import { l402 as trpcL402 } from './trpc.ts'
 
 type Ask = (request: Request) => Promise<Response>
 type Mount = (options: MountedOptions, route: L402Route, handler: () => Response) => Ask
@@ -98,6 +99,19 @@ async function pay(answer: Response): Promise<string> {
   if (paid.status !== 'paid') throw new Error(paid.status)
   return formatCredential(macaroon, paid.preimage)
 }
+
+describe('below a base path, in tRPC', () => {
+  it('holds narrowed copies to the public path', async () => {
+    lightning = memoryLightning()
+    const server = { endpoint: '/trpc', handle: async () => new Response('sunny') }
+    const open = trpcL402(optionsWith('/b'))({ weather: { price: '1 sat', grants: { valid: '1h' } } }, server)
+    const get = (headers = {}) => open(new Request(`${BASE}/trpc/weather`, { headers }))
+    const authorization = await pay(await get())
+    const narrow = (paths: string) => ({ authorization: narrowed(authorization, `weather_paths=${paths}`) })
+    expect((await get(narrow('/b/trpc/weather'))).status).toBe(200)
+    expect((await get(narrow('/trpc/weather'))).status).toBe(402)
+  })
+})
 
 describe.each(Object.entries(mounts))('below a base path, in %s', (_name, mount) => {
   let ask: Ask

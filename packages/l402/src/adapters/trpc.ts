@@ -87,7 +87,7 @@ export function l402({ clientAddress = () => '', ...options }: FetchOptions): Tr
       // Such an answer is a 200 whatever becomes of the call, so that a failed one would be used up.
       if (!free && streamsLines(request))
         return refused(request, 'bad_target', 'expected to be asked for application/json, as by httpLink')
-      const visit = { request, clientAddress: clientAddress(request, ...args) }
+      const visit = { request, basePath: options.basePath, clientAddress: clientAddress(request, ...args) }
       // Each call of a batch is a request at its own gate, and none runs before all of them have passed.
       const run = called.reduceRight<PaidHandler>(
         (inner, gate) => () => serveFetch(gate, visit, inner),

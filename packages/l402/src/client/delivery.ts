@@ -27,7 +27,9 @@ export async function awaitDelivery({ run, awaited }: Call, answer: AwaitedAnswe
   }
   awaited.push(answer)
   // Not served is not forgotten by a beginning.
-  if (payment.served === 'unserved') await run.purse.recordServed(credential.paymentHash, 'unserved', status)
+  if (payment.served === 'unserved')
+    // Books that cannot be written now break no answer: what they do not know is presented again.
+    await run.purse.recordServed(credential.paymentHash, 'unserved', status).catch(() => {})
 }
 
 /** Its end is on the books. */

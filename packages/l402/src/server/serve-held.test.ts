@@ -39,6 +39,8 @@ async function open(route: PaywallRoute) {
       }),
     )
   return {
+    gate,
+    authorization,
     ask,
     async pass(body: string, headers?: Record<string, string>): Promise<PaywallPass> {
       const result = await ask(body, headers)
@@ -118,6 +120,32 @@ describe('a handler of a metered route', () => {
     const broken = await (await pass('b')).serve(() => new Response(stream('12345', new Error('upstream'))))
     await expect(broken.text()).rejects.toThrow('upstream')
     expect(await used()).toEqual(account(measured.used + 50n))
+  })
+
+  it('is charged where its source ends because the client has gone', async () => {
+    const { gate, authorization, used } = await open({
+      ...METERED,
+      charge: { json: { field: 'cost', rate: '1 msat/1' }, estimate: '1 sat' },
+    })
+    const left = new AbortController()
+    const request = new Request('https://api.example/chat', {
+      ...{ method: 'POST', body: 'x', headers: { authorization }, signal: left.signal },
+    })
+    const result = await gate(request)
+    if (result.outcome === 'refuse') throw new Error('expected a pass')
+    const source = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('part'))
+        left.signal.addEventListener('abort', () => controller.error(new Error('aborted')))
+      },
+    })
+    const answer = await result.serve(() => new Response(source))
+    const reader = answer.body?.getReader()
+    await reader?.read()
+    left.abort()
+    await expect(reader?.read()).rejects.toThrow()
+    // What it came to is not known: the estimate stands, as where the client cancels.
+    expect(await used()).toMatchObject({ used: 1_000n })
   })
 
   it('is not charged for a 5xx answer or an error', async () => {

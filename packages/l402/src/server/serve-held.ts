@@ -160,7 +160,9 @@ async function watched(response: Response, held: Held, meter: Meter | null): Pro
         controller.close()
       } catch (error) {
         // It broke off: what is certain to have been served is charged, and nothing that was only estimated.
-        if (meter === null) await entitlement.release()
+        // Where its source ended because the client has gone, that was the client's doing.
+        if (request.signal.aborted) await settle(false)
+        else if (meter === null) await entitlement.release()
         else await entitlement.commit({ costMsat: meter.soFarMsat })
         controller.error(error)
       }

@@ -1,7 +1,7 @@
 /** A client that leaves pays, however it leaves; where the seller's side cuts the connection, the use is given back. */
 
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Bench, listen, openBench } from '../../../test/matrix.ts'
@@ -19,19 +19,20 @@ interface Begun {
   readonly server: Server
   /** Of the request that has had the first byte of its answer. */
   readonly req: IncomingMessage
+  readonly res: ServerResponse
   readonly client: Socket
 }
 
 /** An answer of which the client has the first byte, and no more comes. */
 async function beginAnswer(request: string): Promise<Begun> {
-  const answering = Promise.withResolvers<IncomingMessage>()
+  const answering = Promise.withResolvers<Pick<Begun, 'req' | 'res'>>()
   let server: Server | undefined
   const self = await openBench((options) => {
     const paid = l402(options)({ name: '/x', price: '1 sat' }, (req, res) => {
       if (req.headers['x-again'] !== undefined) return void res.end('whole')
       req.resume()
       req.once('end', () => res.write('part'))
-      answering.resolve(req)
+      answering.resolve({ req, res })
     })
     server = createServer((req, res) => void paid(req, res).catch(() => {}))
     return listen(server)
@@ -41,8 +42,8 @@ async function beginAnswer(request: string): Promise<Begun> {
   const client = connect({ port: self.port, host: '127.0.0.1', allowHalfOpen: true })
   client.on('error', () => {})
   client.write(request.replace('\r\n', `\r\nHost: x\r\nAuthorization: ${credential}\r\n`))
-  const [req] = await Promise.all([answering.promise, once(client, 'data')])
-  return { self, credential, server: server as Server, req, client }
+  const [seen] = await Promise.all([answering.promise, once(client, 'data')])
+  return { self, credential, server: server as Server, ...seen, client }
 }
 
 /** Once the connection has closed: whether the use may be had again. */
@@ -103,6 +104,30 @@ describe('an answer whose connection closes before its end', () => {
         client.end()
       },
     ],
+    [
+      'leaves, and the handler destroys its answer because of that',
+      GET,
+      ({ client, req, res }) => {
+        req.once('aborted', () => res.destroy())
+        client.destroy()
+      },
+    ],
+    [
+      'resets, and the handler sees it before anybody else',
+      GET,
+      ({ client, req, res }) => {
+        req.socket.prependListener('close', () => res.destroy())
+        client.resetAndDestroy()
+      },
+    ],
+    [
+      'ends its half, and the handler destroys its answer because of that',
+      GET,
+      ({ client, req, res }) => {
+        req.socket.once('end', () => res.destroy())
+        client.end()
+      },
+    ],
     ['lets the connection idle for too long', GET, ({ req }) => req.socket.setTimeout(1)],
     [
       'lets it idle until a listener hangs up',
@@ -117,5 +142,18 @@ describe('an answer whose connection closes before its end', () => {
     await leave(begun)
     expect(await isGivenBack(begun)).toBe(false)
     begun.client.destroy()
+  })
+
+  it('is charged where the client had sent half of another request, and a listener hangs up on that', async () => {
+    const begun = await beginAnswer(`${GET}GET /e HT`)
+    begun.server.on('clientError', (_error, socket) => socket.destroy())
+    begun.server.emit('clientError', new Error('timed out'), begun.req.socket)
+    expect(await isGivenBack(begun)).toBe(false)
+  })
+
+  it('is given back where the handler destroys its answer by itself', async () => {
+    const begun = await beginAnswer(GET)
+    begun.res.destroy()
+    expect(await isGivenBack(begun)).toBe(true)
   })
 })

@@ -9,7 +9,7 @@ import { KeptBody } from '../../server/kept-body.ts'
 import { linesForStatus } from '../../server/payment-scheme/receipt-lines.ts'
 import { chunkBytes } from './chunk-bytes.ts'
 import { countBody } from './count-body.ts'
-import { watchCut } from './node-cut.ts'
+import { type CutWatch, watchCut } from './node-cut.ts'
 import { type NodeEvents, nodeEvents } from './node-events.ts'
 import { cutOff } from './node-http2.ts'
 import { addLines, applyHead, linesOf } from './node-lines.ts'
@@ -128,6 +128,8 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
   }
 
   res.writeHead = ((status: number, ...rest: readonly unknown[]) => {
+    // The head that had begun could not be sent, and this one says so.
+    if (begun && !res.headersSent && status >= 500) void settle('failed')
     if (begun || status < 200) return (writeHead as (...args: readonly unknown[]) => unknown)(status, ...rest)
     res.statusCode = status
     applyHead(res, rest.at(-1))
@@ -178,7 +180,7 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
 
   res.destroy = (error) => {
     // The handler, or what it pipes, cuts its answer off.
-    if (!ending && !res.closed) void settle(begun ? 'broken' : 'failed')
+    if (!ending && !res.closed) void settle(brokenBy(connection, begun))
     return destroy(error)
   }
   res.once('close', () => {
@@ -191,10 +193,16 @@ export function holdResponse({ req, res, entitlement, metering }: NodeHeld): () 
     if (!begun) return settle('failed')
     if (ending) return
     // As where what it pipes breaks off.
-    const told = settle('broken')
+    const told = settle(brokenBy(connection, begun))
     if (events !== null) destroy()
     await told
   }
+}
+
+/** What a handler breaks off because its client has gone was the client's doing. */
+function brokenBy(connection: CutWatch, begun: boolean): Ending {
+  if (connection.hasLeft()) return 'left'
+  return begun ? 'broken' : 'failed'
 }
 
 /** The function that may stand last among the arguments of `write` and `end`. */
