@@ -34,10 +34,9 @@ export async function startLnbits(node: LabNode, folder: string): Promise<LabLnb
   const data = join(folder, `lnbits-${node.name}`)
   mkdirSync(data, { recursive: true })
   const python = join(venv, 'bin', 'python')
-  const where = execFileSync(python, [
-    '-c',
-    'import lnbits, os; print(os.path.dirname(os.path.dirname(lnbits.__file__)))',
-  ])
+  const asked = ['-c', 'import lnbits, os; print(os.path.dirname(os.path.dirname(lnbits.__file__)))']
+  // It leaves a key behind where it is imported.
+  const where = execFileSync(python, asked, { cwd: data })
   const log = openSync(join(data, 'lnbits.log'), 'a')
   let child: ChildProcess
   const start = async (): Promise<void> => {
