@@ -234,7 +234,7 @@ export async function openBench(mount: Mount): Promise<Bench> {
 /** Pays what an answer asks; answers the value of an `Authorization` line. */
 export async function payFor(
   { lightning }: Pick<Bench, 'lightning'>,
-  { status, headers }: Answer,
+  { status, headers }: Pick<Answer, 'status' | 'headers'>,
 ): Promise<string> {
   const [challenge] = findL402Challenges([headers['www-authenticate'] ?? ''])
   if (challenge === undefined) throw new Error(`expected a challenge, got ${status}`)
@@ -247,6 +247,14 @@ export async function payFor(
   })
   if (paid.status !== 'paid') throw new Error(paid.status)
   return formatCredential(challenge.macaroon, paid.preimage)
+}
+
+/** The same of a `Response`. */
+export async function payResponse(
+  lightning: Bench['lightning'],
+  { status, headers }: Response,
+): Promise<string> {
+  return await payFor({ lightning }, { status, headers: Object.fromEntries(headers) })
 }
 
 /** What a browser keeps of an answer's cookies. */

@@ -4,9 +4,7 @@ import { Hono } from 'hono'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { narrowed } from '../../test/gate-bench.ts'
 import { hostileTargets } from '../../test/hostile-targets.ts'
-import { decodeInvoice } from '../core/bolt11/index.ts'
-import { findL402Challenges } from '../core/challenge.ts'
-import { formatCredential } from '../core/credential.ts'
+import { payResponse } from '../../test/matrix.ts'
 import { type MemoryLightning, memoryLightning } from '../lightning/memory.ts'
 import type { ProofVerifier } from '../server/dpop.ts'
 import type { L402Route, MountedOptions } from '../server/route-gates.ts'
@@ -90,15 +88,7 @@ function optionsWith(basePath?: string): MountedOptions {
 const asked = (path: string, headers: Record<string, string> = {}): Request =>
   new Request(`${BASE}${path}`, { headers: { host: 'shop.example', ...headers } })
 
-async function pay(answer: Response): Promise<string> {
-  const [challenge] = findL402Challenges([answer.headers.get('www-authenticate') ?? ''])
-  const { invoice = '', macaroon = '' } = challenge ?? {}
-  const { paymentHash, amountMsat } = decodeInvoice(invoice)
-  const terms = { invoice, paymentHash, amountMsat: amountMsat ?? 0n }
-  const paid = await lightning.pay({ ...terms, maxFeeMsat: 0n, timeoutMs: 1000 })
-  if (paid.status !== 'paid') throw new Error(paid.status)
-  return formatCredential(macaroon, paid.preimage)
-}
+const pay = (answer: Response): Promise<string> => payResponse(lightning, answer)
 
 describe('below a base path, in tRPC', () => {
   it('holds narrowed copies to the public path', async () => {

@@ -2,9 +2,7 @@
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import { narrowed } from '../../test/gate-bench.ts'
-import { decodeInvoice } from '../core/bolt11/index.ts'
-import { findL402Challenges } from '../core/challenge.ts'
-import { formatCredential } from '../core/credential.ts'
+import { payResponse } from '../../test/matrix.ts'
 import { type MemoryLightning, memoryLightning } from '../lightning/memory.ts'
 import type { ProofVerifier } from '../server/dpop.ts'
 import type { L402Options, L402Route } from '../server/route-gates.ts'
@@ -61,15 +59,7 @@ describe.each(Object.entries(mounts))('the address of a request to %s of Next', 
       ask(new Request(`${init.scheme ?? 'http'}://localhost:3000/forecast`, { ...init, headers }))
   }
 
-  async function buy(answer: Response): Promise<string> {
-    const [challenge] = findL402Challenges([answer.headers.get('www-authenticate') ?? ''])
-    const { invoice = '', macaroon = '' } = challenge ?? {}
-    const { paymentHash, amountMsat } = decodeInvoice(invoice)
-    const terms = { invoice, paymentHash, amountMsat: amountMsat ?? 0n }
-    const paid = await lightning.pay({ ...terms, maxFeeMsat: 0n, timeoutMs: 1000 })
-    if (paid.status !== 'paid') throw new Error(paid.status)
-    return formatCredential(macaroon, paid.preimage)
-  }
+  const buy = (answer: Response): Promise<string> => payResponse(lightning, answer)
 
   const payment = { 'accept-payment': '*/*' }
 

@@ -2,9 +2,7 @@
 
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
-import { decodeInvoice } from '../core/bolt11/index.ts'
-import { findL402Challenges } from '../core/challenge.ts'
-import { formatCredential } from '../core/credential.ts'
+import { payResponse } from '../../test/matrix.ts'
 import { memoryLightning } from '../lightning/memory.ts'
 import { paywall } from '../server/paywall.ts'
 import type { L402Options, L402Route } from '../server/route-gates.ts'
@@ -80,17 +78,7 @@ async function open(mount: Mount, offer: Omit<L402Route, 'name'>, handler: Handl
   }
   const ask = mount(options, offer, handler)
   const unpaid = await ask(new Request('http://shop.example/forecast', { headers: HOST }))
-  const [challenge] = findL402Challenges([unpaid.headers.get('www-authenticate') ?? ''])
-  const { paymentHash, amountMsat } = decodeInvoice(challenge?.invoice ?? '')
-  const paid = await lightning.pay({
-    invoice: challenge?.invoice ?? '',
-    paymentHash,
-    amountMsat: amountMsat ?? 0n,
-    maxFeeMsat: 0n,
-    timeoutMs: 1000,
-  })
-  if (paid.status !== 'paid') throw new Error(paid.status)
-  const authorization = formatCredential(challenge?.macaroon ?? '', paid.preimage)
+  const authorization = await payResponse(lightning, unpaid)
   const again = (): Request =>
     new Request('http://shop.example/forecast', { headers: { ...HOST, authorization } })
   return {
