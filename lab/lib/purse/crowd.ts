@@ -4,6 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Random } from '../random.ts'
 
+/** A crowd in which nothing has come to an end for so long is stuck. */
+const STUCK_MS = 120_000
 const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url))
 
 /** What the buyers share, and how much they buy. */
@@ -37,16 +39,21 @@ export async function runCrowd(plan: CrowdPlan): Promise<CrowdCounts> {
   const running = new Map<number, { child: ChildProcess; ended: Promise<void> }>()
   const all = processes * purchases
   const every = Math.max(1, Math.floor(all / plan.kills))
+  /** What each worker said last. */
+  const said = Array<string>(processes).fill('nothing')
+  let progressAt = Date.now()
   let paused = false
   let broken: Error | undefined
 
   const hear = (worker: number, line: string): void => {
-    const [said, index = '', kind = '', ...reason] = line.split(' ')
-    if (said !== 'end') {
+    said[worker] = line
+    const [verb, index = '', kind = '', ...reason] = line.split(' ')
+    if (verb !== 'end') {
       counts.again.set(kind, (counts.again.get(kind) ?? 0) + 1)
       return
     }
     next[worker] = Number(index) + 1
+    progressAt = Date.now()
     if (kind === 'served') counts.served++
     else if (reason.join(' ') === 'over_budget') counts.refused++
     else broken = new Error(`worker ${worker}: ${line}`)
@@ -81,11 +88,15 @@ export async function runCrowd(plan: CrowdPlan): Promise<CrowdCounts> {
     running.set(worker, { child, ended })
   }
   const untilDone = async (share: number): Promise<void> => {
+    progressAt = Date.now()
     while (counts.served + counts.refused < all * share && running.size > 0) {
       await Promise.race([...running.values()].map(({ ended }) => ended).concat(tick()))
+      if (Date.now() - progressAt > STUCK_MS) broken = new Error(`stuck; ${stillRunning()}`)
       if (broken) break
     }
   }
+  const stillRunning = (): string =>
+    [...running.keys()].map((worker) => `worker ${worker} said last: ${said[worker]}`).join('; ')
   const startAll = (): void => {
     for (let worker = 0; worker < processes; worker++) if ((next[worker] ?? 0) < purchases) start(worker)
   }

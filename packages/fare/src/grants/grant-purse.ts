@@ -5,8 +5,8 @@ import type { Grant, GrantBook } from './grant-book.ts'
 
 /** A hold whose payment is not in the purse after so long was given up before it got there. */
 const LOST_AFTER_MS = 60_000
-/** Payments of a scope that are looked through for the grant's own. */
-const MOST_OF_SCOPE = 1_000
+/** Payments that are looked through for the grant's own at first, and then eight times as many. */
+const LOOKED_THROUGH = 1_000
 
 /**
  * Makes the view. A grant spends no credential that was bought outside it, and neither sees nor settles the payments
@@ -83,8 +83,13 @@ export function grantPurse(
     },
     credentials: async (origin) => await own(await purse.credentials(origin)),
     openPayments: async (scope) => await own(await purse.openPayments(scope)),
-    payments: async (limit, scope) =>
-      (await own(await purse.payments(Math.max(limit, MOST_OF_SCOPE), scope))).slice(0, limit),
+    async payments(limit, scope) {
+      for (let most = Math.max(limit, LOOKED_THROUGH); ; most *= 8) {
+        const all = await purse.payments(most, scope)
+        const mine = await own(all)
+        if (mine.length >= limit || all.length < most) return mine.slice(0, limit)
+      }
+    },
     quote: async () => undefined,
     // The purse itself is the daemon's.
     close: async () => {},

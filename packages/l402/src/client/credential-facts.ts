@@ -11,7 +11,7 @@ import { boundsOf, budgetsOf, caveatsOf, keyOf, type ServiceBounds, servicesOf }
 
 /** Macaroons that were read last: the same few are looked at on every request. */
 const read = new Map<string, Macaroon | undefined>()
-const MOST_READ = 128
+const MOST_READ = 4_096
 
 /** The macaroon of a text, or `undefined` for an opaque token. */
 export function readMacaroon(text: string): Macaroon | undefined {

@@ -182,6 +182,12 @@ describe('which of several goes first (C9)', () => {
     expect(await choices({ services: ['b'] })).toEqual([['services=b:0']])
   })
 
+  it('is found however much was bought of the origin since', async () => {
+    await add(['services=a:0'], 0)
+    for (let id = 1; id <= 70; id++) await add(['services=a:0', `a_paths=/other/${id}`], id)
+    expect(await choices()).toEqual([['services=a:0']])
+  })
+
   it('is found behind any number of others before anything is bought', async () => {
     for (let id = 0; id < 9; id++) await add([`services=s${id}:0`], id)
     const [, right] = (await purse.credentials()).toReversed()
@@ -273,6 +279,22 @@ describe('paid and not served (C8)', () => {
       reused: true,
     })
     expect(wallet.paid).toHaveLength(1)
+  })
+
+  it('is presented however much was bought of the origin since', async () => {
+    let broken = true
+    const soldFor = new Map<string, string>()
+    seller.behaviour = ({ url, paid = '' }, response) => {
+      if (soldFor.get(paid) === url) return broken ? response.writeHead(500).end() : response.end('sunny')
+      const { header, paymentHash } = challengeOf(seller.secrets)
+      soldFor.set(paymentHash, url)
+      return response.writeHead(402, { 'www-authenticate': header }).end()
+    }
+    await get('/first')
+    broken = false
+    for (let n = 0; n < 70; n++) await get(`/later/${n}`)
+    expect(await get('/first')).toMatchObject({ kind: 'served', reused: true, purchases: [] })
+    expect(wallet.paid).toHaveLength(71)
   })
 
   it('does not buy again where a paid answer leads back to the toll', async () => {

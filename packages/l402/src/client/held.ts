@@ -26,8 +26,8 @@ import { chargeEnd } from './payment-scheme/check-charge.ts'
 import type { Run } from './run.ts'
 import { scopeOf } from './scope.ts'
 
-/** Credentials looked at per origin, newest first. */
-const MOST_CONSIDERED = 64
+/** Credentials for one call, bought for other scopes, of which the books are asked whether that was had; newest first. */
+const MOST_LOOKED_UP = 64
 /** Credentials presented before a new one is bought. */
 const MOST_PRESENTED = 3
 
@@ -73,7 +73,9 @@ export async function heldFor(
   // A charge is for one call: presented until that was served, and never again (protocol §6).
   const worth = all.filter((one) => !chargedIn(one.macaroon) || isOwed(one))
   const candidates: Candidate[] = []
-  for (const credential of worth.slice(0, MOST_CONSIDERED)) {
+  let lookedUp = 0
+  // However much was bought since: what is owed, or opens more than once, is never passed over and bought again.
+  for (const credential of worth) {
     if (options.tried.has(credential.id)) continue
     const macaroon = readMacaroon(credential.macaroon)
     if (!canCarry(run, hop, credential.macaroon)) continue
@@ -85,7 +87,10 @@ export async function heldFor(
     if (!owed && (options.owedOnly || credential.rejectedFor.includes(scope))) continue
     if (!owed && !opensOneOf(macaroon, options.services)) continue
     if (!(owed && options.locked) && (await isAnothers(run, credential, macaroon))) continue
-    if (!owed && isSingleUse(macaroon) && (await hadItsCall(run, credential))) continue
+    if (!owed && isSingleUse(macaroon)) {
+      if (credential.boughtFor !== scope && ++lookedUp > MOST_LOOKED_UP) continue
+      if (await hadItsCall(run, credential)) continue
+    }
     candidates.push({ credential, macaroon, owed })
   }
   const ordered = candidates.length > 1 ? bestFirst(candidates, scope, request) : candidates

@@ -12,7 +12,7 @@ import { isItsWallet, lookUp } from './wallet-calls.ts'
 import { isWrittenOff } from './write-off.ts'
 
 /** Payments looked through for those that lack their proof. */
-const MOST_UNPROVEN = 1_000
+const MOST_UNPROVEN = 1_000_000
 /** How long a payment under way is waited for, look-up by look-up, as parts of its time-out. */
 const WAITS = [1 / 1200, 1 / 600, 1 / 300, 1 / 150, 1 / 75]
 /** An invoice must last this much longer to be sent. */
