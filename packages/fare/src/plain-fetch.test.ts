@@ -215,6 +215,20 @@ describe('a proxy of the environment', () => {
     expect(shown).toEqual([undefined])
   })
 
+  it.each([
+    ['HTTP_PROXY', 'https'],
+    ['HTTPS_PROXY', 'http'],
+  ])('of %s carries no %s, as with curl', async (name, scheme) => {
+    const tls = { key: PRIVATE_KEY, cert: CERTIFICATE }
+    const server = scheme === 'https' ? createTlsServer(tls) : createServer()
+    const port = await listen(server.on('request', (_, response) => response.end('served')))
+    const proxy = await startProxy(port)
+    const env = { [name]: `http://127.0.0.1:${proxy.port}` }
+    const answer = await make({ env, insecure: true })(`${scheme}://127.0.0.1:${port}/x`, {})
+    expect(await answer.text()).toBe('served')
+    expect([proxy.tunnels, proxy.forwarded]).toEqual([[], []])
+  })
+
   it('that is none is an error that does not repeat it', () => {
     expect(() => make({ env: { HTTPS_PROXY: 'socks5://user:secret@proxy' } })).toThrow(
       'HTTPS_PROXY: expected an http or https URL such as http://127.0.0.1:3128',

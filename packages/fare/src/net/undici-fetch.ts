@@ -31,21 +31,30 @@ export function undiciFetch(
     ...bounds,
     connect: guard ? guardedConnector(guard, connect) : connect,
   }
-  const dispatcher: Dispatcher = proxies
-    ? new EnvHttpProxyAgent({
-        ...options,
-        // As curl does: proxies commonly refuse CONNECT to ports other than 443. For https it is always a tunnel.
-        proxyTunnel: false,
-        // The bounds hold for connections to the proxy as well, which are made with no options but their own.
-        factory: (origin, own) => new Pool(origin, { ...bounds, ...own }),
-        requestTls: tls,
-        proxyTls: {},
-        httpProxy: proxies.http ?? '',
-        httpsProxy: proxies.https ?? '',
-        noProxy: proxies.none,
-      })
-    : new Agent(options)
-  return { fetch: fetchOver(dispatcher) as typeof globalThis.fetch, close: () => dispatcher.destroy() }
+  const direct = new Agent(options)
+  const proxied =
+    proxies &&
+    new EnvHttpProxyAgent({
+      ...options,
+      // As curl does: proxies commonly refuse CONNECT to ports other than 443. For https it is always a tunnel.
+      proxyTunnel: false,
+      // The bounds hold for connections to the proxy as well, which are made with no options but their own.
+      factory: (origin, own) => new Pool(origin, { ...bounds, ...own }),
+      requestTls: tls,
+      proxyTls: {},
+      httpProxy: proxies.http ?? '',
+      httpsProxy: proxies.https ?? '',
+      noProxy: proxies.none,
+    })
+  const fetch = (url: string, init: RequestInit): Promise<Response> => {
+    // undici would send https through the proxy for http where it knows no other; curl does not.
+    const takesProxy = proxies?.https !== undefined || !url.startsWith('https:')
+    return fetchOver(proxied && takesProxy ? proxied : direct)(url, init)
+  }
+  const close = async (): Promise<void> => {
+    await Promise.all([direct.destroy(), proxied?.destroy()])
+  }
+  return { fetch: fetch as typeof globalThis.fetch, close }
 }
 
 /** A `fetch` over a dispatcher: bytes as they come, redirects as they are. */
