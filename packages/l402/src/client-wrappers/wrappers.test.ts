@@ -250,6 +250,17 @@ describe('undici', () => {
     expect((await client.request({ path: '/query', method: 'POST', body: '' })).statusCode).toBe(200)
   })
 
+  it('takes an answer for whole whose reader has had enough of it', async () => {
+    const client = new Client(shop.origin).compose(
+      payingInterceptor({ wallet: sandbox, purse, origin: shop.origin }),
+    )
+    dispatchers.push(client)
+    const answer = await client.request({ path: '/query', method: 'POST', body: 'x'.repeat(5_000_000) })
+    await answer.body[Symbol.asyncIterator]().next()
+    answer.body.destroy()
+    await expect.poll(async () => (await purse.payments(9)).map(({ served }) => served)).toEqual(['redeemed'])
+  })
+
   it('refuses a request whose origin nobody told', async () => {
     const client = new Client(shop.origin).compose(payingInterceptor({ wallet: sandbox, purse }))
     dispatchers.push(client)

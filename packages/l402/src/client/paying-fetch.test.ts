@@ -65,6 +65,15 @@ describe('payingFetch', () => {
     expect(new TextDecoder().decode((await reader.read()).value)).toBe('second')
   })
 
+  it('leaves an answer that nobody reads to the platform, which lets go of what is not locked', async () => {
+    const response = await make()(seller.origin)
+    const outcome = outcomeOf(response)
+    const bought = outcome?.kind === 'served' ? outcome.response : undefined
+    expect([bought === response, bought?.body?.locked]).toEqual([false, false])
+    await response.text()
+    expect(bought?.body?.locked).toBe(true)
+  })
+
   it('answers a 402 that is no L402 as it is', async () => {
     seller.behaviour = (_, response) => response.writeHead(402).end('cards only')
     const response = await make()(seller.origin)

@@ -156,6 +156,24 @@ describe('a handler that answers with what cannot be sent', () => {
     expect((await bench.send('GET', '/paid', { headers })).status).toBe(402)
   })
 
+  it('and then says so by itself has its use given back, too', async () => {
+    let status = 'fine\u0000'
+    const bench = await serve((_req, res) => {
+      res.statusMessage = status
+      try {
+        res.end('x')
+      } catch {
+        res.statusMessage = 'Oops'
+        res.writeHead(500, { 'Content-Length': 4 }).end('Oops')
+      }
+    })
+    const headers = ['Authorization', await bench.buy('GET', '/paid')]
+    const get = async (): Promise<number> => (await bench.send('GET', '/paid', { headers })).status
+    for (let i = 0; i < 3; i++) expect(await get()).toBe(500)
+    status = 'fine'
+    expect([await get(), await get(), await get()]).toEqual([200, 200, 402])
+  })
+
   it('has its answer cut off where only the end itself can find out, and no process ends of it', async () => {
     const bench = await serve((_req, res) => {
       res.strictContentLength = true
