@@ -45,10 +45,9 @@ afterAll(async () => {
   await wallet.close()
 })
 
-it(`buys ${all} things in ${PROCESSES} processes under SIGKILL, each paid once and none beyond the budget`, {
+it(`buys ${all} things in ${PROCESSES} processes under SIGKILL, each paid once and none beyond the budget, --seed ${seed}`, {
   timeout: 1_200_000,
 }, async () => {
-  console.log(`seed ${seed}`)
   const random = seededRandom(seed)
   wallet.manner = () => ({
     delayMs: random.below(25),
