@@ -87,7 +87,15 @@ interface Outcome {
 async function open(lists: AddressLists = {}) {
   const lightning = memoryLightning()
   const store = memoryStore()
-  const self = { runs: 0, fails: null as unknown, down: false, tokenId: '', left: undefined as unknown }
+  const self = {
+    runs: 0,
+    fails: null as unknown,
+    down: false,
+    tokenId: '',
+    left: undefined as unknown,
+    /** Before the answer of Unary, and after the first message of Server. */
+    meanwhile: async (_: AbortSignal): Promise<void> => {},
+  }
   const ledger: Ledger = {
     ...store,
     revocationEpoch: 0,
@@ -109,8 +117,9 @@ async function open(lists: AddressLists = {}) {
   }
   const routes = (router: ConnectRouter): void => {
     router.service(Echo, {
-      unary(request, context) {
+      async unary(request, context) {
         run(context)
+        await self.meanwhile(context.signal)
         return request
       },
       async client(requests, context) {
@@ -122,6 +131,7 @@ async function open(lists: AddressLists = {}) {
       async *server(request, context) {
         run(context)
         yield request
+        await self.meanwhile(context.signal)
         yield request
       },
       async *both(requests, context) {
@@ -211,9 +221,9 @@ type Self = Awaited<ReturnType<typeof open>>
 async function call(
   transport: Transport,
   kind: keyof EchoService['method'],
-  options: { readonly authorization?: string; readonly most?: number } = {},
+  options: { readonly authorization?: string; readonly most?: number; readonly timeoutMs?: number } = {},
 ): Promise<Outcome> {
-  const { authorization, most = Number.POSITIVE_INFINITY } = options
+  const { authorization, most = Number.POSITIVE_INFINITY, timeoutMs } = options
   const client = createClient(Echo, transport)
   let headers = new Headers()
   const asked = {
@@ -221,6 +231,7 @@ async function call(
     onHeader: (got: Headers) => {
       headers = got
     },
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
   }
   const messages: string[] = []
   async function* sent() {
@@ -298,6 +309,34 @@ describe.each(['grpc', 'grpc-web', 'connect'] as const)(
       for (const kind of ['free', 'unary'] as const)
         expect((await call(shut.transports[protocol], kind)).error?.code).toBe(Code.PermissionDenied)
       expect(shut.runs).toBe(0)
+    })
+
+    it('uses a call whose answer has begun, whatever it ends with (rule 4)', async () => {
+      const self = await open()
+      const transport = self.transports[protocol]
+      const authorization = await buy(self, 'server', transport)
+      self.meanwhile = () => Promise.reject(new Error('broken'))
+      for (let i = 0; i < 2; i++) {
+        const { messages, error } = await call(transport, 'server', { authorization })
+        expect([messages, error?.code]).toEqual([['hi'], Code.Internal])
+      }
+      expect((await call(transport, 'server', { authorization })).messages).toEqual([])
+      expect(self.runs).toBe(2)
+    })
+
+    it('uses a call whose client says when it is to stop', async () => {
+      const self = await open()
+      const transport = self.transports[protocol]
+      const authorization = await buy(self, 'unary', transport)
+      self.meanwhile = (signal) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(new Error('stopped')))
+        })
+      const asked = { authorization, timeoutMs: 200 }
+      await expect
+        .poll(async () => (await call(transport, 'unary', asked)).error?.metadata.has('www-authenticate'))
+        .toBe(true)
+      expect(self.runs).toBe(2)
     })
 
     it('uses a call that its handler refuses for what was asked', async () => {
@@ -438,6 +477,29 @@ describe('the adapter for Connect', () => {
     await call(self.transports.grpc, 'drops', { authorization: left, most: 1 })
     // One message at least, and never nothing.
     await expect.poll(() => self.used(left)).toBeGreaterThanOrEqual(3_000n)
+  })
+
+  it.each([
+    ['application/grpc+proto', [0, 0, 0, 0, 2, 255, 255]],
+    ['application/connect+proto', [1, 0, 0, 0, 2, 1, 2]],
+  ])('uses a call whose client ends it with what cannot be read, in %s', async (type, bad) => {
+    const self = await open()
+    const authorization = await buy(self, 'both')
+    const session = http2Connect(`http://127.0.0.1:${self.port}`)
+    closing.push(() => session.close())
+    for (let i = 0; i < 3; i++) {
+      const stream = session.request({
+        ...{ ':method': 'POST', ':path': '/echo.Echo/Both', 'content-type': type },
+        ...{ te: 'trailers', authorization },
+      })
+      const closed = new Promise((resolve) => stream.on('error', () => {}).once('close', resolve))
+      stream.write(Buffer.from([0, 0, 0, 0, 4, 10, 2, 104, 105]))
+      stream.once('data', () => stream.end(Buffer.from(bad))).resume()
+      await Promise.race([closed, new Promise((resolve) => stream.once('end', resolve))])
+      stream.close()
+      await closed
+    }
+    expect(self.runs).toBe(2)
   })
 
   it('runs no method unpaid, however its path is spelt', async () => {

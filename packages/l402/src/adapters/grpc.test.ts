@@ -50,7 +50,7 @@ afterEach(() => {
 async function open(lists: AddressLists = {}) {
   const lightning = memoryLightning()
   const store = memoryStore()
-  const self = { runs: 0, fails: false, down: false, tokenId: '' }
+  const self = { runs: 0, fails: false, breaks: false, down: false, tokenId: '' }
   const ledger: Ledger = {
     ...store,
     revocationEpoch: 0,
@@ -105,6 +105,7 @@ async function open(lists: AddressLists = {}) {
       const fault = run(call)
       if (fault !== null) return void call.emit('error', fault)
       call.write(call.request)
+      if (self.breaks) return void call.emit('error', Object.assign(new Error('broken'), { code: 4 }))
       call.write(call.request)
       call.end()
     },
@@ -194,6 +195,16 @@ describe('the adapter for @grpc/grpc-js', () => {
     self.fails = false
     expect((await self.call(kind, { authorization })).code).toBe(0)
     expect(await self.call(kind, { authorization })).toMatchObject({ code: 13, details: 'payment required' })
+  })
+
+  it('uses a call whose answer has begun, whatever it ends with (rule 4)', async () => {
+    const self = await open()
+    const authorization = await self.buy('server')
+    self.breaks = true
+    for (let i = 0; i < 2; i++)
+      expect(await self.call('server', { authorization })).toMatchObject({ messages: ['hi'], code: 4 })
+    expect(await self.call('server', { authorization })).toMatchObject({ messages: [], code: 13 })
+    expect(self.runs).toBe(2)
   })
 
   it('charges what the handler says', async () => {

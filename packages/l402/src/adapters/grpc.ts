@@ -129,7 +129,14 @@ function intercept(
         },
       })
     },
-    sendMessage: (message, next) => (counts ? next(message) : count(() => next(message))),
+    sendMessage(message, next) {
+      const send = (): void => {
+        held?.begin()
+        next(message)
+      }
+      if (counts) send()
+      else count(send)
+    },
     sendStatus(status, next) {
       const failed = isFault(status.code ?? 2)
       const metadata = status.metadata ?? new Metadata()

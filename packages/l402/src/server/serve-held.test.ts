@@ -30,20 +30,19 @@ async function open(route: PaywallRoute) {
   })
   if (paid.status !== 'paid') throw new Error(paid.status)
   const authorization = formatCredential(challenge.macaroon, paid.preimage)
-  const ask = (body: string, headers: Record<string, string> = {}) =>
+  const ask = (body: string, headers: Record<string, string> = {}, signal: AbortSignal | null = null) =>
     gate(
       new Request('https://api.example/chat', {
         method: 'POST',
         body,
         headers: { authorization, ...headers },
+        signal,
       }),
     )
   return {
-    gate,
-    authorization,
     ask,
-    async pass(body: string, headers?: Record<string, string>): Promise<PaywallPass> {
-      const result = await ask(body, headers)
+    async pass(...asked: Parameters<typeof ask>): Promise<PaywallPass> {
+      const result = await ask(...asked)
       if (result.outcome === 'refuse') throw new Error(`expected a pass, got ${result.response.status}`)
       return result
     },
@@ -56,6 +55,11 @@ const METERED: PaywallRoute = {
   price: '100 sat',
   grants: { credit: '100 sat' },
   charge: { responseBytes: '10 msat', estimate: '1 sat' },
+}
+/** What an answer costs is known at its end alone. */
+const ESTIMATED: PaywallRoute = {
+  ...METERED,
+  charge: { json: { field: 'cost', rate: '1 msat/1' }, estimate: '1 sat' },
 }
 const account = (used: bigint) => ({ used, credited: 100_000n, lost: 0n })
 
@@ -122,17 +126,30 @@ describe('a handler of a metered route', () => {
     expect(await used()).toEqual(account(measured.used + 50n))
   })
 
-  it('is charged where its source ends because the client has gone', async () => {
-    const { gate, authorization, used } = await open({
-      ...METERED,
-      charge: { json: { field: 'cost', rate: '1 msat/1' }, estimate: '1 sat' },
-    })
+  it.each<[string, (reason: Error) => Response]>([
+    [
+      'throws',
+      (reason) => {
+        throw reason
+      },
+    ],
+    ['answers 5xx', () => new Response('gone', { status: 503 })],
+  ])('is charged where it %s because the client has gone', async (_, ending) => {
+    const { pass, used } = await open(ESTIMATED)
     const left = new AbortController()
-    const request = new Request('https://api.example/chat', {
-      ...{ method: 'POST', body: 'x', headers: { authorization }, signal: left.signal },
+    const served = (await pass('x', {}, left.signal)).serve(async () => {
+      await new Promise((resolve) => left.signal.addEventListener('abort', resolve))
+      return ending(new Error('aborted'))
     })
-    const result = await gate(request)
-    if (result.outcome === 'refuse') throw new Error('expected a pass')
+    left.abort()
+    await served.catch(() => {})
+    expect(await used()).toMatchObject({ used: 1_000n })
+  })
+
+  it('is charged where its source ends because the client has gone', async () => {
+    const { pass, used } = await open(ESTIMATED)
+    const left = new AbortController()
+    const result = await pass('x', {}, left.signal)
     const source = new ReadableStream<Uint8Array>({
       start(controller) {
         controller.enqueue(new TextEncoder().encode('part'))

@@ -44,11 +44,22 @@ async function serve(handler: () => Response | Promise<Response>, held: Held): P
   const { entitlement, request, route, unavailable } = held
   const metering = held.metering === undefined ? meteringOf(route, request.method) : held.metering
   const meter = metering?.meter ?? null
-  const response = await handler()
+  /** What ended because the client has gone was the client's doing, as where it leaves later. */
+  const notServed = (): Promise<void> =>
+    request.signal.aborted
+      ? entitlement.commit(meter === null ? {} : { costMsat: meter.end(false) })
+      : entitlement.release()
+  let response: Response
+  try {
+    response = await handler()
+  } catch (error) {
+    await notServed()
+    throw error
+  }
   // Nothing has no status, and `Response.error()` has 0.
   if (!(response?.status > 0)) throw new TypeError('invalid answer: expected a Response that can be sent')
   if (response.status >= 500 || held.failed?.() === true) {
-    await entitlement.release()
+    await notServed()
     return response
   }
   // Of a time pass nothing can be lost, and to look at its body costs.

@@ -45,9 +45,10 @@ export const settling: Interceptor = (next) => async (req) => {
     const { answerHeaders: lines } = held
     for (let i = 0; i < lines.length; i += 2) answer.header.set(lines[i] as string, lines[i + 1] as string)
     if (!answer.stream) return answer
-    return { ...answer, message: settledAfter(through(answer.message, ofAnswer ? count : undefined), held) }
+    const messages = through(answer.message, ofAnswer ? count : undefined)
+    return { ...answer, message: settledAfter(messages, { held, signal: req.signal }) }
   } catch (error) {
-    await held.settle(hasFailed(error) ? 'failed' : 'whole')
+    await held.settle(endingOf(error, req.signal))
     throw error
   }
 }
@@ -59,20 +60,28 @@ async function* through<T>(messages: AsyncIterable<T>, before?: () => Promise<vo
   }
 }
 
-async function* settledAfter<T>(messages: AsyncIterable<T>, held: HeldCall): AsyncGenerator<T> {
+async function* settledAfter<T>(
+  messages: AsyncIterable<T>,
+  { held, signal }: { readonly held: HeldCall; readonly signal: AbortSignal },
+): AsyncGenerator<T> {
   try {
-    yield* messages
+    for await (const message of messages) {
+      held.begin()
+      yield message
+    }
     await held.settle('whole')
   } catch (error) {
-    await held.settle(hasFailed(error) ? 'failed' : 'whole')
+    await held.settle(endingOf(error, signal))
     throw error
   } finally {
     void held.settle('left')
   }
 }
 
-function hasFailed(error: unknown): boolean {
-  return !(error instanceof ConnectError) || isFault(error.code)
+function endingOf(error: unknown, { aborted, reason }: AbortSignal): 'failed' | 'whole' | 'left' {
+  // Only clients set deadlines: one who says when to stop has had the work done until then.
+  if (aborted && reason instanceof ConnectError && reason.code === Code.DeadlineExceeded) return 'left'
+  return !(error instanceof ConnectError) || isFault(error.code) ? 'failed' : 'whole'
 }
 
 /** The router, whose services may bring interceptors of their own in place of the server's. */

@@ -39,6 +39,8 @@ export interface HeldCall {
   readonly perMessage: boolean
   /** Draws the cost of a message. Answers what the call ends with in its place, where it may not go on. */
   message(): Promise<CallEnd | null>
+  /** A message of the answer goes out. From here on the call is used, whatever it ends with. */
+  begin(): void
   /** The call has failed, is whole, or its client left. The first of its calls decides; never throws. */
   settle(how: 'failed' | 'whole' | 'left'): Promise<void>
 }
@@ -61,10 +63,12 @@ export async function holdCall(
   const { access, metering } = createAccess(entitlement, route.terms, method)
   const meter = metering?.meter ?? null
   let servedMsat = 0n
+  let begun = false
   let settled: Promise<void> | undefined
   function settleAs(how: 'failed' | 'whole' | 'left'): Promise<void> {
     if (how === 'failed' && servedMsat > 0n) return entitlement?.commit({ costMsat: servedMsat }) ?? DONE
-    if (how === 'failed') return entitlement?.release() ?? DONE
+    // Only before its first message (protocol §5 rule 4): a client can make a call fail whenever it likes.
+    if (how === 'failed' && !begun) return entitlement?.release() ?? DONE
     return entitlement?.commit(meter === null ? {} : { costMsat: meter.end(how === 'whole') }) ?? DONE
   }
   return {
@@ -89,6 +93,9 @@ export async function holdCall(
       settled ??= entitlement.commit({ costMsat: before })
       await settled
       return USED_UP
+    },
+    begin() {
+      begun = true
     },
     settle(how) {
       settled ??= settleAs(how)
