@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { L402Error, parseDuration } from '@turnpike/l402'
+import { L402Error } from '@turnpike/l402'
 import {
   type Approve,
   type Buyer,
@@ -17,6 +17,7 @@ import { configFile, grantsFile, purseFile } from './paths.ts'
 import { type FetchSettings, plainFetch } from './plain-fetch.ts'
 import { taskTag } from './policy/change-budget.ts'
 import { policyOf } from './policy/policy.ts'
+import { parseTimeout } from './timeout.ts'
 import { chooseWallet } from './wallet.ts'
 
 /** An open purse, and what was opened with it. */
@@ -105,7 +106,7 @@ export function paymentTimeout(env: NodeJS.ProcessEnv): number | undefined {
   const text = env['FARE_PAYMENT_TIMEOUT']
   if (!text) return undefined
   try {
-    return parseDuration(text) * 1000
+    return parseTimeout(text)
   } catch (error) {
     if (error instanceof L402Error) throw new UsageError(`FARE_PAYMENT_TIMEOUT: ${error.message}`)
     throw error

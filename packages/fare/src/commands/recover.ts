@@ -117,4 +117,4 @@ async function recoverWith(
   }
 }
 
-const MOST_UNPROVEN = 1_000
+const MOST_UNPROVEN = 1_000_000

@@ -79,6 +79,21 @@ it('a payment that its user sends again stays the payment of its grant', async (
   expect(book.get(grant.id)?.spentMsat).toBe((payment?.amountMsat ?? -1n) + (payment?.feeMsat ?? 0n))
 })
 
+it('an order that never got beyond the book of its grant is let go of, although the invoice failed there before', async () => {
+  const { view, book, grant, purse } = await unsent()
+  const [open] = await view.openPayments()
+  if (open === undefined) throw new Error('expected an open payment')
+  const { paymentHash, amountMsat, maxFeeMsat, createdAtMs } = open
+  await view.conclude(paymentHash, { state: 'failed', detail: 'no route' })
+  expect(book.get(grant.id)?.spentMsat).toBe(0n)
+  // The process ends here, before the purse is asked.
+  book.hold(grant.id, { paymentHash, msat: 11_000n, createdAtMs: createdAtMs + 500 })
+  expect(book.get(grant.id)?.spentMsat).toBe(11_000n)
+  const later = grantPurse(purse, { book, grant, now: () => createdAtMs + 3_600_000 })
+  await later.fits({ ...open, amountMsat, maxFeeMsat }, await purse.budget())
+  expect(book.get(grant.id)?.spentMsat).toBe(0n)
+})
+
 it('an invoice that failed under a grant and is paid outside it is none of its payments', async () => {
   const { view, purse, file } = await unsent()
   const [open] = await view.openPayments()

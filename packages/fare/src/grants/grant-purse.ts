@@ -33,7 +33,12 @@ export function grantPurse(
       const payment = await purse.payment(paymentHash)
       // An earlier attempt with the same invoice says nothing about this one.
       if (payment && stampsMs.includes(payment.createdAtMs)) book.correctHold(row, countsOf(payment))
-      else if (!payment && now() - createdAtMs > LOST_AFTER_MS) book.dropHold(row)
+      // What stands there may be an attempt of before, which failed, with the same invoice.
+      else if (
+        !(payment && payment.createdAtMs > Math.min(...stampsMs)) &&
+        now() - createdAtMs > LOST_AFTER_MS
+      )
+        book.dropHold(row)
     }
   }
   const correct = async (paymentHash: Uint8Array): Promise<void> => {

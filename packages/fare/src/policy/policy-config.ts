@@ -1,4 +1,5 @@
-import { isL402Error, parseDuration } from '@turnpike/l402'
+import { isL402Error } from '@turnpike/l402'
+import { parseTimeout } from '../timeout.ts'
 
 /** Who approves a purchase: the table `approval` of `config.yaml`. */
 export interface ApprovalConfig {
@@ -77,10 +78,9 @@ function textsOf(
 function timeoutOf(name: string, { timeout }: Table, fail: Fail): { readonly timeoutMs?: number } {
   if (timeout === undefined) return {}
   try {
-    const seconds = parseDuration(String(timeout))
-    if (seconds > 0) return { timeoutMs: seconds * 1000 }
+    return { timeoutMs: parseTimeout(String(timeout)) }
   } catch (error) {
     if (!isL402Error(error)) throw error
   }
-  return fail(`${name}.timeout: expected a duration, e.g. 2m`)
+  return fail(`${name}.timeout: expected a duration of at most 24d, e.g. 2m`)
 }

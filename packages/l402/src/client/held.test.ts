@@ -217,6 +217,17 @@ describe('paid and not served (C8)', () => {
     expect(seller.received.at(-1)?.paid).toBe(encodeHex(wallet.paid[0]?.paymentHash as Uint8Array))
   })
 
+  it('is never a loop either where the clock was put back after the last answer', async () => {
+    seller.uses = 1
+    expect(await get('/forecast', { now: () => Date.now() + 1_800_000 })).toMatchObject({ kind: 'served' })
+    seller.behaviour = (_, response) => {
+      seller.charge(response)
+      return true
+    }
+    for (let run = 0; run < 4; run++) expect(await get()).toMatchObject({ kind: 'not_served' })
+    expect(wallet.paid).toHaveLength(2)
+  })
+
   it('buys once more only where policy says so', async () => {
     seller.behaviour = (_, response) => {
       seller.charge(response)

@@ -140,8 +140,9 @@ async function isAnothers(
   credential: StoredCredential,
   macaroon: Macaroon | undefined,
 ): Promise<boolean> {
-  const fresh = run.now() - credential.createdAtMs < run.paymentTimeoutMs
-  if (!fresh || isTimePass(macaroon)) return false
+  const ageMs = run.now() - credential.createdAtMs
+  // Made in the future by a clock that was put back: nobody is about to present it.
+  if (ageMs < 0 || ageMs >= run.paymentTimeoutMs || isTimePass(macaroon)) return false
   const payment = await run.purse.payment(credential.paymentHash)
   // Once an answer began, it has been presented.
   return payment?.served === 'unserved' && payment.lastStatus === 0
@@ -163,8 +164,12 @@ function rankOf({ credential, macaroon }: Candidate, scope: string, request: Pre
 /** What was paid for a scope and not served, newest first. What was served after it settles the matter. */
 async function unserved(run: Run, scope: string): Promise<readonly PaymentRecord[]> {
   const payments = await paidIn(run, scope)
-  const settled = payments.findIndex(({ served }) => served === 'redeemed')
-  return settled < 0 ? payments : payments.slice(0, settled)
+  // One that the clock had made in the future says nothing of what came first.
+  const settled = payments.findIndex(
+    ({ served, createdAtMs }) => served === 'redeemed' && createdAtMs <= run.now(),
+  )
+  const since = settled < 0 ? payments : payments.slice(0, settled)
+  return since.filter(({ served }) => served !== 'redeemed')
 }
 
 /** The newest payment of a scope that the server took and never served (rule C8), if any. */

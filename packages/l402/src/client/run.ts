@@ -10,6 +10,8 @@ import type { BuyerOptions, PurchaseEvent } from './types.ts'
 
 /** Payments are given up as unknown after this long. */
 export const PAYMENT_TIMEOUT_MS = 60_000
+/** No timer runs for much longer. */
+const MOST_TIMEOUT_MS = 24 * 86_400_000
 
 /** The state behind a buyer. */
 export interface Run {
@@ -49,13 +51,13 @@ export interface Run {
 export function startRun(options: BuyerOptions): Run {
   const { maxMsat, paymentTimeoutMs = PAYMENT_TIMEOUT_MS, maxRedirects = 10 } = options
   if (maxMsat !== undefined && maxMsat < 0n) throw new RangeError('maxMsat must be 0 or more')
-  if (!(paymentTimeoutMs > 0)) throw new RangeError('paymentTimeoutMs must be more than 0')
   if (!(Number.isSafeInteger(maxRedirects) && maxRedirects >= 0))
     throw new RangeError('maxRedirects must be a whole number, 0 or more')
 
   if ((options.approveAboveMsat ?? 0n) < 0n) throw new RangeError('approveAboveMsat must be 0 or more')
-  for (const name of ['approvalTimeoutMs', 'hookTimeoutMs'] as const)
-    if (!((options[name] ?? 1) > 0)) throw new RangeError(`${name} must be more than 0`)
+  for (const name of ['paymentTimeoutMs', 'approvalTimeoutMs', 'hookTimeoutMs'] as const)
+    if (!((options[name] ?? 1) > 0 && (options[name] ?? 1) <= MOST_TIMEOUT_MS))
+      throw new RangeError(`${name} must be more than 0 and at most ${MOST_TIMEOUT_MS} (24 days)`)
 
   const held = new Map<string, bigint>()
   let known = typeof options.wallet === 'function' ? undefined : options.wallet

@@ -319,6 +319,16 @@ export function purseContract(name: string, open: OpenPurse): void {
       expect(await purse.fits(intentOf(40), budget)).toMatchObject({ limit: 'unserved' })
     })
 
+    it('forgives nothing that is still to come, where the clock was put back since', async () => {
+      const limits: Budget = { ...NO_LIMITS, breakers: { unserved: { max: 1, seconds: 3600 } } }
+      bench.time = START + 86_400_000
+      await purse.forgive(intentOf(1).host)
+      bench.time = START
+      expect(await purse.reserve(intentOf(1), limits)).toEqual({ ok: true })
+      await purse.recordServed(intentOf(1).paymentHash, 'not_served', 500)
+      expect(await purse.reserve(intentOf(2), limits)).toMatchObject({ ok: false, limit: 'unserved' })
+    })
+
     it('takes credentials that were bought elsewhere, and none that lacks its proof', async () => {
       const { preimage, paymentHash } = proofOf(7)
       const credential: StoredCredential = {

@@ -12,6 +12,7 @@ import {
 } from '../../test/support/purse-samples.ts'
 import { giveUp, isGivenUp, recoverWith } from '../../test/support/recover-with.ts'
 import type { PaymentOutcome } from '../lightning/backend.ts'
+import { credentialIdOf } from './lib/purse-rules.ts'
 import type { PurseStore, StoredQuote } from './purse.ts'
 
 /** See `purseContract`, which runs it. */
@@ -187,6 +188,21 @@ export function pursePayments(name: string, open: OpenPurse): void {
       })
       expect(again).toEqual({ ...credential, rejectedFor: ['there'] })
       expect((await purse.spent()).totalMsat).toBe(10_005n)
+    })
+
+    it('settles what came into the purse from elsewhere meanwhile', async () => {
+      const { macaroon, origin, scope } = intentOf(1)
+      const { preimage, paymentHash } = proofOf(1)
+      const id = credentialIdOf(macaroon, preimage)
+      await purse.beginPaying(await reserved(1))
+      const times = { createdAtMs: START, lastUsedAtMs: START }
+      const elsewhere = { ...{ id, origin, macaroon, preimage, paymentHash }, ...times, rejectedFor: [] }
+      expect(await purse.addCredential({ ...elsewhere, boughtFor: '', costMsat: 0n })).toBe(true)
+      await purse.rejectCredential(id, 'elsewhere')
+      const bought = { id, boughtFor: scope, costMsat: 10_000n, rejectedFor: [] }
+      expect(await purse.settle(paymentHash, { preimage, feeMsat: 0n })).toMatchObject(bought)
+      expect(await purse.payment(paymentHash)).toMatchObject({ state: 'settled' })
+      expect(await purse.credentials()).toMatchObject([bought])
     })
 
     it('takes no preimage that does not prove the payment (C4)', async () => {

@@ -24,6 +24,7 @@ import {
   credentialBought,
   credentialIdOf,
   DAY_MS,
+  forgivenSince,
   HOUR_MS,
   mayConclude,
   noSuchPayment,
@@ -100,7 +101,7 @@ export function purseBooks(
   const books: Books = {
     spentSince,
     unservedSince(host, sinceMs) {
-      const from = Math.max(sinceMs, Number(texts.get(forgivenKey(host)) ?? sinceMs))
+      const from = Math.max(sinceMs, forgivenSince(texts.get(forgivenKey(host)), now()))
       return [...payments.values()].filter(
         (one) => one.host === host && one.served === 'not_served' && one.createdAtMs > from,
       ).length

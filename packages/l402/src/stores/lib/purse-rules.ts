@@ -18,6 +18,15 @@ import type {
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 86_400_000
 
+/**
+ * From when on payments of a host count that were not served, Unix milliseconds: since it was forgiven, by the clock of then.
+ * A clock that has been put back since would forgive what is still to come.
+ */
+export function forgivenSince(forgivenAt: string | undefined, nowMs: number): number {
+  const at = Number(forgivenAt ?? Number.NEGATIVE_INFINITY)
+  return at > nowMs ? Number.NEGATIVE_INFINITY : at
+}
+
 /** More than all bitcoin there will ever be; sums of a few of these still fit 64 bits. */
 const MOST_MSAT = 2_100_000_000_000_000_000n
 

@@ -15,6 +15,7 @@ import {
   credentialBought,
   credentialIdOf,
   DAY_MS,
+  forgivenSince,
   HOUR_MS,
   mayConclude,
   noSuchPayment,
@@ -117,7 +118,7 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
   const books: Books = {
     spentSince,
     unservedSince(host, sinceMs) {
-      const forgivenAt = Number(readNote(host, FORGIVEN) ?? sinceMs)
+      const forgivenAt = forgivenSince(readNote(host, FORGIVEN), now())
       const row = sql(
         `SELECT count(*) AS n FROM payments WHERE host = ? AND created_at_ms > ? AND served = 'not_served'`,
       ).get(host, Math.max(sinceMs, forgivenAt))
@@ -186,7 +187,8 @@ export function sqlitePurse(options: SqlitePurseOptions): PurseStore {
            WHERE payment_hash = ?`,
         ).run(preimage, feeMsat, now(), paymentHash)
         const credential = credentialBought(record, preimage, { feeMsat, nowMs: now() })
-        insert('INTO credentials', credentialParameters(credential))
+        // It may have come from elsewhere meanwhile.
+        insert('OR REPLACE INTO credentials', credentialParameters(credential))
         return credential
       })
     },
