@@ -232,6 +232,40 @@ export function describeJournal(name: string, make: () => Promise<JournalWorld>)
       if (other !== journal) await other.close()
     })
 
+    describe('a token with more payments than one look takes in', () => {
+      const COUNT = 202
+      const tokenId = freshId()
+      const grants = { calls: null, creditMsat: 10_000n, validSeconds: null }
+      const sales = Array.from({ length: COUNT }, () => freshSale({ tokenId, grants }))
+      const [first, last] = [sales.at(0) ?? freshSale(), sales.at(-1) ?? freshSale()]
+      beforeAll(() => told(...sales.map((facts) => note('redeemed', facts))))
+
+      it('is given back no more than was used, by whichever payment', async () => {
+        const ask = async ({ paymentHash }: SaleFacts) => {
+          const terms = { key: freshId(), paymentHash, tokenId, kind: 'credit', reason: '', by: '' } as const
+          return (await journal.refund({ ...terms, amount: 5_000n, atMs: AT }, 5_000n)).outcome
+        }
+        expect([await ask(last), await ask(last), await ask(first)]).toEqual([
+          ...['recorded', 'too_much', 'too_much'],
+        ])
+      })
+
+      it('is not used up any more after a top-up, whichever payment told that it was', async () => {
+        for (const facts of [first, last])
+          expect(await told(note('exhausted', facts), note('exhausted', facts))).toEqual(['exhausted'])
+        const more = freshSale({ tokenId, grants })
+        expect(await told(note('redeemed', more))).toEqual(['settled', 'redeemed'])
+        for (const facts of [first, last, more])
+          expect(await told(note('exhausted', facts), note('exhausted', facts))).toEqual(['exhausted'])
+      })
+
+      it('is shown and revoked with all of them', async () => {
+        expect((await journal.token(tokenId))?.sales).toHaveLength(COUNT + 1)
+        const events = await journal.revoked({ tokenId }, { atMs: AT, subscribers: NOBODY })
+        expect(events).toHaveLength(COUNT + 1)
+      })
+    })
+
     it('keeps what operators did, the newest first', async () => {
       for (const what of ['revoke', 'reload'])
         await journal.audit({ atMs: AT, who: 'ops', what, subject: 'x', status: 200 })
@@ -282,6 +316,8 @@ export function describeJournal(name: string, make: () => Promise<JournalWorld>)
       expect((await journal.sales({ limit: 1_000 })).items).toHaveLength(first + 3)
       expect(await journal.prune(Date.UTC(2027, 0, 1))).toBeGreaterThan(0)
       expect(await journal.sale(gone.paymentHash)).toBeUndefined()
+      // A bundle without an end may be used for ever: that it is forgotten makes it no new sale.
+      expect(await told(note('redeemed', gone), note('exhausted', gone))).toEqual([])
       expect((await journal.sales({ limit: 5 })).items).toEqual([])
       expect((await journal.tokens({ limit: 5 })).items).toEqual([])
       expect((await journal.audits({ limit: 5 })).items).toEqual([])
@@ -291,6 +327,17 @@ export function describeJournal(name: string, make: () => Promise<JournalWorld>)
       expect(await journal.sale(useful.paymentHash)).toMatchObject({ settledAtMs: AT })
       expect(await told(note('settled', useful))).toEqual([])
       if (fresh !== journal) await fresh.close()
+    })
+
+    it('forgets what is old behind any number of sales that last', async () => {
+      const old = Date.UTC(2025, 0, 1)
+      const lasting = Array.from({ length: 1_000 }, () => freshSale({ endsAtMs: Date.UTC(2028, 0, 1) }))
+      const gone = freshSale({ endsAtMs: old + 1 })
+      const notes = [...lasting, gone].map((facts) => note('settled', facts, old))
+      for (let i = 0; i < notes.length; i += 100) await told(...notes.slice(i, i + 100))
+      for (let i = 0; i < 3; i++) await journal.prune(Date.UTC(2027, 0, 1))
+      expect(await journal.sale(gone.paymentHash)).toBeUndefined()
+      expect(await journal.sale(lasting.at(-1)?.paymentHash ?? '')).toBeDefined()
     })
   })
 }

@@ -10,6 +10,7 @@ export const JOURNAL_VERSION = 1
  * The names, by their first letter. Numbers have 16 digits, so that names are in their order.
  * - `m/…` one of a kind: `version`, `instance`, `seq`, `waiting`, `dropped`, `dead`, `open`
  * - `s/HASH` a sale · `q/SEQ` its hash, in the order they came · `t/TOKEN/SEQ` its hash, by token · `f/SEQ` token, at its first sale
+ * - `z/TOKEN/HASH` a payment on an account that is used up · `g/HASH` a sale that was forgotten and may still open something
  * - `h/HOUR/SERVICE/ROUTE` what a route sold in an hour
  * - `r/KEY` a refund · `p/KEY` one that is not applied · `x/HASH/SEQ` its key, by payment
  * - `a/SEQ` an audit entry
@@ -22,6 +23,8 @@ export const rowName = {
   order: (seq: number): string => `q/${digits(seq)}`,
   ofToken: (tokenId: string, seq: number): string => `t/${tokenId}/${digits(seq)}`,
   firstOfToken: (seq: number): string => `f/${digits(seq)}`,
+  usedUp: (tokenId: string, hash: string): string => `z/${tokenId}/${hash}`,
+  forgotten: (hash: string): string => `g/${hash}`,
   hour: (hourMs: number, service: string, route: string): string =>
     `h/${digits(hourMs)}/${service}/${encodeURIComponent(route)}`,
   refund: (key: string): string => `r/${key}`,

@@ -13,10 +13,8 @@ import type {
 import { dropOpenSale } from './open-sales.ts'
 import { enqueue } from './outbox.ts'
 import { nextSeq, packRow, readRow, rowName } from './records.ts'
-import { type ShelfChange, within } from './shelf.ts'
+import { entriesUnder, type ShelfChange, within } from './shelf.ts'
 
-/** Most payments of one token that are looked at together. */
-const SALES_OF_TOKEN = 100
 const HOUR_MS = 3_600_000
 
 /** A change of the journal and whom its events go to. */
@@ -38,6 +36,8 @@ export async function noteSale(
     events.push(await emit(noting, what, sale))
   }
   const known = await readRow<Sale>(change, rowName.sale(facts.paymentHash))
+  // Its row is gone, and all of it has happened.
+  if (known === undefined && (await change.get(rowName.forgotten(facts.paymentHash))) !== undefined) return []
   let sale = known === undefined ? await addSale(change, facts, atMs) : await mergeFacts(change, known, facts)
   if (known === undefined) await happened('settled', sale)
   // Whoever has used it up has opened something with it.
@@ -49,6 +49,7 @@ export async function noteSale(
   }
   if (type === 'exhausted' && sale.exhaustedAtMs === null) {
     sale = { ...sale, exhaustedAtMs: atMs }
+    if (sale.grants.creditMsat !== null) change.put(rowName.usedUp(sale.tokenId, sale.paymentHash), '')
     await happened('exhausted', sale)
   }
   if (sale !== known) putSale(change, sale)
@@ -136,25 +137,29 @@ export function putSale(change: ShelfChange, sale: Sale): void {
   change.put(rowName.sale(sale.paymentHash), packRow(sale))
 }
 
-/** The payments of a token, the oldest first. */
+/** The payments of a token, the oldest first: all of them if `most` is left out. */
 export async function salesOfToken(
   change: Pick<ShelfChange, 'get' | 'scan'>,
   tokenId: string,
+  most: number = Number.POSITIVE_INFINITY,
 ): Promise<readonly Sale[]> {
   const sales: Sale[] = []
-  for (const [, hash] of await change.scan(within(`t/${tokenId}/`, SALES_OF_TOKEN))) {
+  for await (const [, hash] of entriesUnder(change, `t/${tokenId}/`)) {
     const sale = await readRow<Sale>(change, rowName.sale(hash))
     if (sale !== undefined) sales.push(sale)
+    if (sales.length >= most) break
   }
   return sales
 }
 
 /** There is credit on the account again, so that its end is an event again. */
 export async function reviveToken(change: ShelfChange, { tokenId, paymentHash }: Sale): Promise<void> {
-  for (const sale of await salesOfToken(change, tokenId)) {
-    if (sale.paymentHash === paymentHash || sale.grants.creditMsat === null || sale.exhaustedAtMs === null)
-      continue
-    putSale(change, { ...sale, exhaustedAtMs: null })
+  for await (const [name] of entriesUnder(change, `z/${tokenId}/`)) {
+    const hash = name.split('/')[2] ?? ''
+    if (hash === paymentHash) continue
+    change.remove(name)
+    const sale = await readRow<Sale>(change, rowName.sale(hash))
+    if (sale !== undefined) putSale(change, { ...sale, exhaustedAtMs: null })
   }
 }
 

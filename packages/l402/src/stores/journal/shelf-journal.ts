@@ -52,6 +52,8 @@ const LOOK_MAX = 5_000
 const PENDING_MAX = 100
 const HOURS_MAX = 10_000
 const PRUNE_MAX = 1_000
+/** Payments of a token that a list of tokens shows; the token by itself shows all. */
+const LISTED_SALES = 100
 const CURSOR_MAX = 4_096
 
 /**
@@ -84,6 +86,8 @@ async function prepare(shelf: Shelf, place: string): Promise<void> {
 
 class ShelfJournal implements Journal {
   readonly #shelf: Shelf
+  /** Where the next pruning goes on: the last name that was looked at. */
+  #prunedTo = ''
 
   constructor(shelf: Shelf) {
     this.#shelf = shelf
@@ -171,7 +175,7 @@ class ShelfJournal implements Journal {
         // By token there is a row for each payment.
         if (search !== undefined && tokenId === last) return undefined
         last = tokenId
-        const sales = await salesOfToken(view, tokenId)
+        const sales = await salesOfToken(view, tokenId, LISTED_SALES)
         const fits = service === undefined || sales.some((sale) => sale.service === service)
         return fits && sales.length > 0 ? { tokenId, sales } : undefined
       })
@@ -279,9 +283,10 @@ class ShelfJournal implements Journal {
     await this.#shelf.change(async (change) => change.put(rowName.nodeCursor(node), cursor))
   }
 
-  prune(beforeMs: number): Promise<number> {
-    return this.#shelf.change(async (change) => {
-      let removed = await pruneSales(change, beforeMs)
+  async prune(beforeMs: number): Promise<number> {
+    const pruned = await this.#shelf.change(async (change) => {
+      const sales = await pruneSales(change, beforeMs, this.#prunedTo)
+      let { removed } = sales
       for (const [name] of await change.scan({ from: 'h/', to: `h/${digits(beforeMs)}`, limit: PRUNE_MAX })) {
         change.remove(name)
         removed++
@@ -291,8 +296,10 @@ class ShelfJournal implements Journal {
         change.remove(name)
         removed++
       }
-      return removed + (await pruneLetters(change, beforeMs, PRUNE_MAX))
+      return { ...sales, removed: removed + (await pruneLetters(change, beforeMs, PRUNE_MAX)) }
     })
+    this.#prunedTo = pruned.at
+    return pruned.removed
   }
 
   close(): Promise<void> {
@@ -300,29 +307,43 @@ class ShelfJournal implements Journal {
   }
 }
 
-async function pruneSales(change: ShelfChange, beforeMs: number): Promise<number> {
+/** Forgets sales in the order they came, from behind `after` on; `at` is where to go on, empty for the beginning. */
+async function pruneSales(
+  change: ShelfChange,
+  beforeMs: number,
+  after: string,
+): Promise<{ readonly removed: number; readonly at: string }> {
   let removed = 0
-  for (const [name, hash] of await change.scan(within('q/', PRUNE_MAX))) {
+  const all = within('q/', PRUNE_MAX)
+  const rows = await change.scan(after === '' ? all : { ...all, from: `${after} ` })
+  for (const [name, hash] of rows) {
     const sale = await readRow<Sale>(change, rowName.sale(hash))
-    if (sale !== undefined && sale.settledAtMs >= beforeMs) break
+    if (sale !== undefined && sale.settledAtMs >= beforeMs) return { removed, at: '' }
+    // What still opens something stays known, so that nothing of it happens twice.
+    if (sale?.endsAtMs !== undefined && sale.endsAtMs !== null && sale.endsAtMs >= beforeMs) continue
     change.remove(name)
     if (sale === undefined) continue
-    // What still opens something stays known, so that nothing of it happens twice.
-    if (sale.endsAtMs !== null && sale.endsAtMs >= beforeMs) {
-      change.put(name, hash)
-      continue
-    }
     removed++
-    change.remove(rowName.sale(hash))
-    change.remove(rowName.ofToken(sale.tokenId, sale.seq))
-    change.remove(rowName.firstOfToken(sale.seq))
-    const [next] = await change.scan(within(`t/${sale.tokenId}/`, 1))
-    if (next !== undefined) change.put(rowName.firstOfToken(Number(next[0].split('/')[2])), sale.tokenId)
-    for (const [of, key] of await change.scan(within(`x/${hash}/`, PENDING_MAX))) {
-      for (const gone of [of, rowName.refund(key), rowName.pending(key)]) change.remove(gone)
-    }
+    await removeSale(change, sale)
   }
-  return removed
+  return { removed, at: rows.length < PRUNE_MAX ? '' : (rows.at(-1)?.[0] ?? '') }
+}
+
+async function removeSale(change: ShelfChange, { paymentHash: hash, tokenId, seq, endsAtMs }: Sale) {
+  // One that never ends may be used again: nothing of it is told a second time, and nothing given back again.
+  if (endsAtMs === null) change.put(rowName.forgotten(hash), '')
+  for (const gone of [
+    rowName.sale(hash),
+    rowName.ofToken(tokenId, seq),
+    rowName.firstOfToken(seq),
+    rowName.usedUp(tokenId, hash),
+  ])
+    change.remove(gone)
+  const [next] = await change.scan(within(`t/${tokenId}/`, 1))
+  if (next !== undefined) change.put(rowName.firstOfToken(Number(next[0].split('/')[2])), tokenId)
+  for (const [of, key] of await change.scan(within(`x/${hash}/`, PENDING_MAX))) {
+    for (const gone of [of, rowName.refund(key), rowName.pending(key)]) change.remove(gone)
+  }
 }
 
 async function refundsNamed(view: ShelfView, range: ScanRange): Promise<readonly Refund[]> {

@@ -47,6 +47,23 @@ export function within(prefix: string, limit: number, more: Partial<ScanRange> =
   return { from: prefix, to: `${prefix}\x7f`, limit, ...more }
 }
 
+/** All entries under a prefix, in order, however many; a page is read when it is come to. */
+export async function* entriesUnder(
+  view: Pick<ShelfView, 'scan'>,
+  prefix: string,
+  pageSize = 200,
+): AsyncGenerator<ShelfEntry> {
+  const all = within(prefix, pageSize)
+  for (let { from } = all; ; ) {
+    const rows = await view.scan({ ...all, from })
+    yield* rows
+    const [last] = rows.at(-1) ?? []
+    if (last === undefined || rows.length < pageSize) return
+    // A space comes before all that stands in names.
+    from = `${last} `
+  }
+}
+
 /**
  * Reads through what was changed and is not written yet. `base` must not change meanwhile.
  */
