@@ -1,7 +1,7 @@
 /**
  * Refunds, as new credit:
  * - of a bundle: calls that were used, back on an account of their own, drawn when the bundle is used up; at most as many as
- *   were bought, over all refunds of the payment
+ *   served somebody, over all refunds of the payment
  * - of credit: msat that were used, back on the account; at most what was used of it, over all refunds of the token
  * - of a pass: nothing is counted, so nothing can be given back here. It is written down that the seller paid something
  *   back elsewhere, at most what was paid; the pass goes on until it ends or is revoked
@@ -19,6 +19,7 @@ import {
   type Sale,
   type SaleEvent,
   type Subscribers,
+  takenOffKeys,
 } from '@turnpike/l402/server'
 import type { Ledger } from '../metrics/watched.ts'
 
@@ -81,8 +82,12 @@ export function createRefunds({
     if (kind === 'note') return sale.amountMsat ?? 0n
     const key = bytes(kind === 'calls' ? sale.callsKey : sale.tokenId)
     if (key === undefined) return 0n
-    const [state] = await ledger.read([key])
-    return state?.used ?? 0n
+    // An account is the token's: whatever its payments' sessions were paid back in satoshis was taken off it.
+    const sales = kind === 'calls' ? [sale] : ((await journal.token(sale.tokenId))?.sales ?? [])
+    const hashes = sales.map(({ paymentHash }) => bytes(paymentHash)).filter((hash) => hash !== undefined)
+    const [state, ...taken] = await ledger.read([key, ...hashes.flatMap(takenOffKeys)])
+    const served = taken.reduce((left, counter) => left - (counter?.used ?? 0n), state?.used ?? 0n)
+    return served < 0n ? 0n : served
   }
 
   async function apply(refund: Refund, sale: Sale | undefined): Promise<Refund> {

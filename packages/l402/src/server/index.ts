@@ -112,6 +112,7 @@ export {
   type SessionsOptions,
   sessions,
 } from './payment-scheme/session/desk.ts'
+export { takenOffKeys } from './payment-scheme/session/keys.ts'
 export {
   isSessionStream,
   SessionStream,

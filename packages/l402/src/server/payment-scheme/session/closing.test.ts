@@ -16,12 +16,14 @@ import {
 import { decodeHex } from '../../../core/bytes.ts'
 import { formatCredential } from '../../../core/credential.ts'
 import { L402Error } from '../../../core/errors.ts'
+import { sha256 } from '../../../core/hash.ts'
 import { decodeJsonObject } from '../../../core/payment-scheme/index.ts'
 import type { PaymentOutcome } from '../../../lightning/backend.ts'
 import type { Ledger } from '../../../stores/ledger.ts'
 import { memoryStore } from '../../../stores/memory/index.ts'
 import { sqliteStore } from '../../../stores/sqlite/index.ts'
 import { type SessionClosed, sessions } from './desk.ts'
+import { takenOffKeys } from './keys.ts'
 
 const folders: string[] = []
 // Hooks run last to first: those of the shops before this one.
@@ -82,6 +84,22 @@ describe('closing', () => {
     expect(closed).toMatchObject([{ sessionId: session.sessionId, by: 'client', refundSats: 98 }])
     expect(shop.served).toHaveLength(1)
     expect(await leftFor(shop, session)).toBe(0)
+  })
+
+  it('counts what it takes off to be paid back apart from what was used', async () => {
+    const store = memoryStore()
+    const shop = open({ wallet: refundWallet(), store: { ...store, revocationEpoch: 0 } })
+    const session = await shop.open('/bundle')
+    const more = await shop.deposit('/bundle')
+    const topUp = { action: 'topUp', sessionId: session.sessionId, topUpPreimage: more.preimage }
+    expect(await shop.act('/bundle', more.challenge, topUp)).toMatchObject({ status: 200 })
+    await close(shop, session)
+    const taken = async ({ preimage }: { readonly preimage: string }): Promise<readonly unknown[]> => {
+      const paymentHash = sha256(decodeHex(preimage) as Uint8Array)
+      return (await store.read(takenOffKeys(paymentHash))).map((counter) => counter?.used ?? 0n)
+    }
+    expect(await taken(session)).toEqual([99n, 0n])
+    expect(await taken(more)).toEqual([0n, 50n])
   })
 
   it('ends all actions; the challenge that closed it hears the same again, and nothing is paid twice', async () => {

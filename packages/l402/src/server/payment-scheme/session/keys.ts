@@ -31,3 +31,11 @@ export const topUpKey: (paymentHash: Uint8Array) => Uint8Array = named('top-up')
 export const topUpShareKey: (paymentHash: Uint8Array) => Uint8Array = named('top-up share')
 /** The counter of calls that a top-up has moved to its session; and the payment hash under which they come in there. */
 export const movedKey: (paymentHash: Uint8Array) => Uint8Array = named('moved calls')
+
+/**
+ * The counters of what was taken off a payment's balance without serving anybody, in its units: by closing its session, to be
+ * paid back in satoshis, and by moving it to the session that it tops up. It counts as used, and is not to be given back again.
+ */
+export function takenOffKeys(paymentHash: Uint8Array): readonly Uint8Array[] {
+  return [takenKey(paymentHash), movedKey(paymentHash)]
+}
