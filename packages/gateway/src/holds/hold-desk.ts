@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeHex, encodeHex } from '@turnpike/l402'
 import type { InvoiceBackend, InvoiceState } from '@turnpike/l402/lightning'
-import type { HeldSale } from '@turnpike/l402/server'
+import { clientPrefix, type HeldSale } from '@turnpike/l402/server'
 import type { DataPlane, HeldRequest, HoldKeeper } from '../proxy/data-plane-types.ts'
 import type { HoldJournal, OpenHold } from './hold-journal.ts'
 import { KeptReply, KeptRequest } from './kept-request.ts'
@@ -24,7 +24,7 @@ export interface HoldDeskOptions {
   readonly warn: (message: string) => void
   /** Milliseconds since 1970. */
   readonly now?: () => number
-  /** Most requests that wait for their payment; 100 if left out. */
+  /** Most requests that wait for their payment, a quarter of them from one client prefix (rule S10); 100 if left out. */
   readonly most?: number
   /** Milliseconds from payment to answer, after which it is given back; 60,000 if left out. */
   readonly withinMs?: number
@@ -64,6 +64,8 @@ export function createHoldDesk(options: HoldDeskOptions): HoldDesk {
   const stopping = new AbortController()
   const ended = new AbortController()
   const running = new Set<Promise<void>>()
+  const mostOfPrefix = Math.max(1, Math.floor(most / 4))
+  const ofPrefix = new Map<string, number>()
   let stopped: Promise<void> | undefined
 
   const pause = (ms: number): Promise<void> =>
@@ -162,11 +164,29 @@ export function createHoldDesk(options: HoldDeskOptions): HoldDesk {
     }
   }
 
+  /** Whoever pays nothing must leave room for others (rule S10). Answers whether there was a place. */
+  function takePlace(prefix: string): boolean {
+    const taken = ofPrefix.get(prefix) ?? 0
+    if (taken >= mostOfPrefix) return false
+    ofPrefix.set(prefix, taken + 1)
+    return true
+  }
+
+  function leavePlace(prefix: string): void {
+    const left = (ofPrefix.get(prefix) ?? 0) - 1
+    if (left > 0) ofPrefix.set(prefix, left)
+    else ofPrefix.delete(prefix)
+  }
+
   function begin(hold: Hold): void {
+    const { request } = hold
     const task = follow(hold)
       .then((over) => (over ? journal.done(hold.facts.paymentHash) : undefined))
       .catch(() => warn('a held payment could not be followed: it is looked up again at the next start'))
-      .finally(() => running.delete(task))
+      .finally(() => {
+        running.delete(task)
+        if (request !== undefined) leavePlace(clientPrefix(request.held.clientAddress))
+      })
     running.add(task)
   }
 
@@ -185,6 +205,8 @@ export function createHoldDesk(options: HoldDeskOptions): HoldDesk {
     },
     async keep(held, sale) {
       if (stopping.signal.aborted || running.size >= most) return false
+      const prefix = clientPrefix(held.clientAddress)
+      if (!takePlace(prefix)) return false
       const { paymentHash, preimage, expiresAt } = sale
       const facts: OpenHold = {
         paymentHash: encodeHex(paymentHash),
@@ -196,6 +218,7 @@ export function createHoldDesk(options: HoldDeskOptions): HoldDesk {
         // Before anybody can pay it.
         await journal.add(facts)
       } catch {
+        leavePlace(prefix)
         warn('nothing is sold on delivery: the file of held payments cannot be written')
         return false
       }

@@ -191,7 +191,7 @@ describe('a route that is paid on delivery', () => {
 
   it('asks nothing of the upstream for who does not pay, and takes no more than it can keep', async () => {
     const upstream = await startUpstream()
-    const shop = await openShop(upstream, { most: 2 })
+    const shop = await openShop(upstream, { most: 8 })
     const first = await shop.challenge()
     expect((await shop.challenge()).status).toBe(402)
     const full = await shop.ask()

@@ -27,6 +27,8 @@ export interface HeldRequest {
   readonly lines: readonly string[]
   /** Whom its connection was with. */
   readonly peer: string
+  /** After trusted-proxy handling. */
+  readonly clientAddress: string
   readonly scheme: 'http' | 'https'
   readonly body: Buffer
 }

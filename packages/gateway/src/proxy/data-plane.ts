@@ -310,7 +310,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   async function sellOnDelivery(going: Going, decision: Refused, sale: HeldSale): Promise<void> {
     const { visit, head, route, client, body = Buffer.alloc(0) } = going
     const { method = '', url = '', rawHeaders } = visit.req
-    const held = { method, url, lines: [...rawHeaders], peer: visit.peer, scheme: client.scheme, body }
+    const { address: clientAddress, scheme } = client
+    const held = { method, url, lines: [...rawHeaders], peer: visit.peer, clientAddress, scheme, body }
     const kept = (await options.holds?.keep(held, sale)) === true
     if (visit.closed) return
     if (kept) sendRefused(visit.res, decision, { crossOrigin: crossOriginOf(head, route) })

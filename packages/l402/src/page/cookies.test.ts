@@ -43,9 +43,40 @@ it('reads its own cookies out of several lines, and nothing that has another for
 })
 
 it('reads a bounded number of them', () => {
-  const many = Array.from({ length: 100 }, (_, i) => `l402-${String(i).padStart(8, '0')}=${CREDENTIAL}`)
-  expect(readCookies(['Cookie', many.join('; ')], SOLD).credentials).toHaveLength(8)
+  expect(readCookies(['Cookie', others(100).join('; ')], SOLD).credentials).toHaveLength(8)
 })
+
+it('reads what was bought of the route that is asked for before all others, however late it comes', () => {
+  const lines = ['Cookie', [...others(20), `l402-${SOLD}=${CREDENTIAL}`].join('; ')]
+  const { credentials } = readCookies(lines, SOLD)
+  expect(credentials).toHaveLength(8)
+  expect(credentials[0]).toBe(CREDENTIAL)
+})
+
+it('reads each of several cookies of the name of its route: paths and other hosts of a domain can add some', () => {
+  const junk = `${'J'.repeat(3_000)}:${'1'.repeat(64)}`
+  const own = [junk, 'no credential', junk, CREDENTIAL].map((text) => `l402-${SOLD}=${text}`)
+  const { credentials } = readCookies(['Cookie', [...others(8), ...own].join('; ')], SOLD)
+  expect(credentials.slice(0, 2)).toEqual([junk, CREDENTIAL])
+})
+
+it('reads no more of them together than a request may carry, and not fewer for a long one', () => {
+  const { credentials } = readCookies(
+    ['Cookie', [...others(7, 3_600), `l402-${SOLD}=${CREDENTIAL}`].join('; ')],
+    SOLD,
+  )
+  expect(credentials[0]).toBe(CREDENTIAL)
+  expect(credentials).toHaveLength(5)
+  expect(credentials.join().length).toBeLessThan(16_384 - 1_000)
+})
+
+/** Cookies of other routes, each with a credential of its own. */
+function others(count: number, length = 40): string[] {
+  return Array.from({ length: count }, (_, i) => {
+    const digits = String(i).padStart(8, '0')
+    return `l402-${digits}=${digits.padEnd(length, 'B')}:${'0'.repeat(64)}`
+  })
+}
 
 it('takes its own cookies out of a line that goes on, and no others', () => {
   expect(withoutPageCookies('session=1; theme=dark')).toBe('session=1; theme=dark')

@@ -10,6 +10,9 @@ export const COOKIE_PREFIX = 'l402-'
 /** More of them are not looked at: each costs hashes, and nobody has paid yet. */
 const MOST_COOKIES = 8
 
+/** Of the credentials together, in characters: with the lines around them below what is read of any request (rule V6). */
+const MOST_CREDENTIAL_TEXT = 15_000
+
 /** Browsers keep no cookie that is longer, its name included. */
 export const MOST_COOKIE_TEXT = 3_800
 
@@ -17,9 +20,9 @@ const OURS = /^\s*l402-[0-9a-f]{8}(?:-[0-9a-f]{8})?\s*=/
 const CREDENTIAL = /^[A-Za-z0-9_-]{1,3700}:[0-9a-f]{64}$/
 const PENDING = /^[A-Za-z0-9_.-]{1,3790}$/
 
-/** The cookies of one request, each kind at most {@link MOST_COOKIES}, in the order of the lines. */
+/** The cookies of one request, each kind at most {@link MOST_COOKIES}. */
 export interface PageCookies {
-  /** `<macaroon>:<preimage>`, as after the scheme in `Authorization`. */
+  /** `<macaroon>:<preimage>`, as after the scheme in `Authorization`: those of the route that is asked for first. */
   readonly credentials: readonly string[]
   /** Of the route that is asked for; see pending.ts. */
   readonly pending: readonly { readonly name: string; readonly text: string }[]
@@ -48,7 +51,8 @@ export function pendingName(sold: string, paymentHash: string): string {
 
 /** Reads `Cookie` lines. What is not of the page's own form is not there. */
 export function readCookies(headers: HeaderLines, sold: string): PageCookies {
-  const credentials: string[] = []
+  const own = new Set<string>()
+  const others = new Set<string>()
   const pending: { name: string; text: string }[] = []
   for (let i = 0; i < headers.length; i += 2) {
     if ((headers[i] as string).toLowerCase() !== 'cookie') continue
@@ -58,7 +62,9 @@ export function readCookies(headers: HeaderLines, sold: string): PageCookies {
       if (at < 0 || !name.startsWith(COOKIE_PREFIX)) continue
       const text = pair.slice(at + 1).trim()
       if (/^l402-[0-9a-f]{8}$/.test(name)) {
-        if (credentials.length < MOST_COOKIES && CREDENTIAL.test(text)) credentials.push(text)
+        // Browsers send the oldest first: what was just bought here must not be passed over for what was bought elsewhere.
+        const found = name === credentialName(sold) ? own : others
+        if (found.size < MOST_COOKIES && CREDENTIAL.test(text)) found.add(text)
       } else if (
         name.startsWith(`${COOKIE_PREFIX}${sold}-`) &&
         pending.length < MOST_COOKIES &&
@@ -67,7 +73,18 @@ export function readCookies(headers: HeaderLines, sold: string): PageCookies {
         pending.push({ name, text })
     }
   }
-  return { credentials, pending }
+  return { credentials: withinBounds([...own, ...others]), pending }
+}
+
+/** What is too long beside the ones before it is left out, so that it does not make all of them unreadable. */
+function withinBounds(credentials: readonly string[]): string[] {
+  let left = MOST_CREDENTIAL_TEXT
+  const kept = credentials.filter((text) => {
+    if (text.length > left) return false
+    left -= text.length
+    return true
+  })
+  return kept.slice(0, MOST_COOKIES)
 }
 
 /** Where a cookie goes, and for how long. */
