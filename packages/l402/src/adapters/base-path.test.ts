@@ -7,6 +7,7 @@ import { hostileTargets } from '../../test/hostile-targets.ts'
 import { payResponse } from '../../test/matrix.ts'
 import { type MemoryLightning, memoryLightning } from '../lightning/memory.ts'
 import type { ProofVerifier } from '../server/dpop.ts'
+import { paywall } from '../server/paywall.ts'
 import type { L402Route, MountedOptions } from '../server/route-gates.ts'
 import { memoryStore } from '../stores/memory/index.ts'
 import { l402 as fetchL402 } from './fetch.ts'
@@ -31,6 +32,15 @@ function stripped(handle: Ask, origin = BASE): Ask {
 }
 
 const mounts: Readonly<Record<string, Mount>> = {
+  'paywall()': ({ services, ...options }, { name: _, ...offer }, handler) => {
+    const [[service = '', terms] = []] = Object.entries(services)
+    const routes = ['/forecast/*', '/'].map((path) => ({ match: `GET ${path}`, ...offer }))
+    const gate = paywall({ ...options, services: { [service]: { ...terms, routes } } })
+    return stripped(async (request) => {
+      const result = await gate(request)
+      return result.outcome === 'refuse' ? result.response : result.serve(handler)
+    })
+  },
   fetch: (options, route, handler) => stripped(fetchL402(options)(route, handler)),
   'Hono’s mount': (options, route, handler) => {
     const child = new Hono()

@@ -1,5 +1,6 @@
 import { PAGE_PATH, readForm } from '../page/form.ts'
 import type { Ledger } from '../stores/ledger.ts'
+import { checkBasePath, publicTarget } from './base-path.ts'
 import { createGate } from './create-gate.ts'
 import { enter } from './enter.ts'
 import { answerResponse, headerLines } from './fetch-answers.ts'
@@ -31,6 +32,12 @@ export interface PaywallOptions extends Omit<GateOptions, 'ledger' | 'keys' | 's
   readonly store: Ledger
   readonly keys: KeyRing | readonly MasterKey[]
   readonly services: Readonly<Record<string, PaywallService>>
+  /**
+   * What clients' addresses have before the path of the `Request`, e.g. `/shop` behind a proxy that takes it off: in normal
+   * form, without a slash at its end; none if left out. Routes match what the `Request` has; `_paths`, proofs of possession,
+   * cookies of the payment page, prices, rates and memos are of the public path.
+   */
+  readonly basePath?: string
 }
 
 /** The request may be served. */
@@ -93,10 +100,11 @@ export type Paywall = (request: Request, info?: RequestInfo) => Promise<PaywallP
  * @throws RangeError, TypeError or L402Error `malformed` at set-up, for options out of range.
  */
 export function paywall(options: PaywallOptions): Paywall {
-  const { store, keys, services, page = {}, ...rest } = options
+  const { store, keys, services, page = {}, basePath = '', ...rest } = options
+  checkBasePath(basePath)
   const gate = createGate({
     ...rest,
-    page: page === false ? false : { ...page, formPath: PAGE_PATH },
+    page: page === false ? false : { ...page, formPath: basePath + PAGE_PATH },
     ledger: store,
     keys: 'mintingKey' in keys ? keys : keyRing(keys),
     services,
@@ -105,7 +113,7 @@ export function paywall(options: PaywallOptions): Paywall {
     Object.entries(services).flatMap(([service, offered]) =>
       offered.routes.map((offer) => ({
         match: offer.match,
-        value: withServicePolicy(routeTerms(service, offer.match, offer), offered),
+        value: { ...withServicePolicy(routeTerms(service, offer.match, offer), offered), basePath },
       })),
     ),
   )
@@ -138,7 +146,7 @@ export function paywall(options: PaywallOptions): Paywall {
       return refuse(problemAnswer({ method, headers }, 'no_route', 'no route of this server matches'))
     const entry = await enter(gate, {
       method,
-      path: target.path,
+      path: publicTarget(target.path, basePath),
       query: url.search,
       headers,
       clientAddress: info.clientAddress ?? '',

@@ -5,6 +5,7 @@
 
 import type { HeaderLines } from '../core/header-lines.ts'
 import type { Ledger } from '../stores/ledger.ts'
+import { checkBasePath } from './base-path.ts'
 import { createGate } from './create-gate.ts'
 import { type Answered, answered, type BodySource, type Entered, enter } from './enter.ts'
 import type { RouteTerms } from './gate.ts'
@@ -81,10 +82,7 @@ export function routeGates(options: MountedOptions): (route: L402Route) => Route
   const { store, keys, services, origin, basePath = '', ...rest } = options
   if (origin !== undefined && !/^https?:\/\/[^/?#]+$/.test(origin))
     throw new RangeError('invalid origin: expected scheme and authority, e.g. https://api.example.com')
-  if (basePath !== '' && !isBasePath(basePath))
-    throw new RangeError(
-      'invalid basePath: expected a path in normal form, without a slash at its end, e.g. /shop',
-    )
+  checkBasePath(basePath)
   const ring = 'mintingKey' in keys ? keys : keyRing(keys)
   const gate = createGate({ ...rest, ledger: store, keys: ring, services })
   const bounds = amountBounds(rest.lightning.invoiceCapabilities, rest.amounts)
@@ -119,12 +117,6 @@ export function routeGates(options: MountedOptions): (route: L402Route) => Route
       },
     }
   }
-}
-
-function isBasePath(text: string): boolean {
-  if (!text.startsWith('/') || text.endsWith('/')) return false
-  const target = normaliseTarget(text)
-  return target.ok && target.path === text
 }
 
 /** What was sold under a name must open what it was sold for: one name, one offer. */

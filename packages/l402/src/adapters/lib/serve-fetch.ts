@@ -1,6 +1,7 @@
 /** A route's gate over fetch's `Request` and `Response`. */
 
 import { createAccess, type L402Access } from '../../server/access.ts'
+import { publicTarget } from '../../server/base-path.ts'
 import { answerResponse, headerLines } from '../../server/fetch-answers.ts'
 import { fetchBody } from '../../server/fetch-body.ts'
 import type { Entitlement } from '../../server/gate.ts'
@@ -59,12 +60,6 @@ export async function serveFetch(
     untilSent: true,
     unavailable: () => answerResponse(entry.unavailable()),
   })
-}
-
-/** The root is the base path itself: that is how clients write it. */
-function publicTarget(target: string, basePath = ''): string {
-  if (basePath === '') return target
-  return basePath + (target === '/' || target.startsWith('/?') ? target.slice(1) : target)
 }
 
 /** Without a fragment, which no server gets but a `Request` may hold. */
