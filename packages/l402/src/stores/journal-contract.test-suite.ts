@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Journal, SaleFacts, SaleNote } from './journal.ts'
+import type { Journal, Sale, SaleFacts, SaleNote } from './journal.ts'
 import { describeOpenSales } from './journal-open.test-suite.ts'
 import { describeOutbox } from './journal-outbox.test-suite.ts'
 
@@ -318,8 +318,11 @@ export function describeJournal(name: string, make: () => Promise<JournalWorld>)
       expect(await journal.sale(gone.paymentHash)).toBeUndefined()
       // A bundle without an end may be used for ever: that it is forgotten makes it no new sale.
       expect(await told(note('redeemed', gone), note('exhausted', gone))).toEqual([])
-      expect((await journal.sales({ limit: 5 })).items).toEqual([])
-      expect((await journal.tokens({ limit: 5 })).items).toEqual([])
+      // Accounts without an end may be topped up, and given back to, for ever.
+      const isAccount = ({ grants }: Sale): boolean => grants.creditMsat !== null
+      expect((await journal.sales({ limit: 1_000 })).items.every(isAccount)).toBe(true)
+      const tokens = (await journal.tokens({ limit: 1_000 })).items
+      expect(tokens.flatMap(({ sales }) => sales).every(isAccount)).toBe(true)
       expect((await journal.audits({ limit: 5 })).items).toEqual([])
       const useful = freshSale({ endsAtMs: Date.UTC(2028, 0, 1) })
       await told(note('settled', useful))
@@ -327,6 +330,24 @@ export function describeJournal(name: string, make: () => Promise<JournalWorld>)
       expect(await journal.sale(useful.paymentHash)).toMatchObject({ settledAtMs: AT })
       expect(await told(note('settled', useful))).toEqual([])
       if (fresh !== journal) await fresh.close()
+    })
+
+    it('knows what was given back of an account as long as a payment of it is known', async () => {
+      const tokenId = freshId()
+      const grants = { calls: null, creditMsat: 10_000n, validSeconds: null }
+      const [old, ending] = [Date.UTC(2024, 0, 1), Date.UTC(2028, 0, 1)]
+      const [first, last] = [freshSale({ tokenId, grants }), freshSale({ tokenId, grants, endsAtMs: ending })]
+      const ask = async ({ paymentHash }: SaleFacts) => {
+        const terms = { key: freshId(), paymentHash, tokenId, kind: 'credit', reason: '', by: '' } as const
+        return (await journal.refund({ ...terms, amount: 5_000n, atMs: old }, 5_000n)).outcome
+      }
+      await told(note('redeemed', first, old))
+      expect(await ask(first)).toBe('recorded')
+      await told(note('redeemed', last, Date.UTC(2026, 0, 1)))
+      for (let i = 0; i < 3; i++) await journal.prune(Date.UTC(2027, 0, 1))
+      expect(await ask(last)).toBe('too_much')
+      for (let i = 0; i < 3; i++) await journal.prune(ending + 1)
+      expect(await journal.token(tokenId)).toBeUndefined()
     })
 
     it('forgets what is old behind any number of sales that last', async () => {

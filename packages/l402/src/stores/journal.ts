@@ -135,7 +135,7 @@ export interface TokensQuery {
   readonly search?: string
 }
 
-/** One token and its payments, the oldest first; at most 100 of them. */
+/** One token and its payments, the oldest first; in a list of tokens at most 100 of them. */
 export interface SoldToken {
   readonly tokenId: string
   readonly sales: readonly Sale[]

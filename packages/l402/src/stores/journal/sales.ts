@@ -36,7 +36,7 @@ export async function noteSale(
     events.push(await emit(noting, what, sale))
   }
   const known = await readRow<Sale>(change, rowName.sale(facts.paymentHash))
-  // Its row is gone, and all of it has happened.
+  // Its row is gone: it was sold once, and nothing of it is told any more.
   if (known === undefined && (await change.get(rowName.forgotten(facts.paymentHash))) !== undefined) return []
   let sale = known === undefined ? await addSale(change, facts, atMs) : await mergeFacts(change, known, facts)
   if (known === undefined) await happened('settled', sale)

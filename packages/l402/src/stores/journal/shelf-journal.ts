@@ -320,13 +320,23 @@ async function pruneSales(
     const sale = await readRow<Sale>(change, rowName.sale(hash))
     if (sale !== undefined && sale.settledAtMs >= beforeMs) return { removed, at: '' }
     // What still opens something stays known, so that nothing of it happens twice.
-    if (sale?.endsAtMs !== undefined && sale.endsAtMs !== null && sale.endsAtMs >= beforeMs) continue
+    if (sale !== undefined && (await isKept(change, sale, beforeMs))) continue
     change.remove(name)
     if (sale === undefined) continue
     removed++
     await removeSale(change, sale)
   }
   return { removed, at: rows.length < PRUNE_MAX ? '' : (rows.at(-1)?.[0] ?? '') }
+}
+
+/** An account is its token's: what was given back of it is known as long as its youngest payment is. */
+async function isKept(change: ShelfChange, sale: Sale, beforeMs: number): Promise<boolean> {
+  if (sale.grants.creditMsat === null) return sale.endsAtMs !== null && sale.endsAtMs >= beforeMs
+  const [[, hash] = []] = await change.scan(within(`t/${sale.tokenId}/`, 1, { reverse: true }))
+  const youngest = hash === undefined ? undefined : await readRow<Sale>(change, rowName.sale(hash))
+  const { settledAtMs, endsAtMs, grants } = youngest ?? sale
+  if (settledAtMs >= beforeMs) return true
+  return endsAtMs === null ? grants.validSeconds === null : endsAtMs >= beforeMs
 }
 
 async function removeSale(change: ShelfChange, { paymentHash: hash, tokenId, seq, endsAtMs }: Sale) {
